@@ -1,0 +1,14 @@
+# Debian packages (see packaging/install-deps); nothing is downloaded here.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.38)
+pkg_check_modules(DW REQUIRED IMPORTED_TARGET libdw libelf)
+pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+
+find_path(CIVETWEB_INCLUDE civetweb.h REQUIRED)
+find_library(CIVETWEB_LIBRARY civetweb REQUIRED)
+add_library(CIVETWEB::CIVETWEB UNKNOWN IMPORTED)
+set_target_properties(
+  CIVETWEB::CIVETWEB PROPERTIES IMPORTED_LOCATION ${CIVETWEB_LIBRARY}
+                                INTERFACE_INCLUDE_DIRECTORIES ${CIVETWEB_INCLUDE})

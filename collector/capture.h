@@ -1,0 +1,35 @@
+/* Capture: the profiled process's side. Creates the segment, starts the sampler
+ * thread and the signal handler; everything it needs afterwards is signal-safe
+ * or runs on the sampler's own thread.
+ *
+ * Used by the preload library (its constructor) and by the linked library. */
+#ifndef PL_COLLECTOR_CAPTURE_H
+#define PL_COLLECTOR_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pl_capture_options {
+    const char *dir; /* the recording folder */
+    const char *app; /* NULL: the program's file name */
+    int64_t period_ns;
+    bool cpu_mode;
+    bool follow_fork; /* the child of a fork starts a session of its own */
+    int hidden_tid;   /* a thread never to sample (the app's drain thread); 0 none */
+    uint8_t session_id[16];
+};
+
+/* 0, or a negative errno. Nothing is left behind after an error. One capture per
+ * process. Threads  one at a time.  Signals  unsafe. */
+int pl_capture_start(const struct pl_capture_options *options);
+
+/* Stop sampling: no signal of ours is in flight or will be sent when it returns.
+ * The segment's state becomes EXITED. The handler stays installed (harmless). */
+void pl_capture_stop(void);
+
+/* A thread never to be sampled (the linked library's drain thread). */
+void pl_capture_hide_thread(int tid);
+
+bool pl_capture_running(void);
+
+#endif

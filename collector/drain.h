@@ -1,0 +1,63 @@
+/* Drain: everything of the collector that happens outside the profiled threads.
+ *
+ * Watches a recording folder, attaches to segments as they appear, merges their
+ * events and stacks tick by tick, compiles unwind rows for modules that need
+ * them, unwinds shipped stacks with libunwind, cuts chunks and hands them to a
+ * sink. Used by `proflite record` (another process) and by the linked library
+ * (a thread of the app): nothing here can block a profiled thread. */
+#ifndef PL_COLLECTOR_DRAIN_H
+#define PL_COLLECTOR_DRAIN_H
+
+#include "base/error.h"
+#include "store/chunk_sink.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pl_drain;
+
+struct pl_drain_options {
+    const char *dir;              /* the recording folder; must exist */
+    struct pl_id recording_id;
+    const char *app;              /* NULL: each segment's own name */
+    const char *release, *environment, *dist; /* nullable */
+    int64_t chunk_ns;             /* 0: 60 s */
+};
+
+struct pl_drain_stats {
+    uint64_t samples, lost, chunks, sessions;
+    uint64_t processes; /* segments attached now */
+    uint64_t walks_complete, walks_cut; /* stacks that reach the root, and not */
+};
+
+/* Ownership  copies options, borrows the sink until close. */
+PL_MUST_CHECK enum pl_status pl_drain_open(const struct pl_drain_options *options,
+                                           const struct pl_chunk_sink *sink,
+                                           struct pl_drain **drain_out,
+                                           struct pl_error *err);
+
+/* One round: attach, read, seal what is due. Call every 20-100 ms; bounded work.
+ * A sink that fails keeps its part for the next round (memory bounded; what no
+ * longer fits is counted as lost). Errors  the sink's, after which going on is fine. */
+PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err);
+
+/* What the caller knows of a process it waited for; else death is found out by
+ * the drain itself and told apart as far as the segment says. */
+void pl_drain_process_ended(struct pl_drain *drain, pid_t pid, int wait_status);
+
+/* Tell all segments to stop, read what is there, seal all open chunks, end all
+ * sessions (still running ones as abandoned). */
+PL_MUST_CHECK enum pl_status pl_drain_finish(struct pl_drain *drain, struct pl_error *err);
+
+void pl_drain_get_stats(const struct pl_drain *drain, struct pl_drain_stats *stats_out);
+void pl_drain_close(struct pl_drain *drain); /* NULL is fine */
+
+/* Make a recording folder under the shared-memory file system; `dir_out` gets
+ * its path. Folders of recordings whose owner died and whose segments nobody
+ * writes any more are removed on the way. */
+PL_MUST_CHECK enum pl_status pl_recording_dir_make(const struct pl_id *recording_id,
+                                                   char *dir_out, size_t dir_size,
+                                                   struct pl_error *err);
+void pl_recording_dir_remove(const char *dir);
+
+#endif

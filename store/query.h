@@ -1,0 +1,166 @@
+/* Profile query: a selection in, sessions, threads, timeline or an aggregated
+ * profile out. CLI, web and exports all ask here, so their totals are equal. */
+#ifndef PL_STORE_QUERY_H
+#define PL_STORE_QUERY_H
+
+#include "store/store.h"
+
+/* What to look at; all zero is the whole file. Borrowed text and arrays. */
+struct pl_selection {
+    const char *app;
+    const char *release;
+    const char *environment;
+    const int64_t *sessions; /* session ids */
+    size_t session_count;
+    const int64_t *threads; /* thread ids (row ids, not kernel tids) */
+    size_t thread_count;
+    const char *thread_name; /* exact name; nullable */
+    int64_t from_ns, to_ns;  /* Unix, [from, to); 0: open */
+    const char *function;    /* only stacks with this function in them; nullable */
+};
+
+enum pl_metric {
+    PL_METRIC_WALL,    /* every sample, its weight */
+    PL_METRIC_CPU,     /* CPU time: exact per-slot CPU spread over its on-CPU samples */
+};
+
+/* ---- listings ---- */
+
+struct pl_session_row {
+    int64_t id;
+    const char *uuid, *app, *recording_id, *mode, *state;
+    const char *release, *environment; /* NULL if none */
+    int64_t pid, start_ns, end_ns;
+    int64_t threads, samples, lost, bytes;
+    int64_t exit_status; /* -1 unknown */
+};
+
+struct pl_session_list {
+    struct pl_session_row *rows; /* newest first */
+    size_t count;
+    void *owned;
+};
+
+PL_MUST_CHECK enum pl_status pl_query_sessions(struct pl_store *store,
+                                               const struct pl_selection *selection,
+                                               struct pl_session_list *list_out,
+                                               struct pl_error *err);
+void pl_session_list_deinit(struct pl_session_list *list);
+
+struct pl_thread_row {
+    int64_t id, session_id, tid;
+    const char *name;
+    int64_t samples, weight_ns, cpu_ns; /* in the selection */
+};
+
+struct pl_thread_list {
+    struct pl_thread_row *rows; /* heaviest CPU first, then by id */
+    size_t count;
+    void *owned;
+};
+
+PL_MUST_CHECK enum pl_status pl_query_threads(struct pl_store *store,
+                                              const struct pl_selection *selection,
+                                              struct pl_thread_list *list_out,
+                                              struct pl_error *err);
+void pl_thread_list_deinit(struct pl_thread_list *list);
+
+/* ---- timeline ---- */
+
+struct pl_timeline_series {
+    int64_t thread_id;
+    const char *name;
+    int64_t *wall_ns; /* `bins` entries: weight of samples */
+    int64_t *cpu_ns;  /* `bins` entries */
+};
+
+struct pl_timeline {
+    int64_t from_ns, to_ns, bin_ns;
+    size_t bins;
+    struct pl_timeline_series *series; /* by thread, heaviest CPU first */
+    size_t series_count;
+    void *owned;
+};
+
+/* bins 1..4096. An open-ended selection is clamped to the data's range. */
+PL_MUST_CHECK enum pl_status pl_query_timeline(struct pl_store *store,
+                                               const struct pl_selection *selection,
+                                               size_t bins,
+                                               struct pl_timeline *timeline_out,
+                                               struct pl_error *err);
+void pl_timeline_deinit(struct pl_timeline *timeline);
+
+/* ---- aggregated profile ---- */
+
+/* A function is (name, module, file); its line is where it is declared (0
+ * unknown). A frame without a name is its own function "module+0xaddress". */
+struct pl_function {
+    const char *name;   /* never NULL */
+    const char *module; /* base path of the module, "" if none */
+    const char *file;   /* "" if unknown */
+    uint32_t line;
+    int8_t in_app; /* 1, 0, -1 */
+    int64_t self_ns, total_ns; /* total counts recursion once */
+    int64_t self_samples, total_samples;
+};
+
+/* One box of the flame graph. Pre-order: a parent stands before its children,
+ * a subtree is contiguous. Node 0 is the root "all" (function PL_NO_INDEX). */
+struct pl_node {
+    uint32_t parent;   /* index; root: itself */
+    uint32_t function; /* index into functions */
+    uint32_t depth;    /* root 0 */
+    bool inlined;      /* into its parent */
+    int64_t self_ns, total_ns;
+    int64_t self_samples, total_samples;
+};
+
+struct pl_profile {
+    enum pl_metric metric;
+    int64_t total_ns;  /* equals nodes[0].total_ns */
+    int64_t samples;   /* with weight in this metric */
+    int64_t lost;      /* samples known lost in the selection */
+    int64_t from_ns, to_ns; /* of what was found; 0 if nothing */
+    struct pl_node *nodes;  /* children sorted by total_ns desc, then name */
+    size_t node_count;
+    struct pl_function *functions;
+    size_t function_count;
+    void *owned;
+};
+
+/* Aggregate every sample of the selection. An empty result is OK with samples
+ * 0. Errors  IO, INPUT (damaged), NOMEM. */
+PL_MUST_CHECK enum pl_status pl_query_profile(struct pl_store *store,
+                                              const struct pl_selection *selection,
+                                              enum pl_metric metric,
+                                              struct pl_profile *profile_out,
+                                              struct pl_error *err);
+void pl_profile_deinit(struct pl_profile *profile);
+
+/* ---- SQL for people ---- */
+
+/* One read-only statement of the user's; cells go to `on_row` as they come.
+ * Types follow SQLite: integer, real, text, blob, null. Run it in a process or
+ * thread you can afford to wait for; `timeout_ms` 0 is none.
+ * Errors  INPUT wrong SQL, more than one statement or a statement that writes
+ * (the message is SQLite's); IO. */
+enum pl_cell_type { PL_CELL_NULL, PL_CELL_INT, PL_CELL_REAL, PL_CELL_TEXT, PL_CELL_BLOB };
+struct pl_cell {
+    enum pl_cell_type type;
+    int64_t integer;
+    double real;
+    const char *text; /* TEXT: NUL-terminated; BLOB: bytes */
+    size_t len;
+};
+struct pl_sql_consumer {
+    void *self;
+    /* before the first row, also when there is none */
+    bool (*columns)(void *self, size_t count, const char *const *names);
+    bool (*row)(void *self, size_t count, const struct pl_cell *cells); /* false: stop */
+};
+PL_MUST_CHECK enum pl_status pl_query_sql(struct pl_store *store, const char *sql,
+                                          int timeout_ms,
+                                          const struct pl_sql_consumer *consumer,
+                                          struct pl_error *err);
+
+#endif

@@ -1,0 +1,111 @@
+/* What the processing pass asks of the store: chunks to process, their raw
+ * frames without a name, names to put beside them, flags and outcomes. */
+#ifndef PL_STORE_SYMBOLS_H
+#define PL_STORE_SYMBOLS_H
+
+#include "store/store.h"
+
+/* One chunk the pass has not finished, oldest first. */
+struct pl_pending_chunk {
+    int64_t id;
+    int64_t project_id; /* 0: local */
+    char uuid[PL_ID_TEXT];
+    bool sampled, symbolicated, deobfuscated, normalized;
+};
+
+/* NOT_FOUND: nothing to do. `after_id` lets a pass step past a chunk it failed. */
+PL_MUST_CHECK enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
+                                          struct pl_pending_chunk *chunk_out,
+                                          struct pl_error *err);
+
+/* One process at a time runs the pass on a file: take the lease (owner is any
+ * text naming the process) for `ttl_ms`, renew by taking it again. BUSY: held. */
+PL_MUST_CHECK enum pl_status pl_pass_lease(struct pl_store *store, const char *owner,
+                                           int ttl_ms, struct pl_error *err);
+void pl_pass_release(struct pl_store *store, const char *owner);
+
+/* Native frames of the chunk whose name is unknown (no status yet, or, with
+ * `redo`, any status), grouped by module. */
+struct pl_raw_frame {
+    int64_t frame_id;
+    int64_t module_id;
+    const char *module_path;
+    const char *build_id; /* hex or "" */
+    uint64_t address;
+    bool exact; /* false: a return address, look up address-1 */
+};
+struct pl_raw_frame_list {
+    struct pl_raw_frame *rows; /* sorted by module_id, then address */
+    size_t count;
+    void *owned;
+};
+PL_MUST_CHECK enum pl_status pl_pass_raw_frames(struct pl_store *store, int64_t chunk_id,
+                                                bool redo,
+                                                struct pl_raw_frame_list *list_out,
+                                                struct pl_error *err);
+void pl_raw_frame_list_deinit(struct pl_raw_frame_list *list);
+
+/* Names of one raw frame, outermost first; depth 0 is the real function, the
+ * following were inlined into it. `status` as Sentry names it: "symbolicated",
+ * "missing_symbol" (module found, address unnamed), "unknown_image", "missing"
+ * (no file), "malformed". */
+struct pl_frame_name {
+    const char *function; /* demangled */
+    const char *file;     /* "" unknown */
+    uint32_t decl_line;   /* where the function is declared; 0 unknown */
+    uint32_t line, column; /* of the address */
+    int8_t in_app;         /* 1, 0, -1 */
+};
+struct pl_named_frame {
+    int64_t frame_id;
+    const char *status;
+    const struct pl_frame_name *names; /* may be none */
+    size_t name_count;
+};
+/* Replaces what the frames had. One transaction with the flag of the step:
+ * `chunk_id` gets symbolicated=1 and the error fields (NULL: none). */
+PL_MUST_CHECK enum pl_status pl_pass_put_names(struct pl_store *store, int64_t chunk_id,
+                                               const struct pl_named_frame *frames,
+                                               size_t count, bool symbolicated,
+                                               const char *error, const char *status,
+                                               const char *message,
+                                               struct pl_error *err);
+
+/* Frames of the chunk to normalize, and where to put the result. */
+struct pl_normal_frame {
+    int64_t frame_id;
+    uint32_t depth;
+    const char *function, *file, *module;
+    int8_t in_app;
+};
+struct pl_normal_frame_list {
+    struct pl_normal_frame *rows;
+    size_t count;
+    void *owned;
+};
+PL_MUST_CHECK enum pl_status pl_pass_named_frames(struct pl_store *store,
+                                                  int64_t chunk_id,
+                                                  struct pl_normal_frame_list *list_out,
+                                                  struct pl_error *err);
+void pl_normal_frame_list_deinit(struct pl_normal_frame_list *list);
+/* Writes in_app (and trimmed file) back; sets normalized=1, deobfuscated as given. */
+PL_MUST_CHECK enum pl_status pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
+                                                const struct pl_normal_frame *frames,
+                                                size_t count, bool deobfuscated,
+                                                struct pl_error *err);
+
+/* Sampled check and final step. `outcome` is Sentry's word ("accepted",
+ * "invalid", ...), reason nullable. Exactly one per (project, chunk, category):
+ * a second call adds nothing and says so through `*duplicate_out`. Marks the
+ * chunk done, so that pl_pass_next passes it by. */
+PL_MUST_CHECK enum pl_status pl_pass_finish(struct pl_store *store, int64_t chunk_id,
+                                            const char *category, const char *outcome,
+                                            const char *reason, bool *duplicate_out,
+                                            struct pl_error *err);
+
+/* Mark every chunk of the file (or those of modules now available) as not
+ * symbolicated, so that the next pass redoes them. */
+PL_MUST_CHECK enum pl_status pl_pass_redo_all(struct pl_store *store,
+                                              struct pl_error *err);
+
+#endif
