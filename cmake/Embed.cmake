@@ -1,1 +1,3 @@
-# sql/ and static/ become C arrays in the build tree: nothing generated is kept.
+# sql/ and static/ become C in the build tree; nothing generated is committed.
+include(EmbedSql)    # pl_sql
+include(EmbedAssets) # pl_assets

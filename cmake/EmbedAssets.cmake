@@ -1,0 +1,1 @@
+# static/ -> pl_assets

@@ -1,0 +1,59 @@
+/* The whole test harness: a table of functions, checks that report and go on.
+ *
+ *   static void test_roundtrip(void) { CHECK(x == y, "case %s", name); }
+ *   TEST_MAIN({"roundtrip", test_roundtrip})
+ *
+ * Run with names as arguments to run only those. Exit 1 if any check failed. */
+#ifndef PL_TESTS_TEST_H
+#define PL_TESTS_TEST_H
+
+#include <stdio.h>
+#include <string.h>
+
+static int test_failures, test_checks;
+
+/* CHECK(condition) or CHECK(condition, "format", ...). */
+#define CHECK(...) CHECK_(__VA_ARGS__, "%s", "")
+#define CHECK_(condition, ...)                                                         \
+    do {                                                                               \
+        test_checks++;                                                                 \
+        if (!(condition)) {                                                            \
+            test_failures++;                                                           \
+            fprintf(stderr, "%s:%d: %s is false: ", __FILE__, __LINE__, #condition);   \
+            fprintf(stderr, __VA_ARGS__);                                              \
+            fputc('\n', stderr);                                                       \
+        }                                                                              \
+    } while (0)
+
+/* Check that a call returned PL_OK, showing the error if not. */
+#define CHECK_OK(call, err)                                                            \
+    do {                                                                               \
+        enum pl_status test_status_ = (call);                                          \
+        CHECK(test_status_ == PL_OK, "%s: %s", pl_status_name(test_status_),           \
+              (err).message);                                                          \
+    } while (0)
+
+struct test_case {
+    const char *name;
+    void (*run)(void);
+};
+
+#define TEST_MAIN(...)                                                                 \
+    int main(int argc, char **argv)                                                    \
+    {                                                                                  \
+        static const struct test_case cases[] = {__VA_ARGS__};                         \
+        int ran = 0;                                                                   \
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {                  \
+            int wanted = argc < 2;                                                     \
+            for (int a = 1; a < argc; a++)                                             \
+                wanted |= strcmp(argv[a], cases[i].name) == 0;                         \
+            if (!wanted)                                                               \
+                continue;                                                              \
+            ran++;                                                                     \
+            cases[i].run();                                                            \
+        }                                                                              \
+        printf("%d cases, %d checks, %d failed\n", ran, test_checks, test_failures);   \
+        return test_failures || !ran || !test_checks;                                  \
+    }
+
+#endif
