@@ -1,0 +1,60 @@
+/* Selection parameters: the same keys and values as CLI flags and as URL
+ * parameters, turned into the struct pl_selection the queries take.
+ *
+ *   struct pl_selection_args args;
+ *   pl_selection_args_init(&args, pl_clock_wall_ns());
+ *   status = pl_selection_set(&args, "from", "-1h", err);   once a flag
+ *   status = pl_selection_get(&args, &selection, err);      once at the end
+ *   ... query ...
+ *   pl_selection_args_deinit(&args);                        frees what both own
+ *
+ * Keys: app, release, env (or environment), session, thread, thread_name,
+ * from, to, function, metric. An empty value takes the key back. */
+#ifndef PL_STORE_SELECTION_H
+#define PL_STORE_SELECTION_H
+
+#include "store/query.h"
+
+/* Fields are the implementation's, but for `metric`, which is for reading. */
+struct pl_selection_args {
+    char *app, *release, *environment, *thread_name, *function; /* owned */
+    int64_t *sessions, *threads;                                /* owned */
+    size_t session_count, thread_count;
+    int64_t from_ns, to_ns; /* 0: open */
+    int64_t now_ns;         /* what relative times count from */
+    enum pl_metric metric;  /* WALL unless set */
+};
+
+/* Caller's storage. `now_ns` (Unix) is what "-1h" is relative to. */
+void pl_selection_args_init(struct pl_selection_args *args, int64_t now_ns);
+void pl_selection_args_deinit(struct pl_selection_args *args);
+
+/* Is `key` one pl_selection_set knows? */
+bool pl_selection_is_key(const char *key);
+
+/* One key and its value; copies both. `session` and `thread` take row ids, comma
+ * lists of them, and may come again (ids add up); a `thread` that is no list of
+ * numbers is a thread's name. Other keys: the last one wins.
+ * Errors  NOT_FOUND not a selection key; USAGE a value that makes no sense (the
+ * message shows the key and what is expected); NOMEM. */
+PL_MUST_CHECK enum pl_status pl_selection_set(struct pl_selection_args *args,
+                                              const char *key, const char *value,
+                                              struct pl_error *err);
+
+/* The selection, borrowing from `args`.
+ * Errors  USAGE when it ends before it starts. */
+PL_MUST_CHECK enum pl_status pl_selection_get(const struct pl_selection_args *args,
+                                              struct pl_selection *selection_out,
+                                              struct pl_error *err);
+
+/* A point in time, as Unix ns:
+ *   1700000000123456789        Unix nanoseconds
+ *   @1700000000[.5]            Unix seconds, as date(1) takes them
+ *   -1h  -90s  -1h30m  -250ms  before `now_ns`; units ns us ms s m h d w
+ *   now
+ *   2026-08-01[T12:30[:05[.25]][Z]]   local time unless it ends in Z
+ * Errors  USAGE. */
+PL_MUST_CHECK enum pl_status pl_time_parse(const char *text, int64_t now_ns,
+                                           int64_t *time_ns_out, struct pl_error *err);
+
+#endif
