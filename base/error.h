@@ -7,19 +7,19 @@
 #ifndef PL_BASE_ERROR_H
 #define PL_BASE_ERROR_H
 
-#define PL_MUST_CHECK __attribute__((warn_unused_result))
+#define PL_MUST_CHECK        __attribute__((warn_unused_result))
 #define PL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* name, the exit code a command ends with when this is its last word */
 #define PL_STATUS_LIST(X)                                                              \
-    X(OK, 0)         /* done */                                                        \
-    X(NOT_FOUND, 1)  /* nothing matches what was asked for */                          \
-    X(USAGE, 2)      /* the caller asked for something that makes no sense */          \
-    X(INPUT, 3)      /* bytes from outside are not what they claim to be */            \
-    X(IO, 4)         /* file, socket or operating system said no */                    \
-    X(PARTIAL, 5)    /* done, but not all of it */                                     \
-    X(BUSY, 4)       /* a lock was not to be had in time; trying again may work */     \
-    X(NOMEM, 4)      /* out of memory */                                               \
+    X(OK, 0)          /* done */                                                       \
+    X(NOT_FOUND, 1)   /* nothing matches what was asked for */                         \
+    X(USAGE, 2)       /* the caller asked for something that makes no sense */         \
+    X(INPUT, 3)       /* bytes from outside are not what they claim to be */           \
+    X(IO, 4)          /* file, socket or operating system said no */                   \
+    X(PARTIAL, 5)     /* done, but not all of it */                                    \
+    X(BUSY, 4)        /* a lock was not to be had in time; trying again may work */    \
+    X(NOMEM, 4)       /* out of memory */                                              \
     X(UNSUPPORTED, 4) /* this machine or build cannot do it */
 
 enum pl_status {

@@ -17,16 +17,16 @@
 struct pl_drain;
 
 struct pl_drain_options {
-    const char *dir;              /* the recording folder; must exist */
+    const char *dir; /* the recording folder; must exist */
     struct pl_id recording_id;
-    const char *app;              /* NULL: each segment's own name */
+    const char *app;                          /* NULL: each segment's own name */
     const char *release, *environment, *dist; /* nullable */
-    int64_t chunk_ns;             /* 0: 60 s */
+    int64_t chunk_ns;                         /* 0: 60 s */
 };
 
 struct pl_drain_stats {
     uint64_t samples, lost, chunks, sessions;
-    uint64_t processes; /* segments attached now */
+    uint64_t processes;                 /* segments attached now */
     uint64_t walks_complete, walks_cut; /* stacks that reach the root, and not */
 };
 
@@ -39,7 +39,8 @@ PL_MUST_CHECK enum pl_status pl_drain_open(const struct pl_drain_options *option
 /* One round: attach, read, seal what is due. Call every 20-100 ms; bounded work.
  * A sink that fails keeps its part for the next round (memory bounded; what no
  * longer fits is counted as lost). Errors  the sink's, after which going on is fine. */
-PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err);
+PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain,
+                                           struct pl_error *err);
 
 /* What the caller knows of a process it waited for; else death is found out by
  * the drain itself and told apart as far as the segment says. */
@@ -47,7 +48,8 @@ void pl_drain_process_ended(struct pl_drain *drain, pid_t pid, int wait_status);
 
 /* Tell all segments to stop, read what is there, seal all open chunks, end all
  * sessions (still running ones as abandoned). */
-PL_MUST_CHECK enum pl_status pl_drain_finish(struct pl_drain *drain, struct pl_error *err);
+PL_MUST_CHECK enum pl_status pl_drain_finish(struct pl_drain *drain,
+                                             struct pl_error *err);
 
 void pl_drain_get_stats(const struct pl_drain *drain, struct pl_drain_stats *stats_out);
 void pl_drain_close(struct pl_drain *drain); /* NULL is fine */

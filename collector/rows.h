@@ -5,9 +5,9 @@
  * place and never changed; the profiled process maps it read-only and shared.
  * x86-64 only so far. Signal-safe set: this header is included by unwind.c.
  *
- * File:  struct pl_rows_header | uint32_t page[page_count + 1] | struct pl_row[row_count]
- * page[p] is the index of the first row whose pc >= p << PL_ROWS_PAGE_SHIFT;
- * page[page_count] is row_count. */
+ * File:  struct pl_rows_header | uint32_t page[page_count + 1] | struct
+ * pl_row[row_count] page[p] is the index of the first row whose pc >= p <<
+ * PL_ROWS_PAGE_SHIFT; page[page_count] is row_count. */
 #ifndef PL_COLLECTOR_ROWS_H
 #define PL_COLLECTOR_ROWS_H
 
@@ -20,8 +20,8 @@ struct pl_rows_header {
     uint64_t magic;
     uint64_t base; /* ELF virtual address that pc offsets count from */
     uint32_t row_count;
-    uint32_t page_count; /* covers [base, base + page_count << shift) */
-    uint32_t fde_count;  /* for the curious */
+    uint32_t page_count;  /* covers [base, base + page_count << shift) */
+    uint32_t fde_count;   /* for the curious */
     uint32_t unsupported; /* rows of kind PL_ROW_UNSUPPORTED with code under them */
 };
 

@@ -31,29 +31,30 @@
 #define PL_SEG_MAGIC   UINT64_C(0x3147455353464c50) /* "PLFSSEG1" */
 #define PL_SEG_VERSION 1
 
-#define PL_RING_BYTES       (64u * 1024) /* stack ring of a thread; power of two */
+#define PL_RING_BYTES       (64u * 1024)  /* stack ring of a thread; power of two */
 #define PL_QUIET_RING_BYTES (128u * 1024) /* the sampler's own stack ring */
 #define PL_EVENT_RING_SLOTS 8192u         /* events, power of two: 128 KiB */
 #define PL_SEG_MAX_THREADS  2048u
 #define PL_SEG_MAX_MODULES  2048u
 #define PL_SEG_PATHS_BYTES  (128u * 1024)
-#define PL_MAX_FRAMES       512u         /* addresses kept of one stack, from the leaf */
-#define PL_STACK_COPY_BYTES (16u * 1024) /* most stack shipped with PL_REC_REGISTERS */
+#define PL_MAX_FRAMES       512u /* addresses kept of one stack, from the leaf */
+#define PL_STACK_COPY_BYTES (16u * 1024) /* most stack shipped with PL_REC_REGISTERS   \
+                                          */
 
 /* Why a sample that was asked for is not in the store. Written by the host's
  * side into the segment; the drain adds its own. Names are the `reason`s of the
  * store's loss table. */
 #define PL_LOSS_LIST(X)                                                                \
-    X(RING_FULL, "ring_full")       /* the thread's ring had no room */                \
-    X(NO_ANSWER, "no_answer")       /* signalled, never ran the handler in time        \
-                                       (blocked signal, thread gone) */                \
-    X(TICK_MISSED, "tick_missed")   /* the sampler itself woke too late */             \
-    X(EVENT_FULL, "event_full")     /* the sampler's event ring had no room */         \
-    X(NO_SLOT, "no_slot")           /* more than PL_SEG_MAX_THREADS threads */         \
-    X(NO_MEMORY, "no_memory")       /* a ring for the thread could not be made */      \
+    X(RING_FULL, "ring_full")         /* the thread's ring had no room */              \
+    X(NO_ANSWER, "no_answer")         /* signalled, never ran the handler in time      \
+                                         (blocked signal, thread gone) */              \
+    X(TICK_MISSED, "tick_missed")     /* the sampler itself woke too late */           \
+    X(EVENT_FULL, "event_full")       /* the sampler's event ring had no room */       \
+    X(NO_SLOT, "no_slot")             /* more than PL_SEG_MAX_THREADS threads */       \
+    X(NO_MEMORY, "no_memory")         /* a ring for the thread could not be made */    \
     X(UNKNOWN_STACK, "unknown_stack") /* a kept stack whose first sample was lost */   \
-    X(TOO_LATE, "too_late")         /* arrived after its chunk was sealed */           \
-    X(DAMAGED, "damaged")           /* the record did not make sense */
+    X(TOO_LATE, "too_late")           /* arrived after its chunk was sealed */         \
+    X(DAMAGED, "damaged")             /* the record did not make sense */
 
 enum pl_loss {
 #define X(name, text) PL_LOSS_##name,
@@ -70,7 +71,8 @@ enum pl_loss {
     X(NO_MODULE, "no_module") /* address in no known module and no frame pointer */    \
     X(NO_RULE, "no_rule")     /* module without rows, gap, or unsupported rule */      \
     X(LOST_BP, "lost_bp")     /* needs BP, which is not known here */                  \
-    X(BAD_STACK, "bad_stack") /* next frame not in the thread's stack, or going back */
+    X(BAD_STACK, "bad_stack") /* next frame not in the thread's stack, or going back   \
+                               */
 
 enum pl_walk_end {
 #define X(name, text) PL_WALK_##name,
@@ -95,18 +97,19 @@ enum pl_rec_kind {
 struct pl_rec {
     uint32_t bytes; /* whole record, multiple of 8 */
     uint8_t kind;
-    uint8_t end;   /* enum pl_walk_end */
-    uint16_t slot; /* index of struct pl_seg_thread */
-    uint32_t tick; /* wall: the tick that asked for it; cpu: running number */
-    uint32_t periods; /* cpu mode: 1 + timer overruns; wall: 1 */
-    int64_t mono_ns;  /* when captured, CLOCK_MONOTONIC */
+    uint8_t end;         /* enum pl_walk_end */
+    uint16_t slot;       /* index of struct pl_seg_thread */
+    uint32_t tick;       /* wall: the tick that asked for it; cpu: running number */
+    uint32_t periods;    /* cpu mode: 1 + timer overruns; wall: 1 */
+    int64_t mono_ns;     /* when captured, CLOCK_MONOTONIC */
     uint32_t generation; /* of the slot, to tell a re-used one */
     uint16_t pc_count;
     uint16_t stack_bytes;
 };
 
 struct pl_registers {
-    uint64_t pc, sp, bp, bx, r12, r13, r14, r15; /* callee-saved: what libunwind needs */
+    uint64_t pc, sp, bp, bx, r12, r13, r14,
+        r15; /* callee-saved: what libunwind needs */
     uint64_t ax, cx, dx, si, di, r8, r9, r10, r11;
     uint64_t pc_known; /* bitmask by position above: 1 the value is real (a quiet
                           capture of a blocked thread knows only pc and sp) */
@@ -149,11 +152,11 @@ struct pl_event {
 /* ---- modules ---- */
 
 struct pl_seg_module {
-    uint64_t start, end; /* whole mapped range, runtime addresses */
-    uint64_t bias;       /* runtime address - ELF virtual address */
-    int64_t from_ns;     /* CLOCK_MONOTONIC when first seen */
-    _Atomic int64_t to_ns; /* when seen gone; 0 still there */
-    uint32_t path;       /* offset into paths, NUL-terminated */
+    uint64_t start, end;    /* whole mapped range, runtime addresses */
+    uint64_t bias;          /* runtime address - ELF virtual address */
+    int64_t from_ns;        /* CLOCK_MONOTONIC when first seen */
+    _Atomic int64_t to_ns;  /* when seen gone; 0 still there */
+    uint32_t path;          /* offset into paths, NUL-terminated */
     uint8_t build_id_bytes; /* 0: none */
     uint8_t flags;          /* enum pl_module_flag */
     uint8_t build_id[20];
@@ -172,7 +175,7 @@ struct pl_seg_thread {
                                     to this generation and tail == head */
     _Atomic uint32_t drained;    /* last generation the drain is finished with */
     uint32_t tid;
-    uint32_t ring;         /* offset / PL_RING_BYTES into the rings area */
+    uint32_t ring;               /* offset / PL_RING_BYTES into the rings area */
     uint64_t stack_lo, stack_hi; /* readable bounds of its stack; 0: unknown */
     _Atomic uint64_t head;
     _Atomic uint64_t tail;
@@ -202,8 +205,8 @@ struct pl_segment {
     uint32_t spare0;
     int64_t period_ns;
     int64_t mono_origin_ns, wall_origin_ns; /* one pair, read together at start */
-    char app[64];   /* name of the program image */
-    char exe[1024]; /* its path */
+    char app[64];                           /* name of the program image */
+    char exe[1024];                         /* its path */
 
     /* Host -> drain */
     _Atomic int64_t heartbeat_ns; /* mono, of the last tick */

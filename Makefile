@@ -1,0 +1,28 @@
+# The commands people type. CMake does the work (CMakePresets.json).
+.PHONY: all demo test deps test-deps bench clean
+
+all: deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+# Record a real program, show where its time went, serve the viewer.
+# ONCE=1 ends after printing.
+demo: all
+	@examples/run-demo $(if $(ONCE),--once)
+
+# Every test, on the program as it ships; then the unit tests again under
+# AddressSanitizer and UndefinedBehaviorSanitizer with warnings as errors.
+test: test-deps all
+	@ctest --test-dir build --output-on-failure
+	@cmake --preset asan >/dev/null
+	@cmake --build --preset asan
+	@ctest --test-dir build-asan --output-on-failure -LE "e2e|browser"
+
+deps:
+	@packaging/install-deps build
+
+test-deps:
+	@packaging/install-deps test
+
+clean:
+	rm -rf build build-dev build-asan build-tsan
