@@ -1,0 +1,87 @@
+"""Programs nobody here wrote: same bytes, same status, complete stacks."""
+import os
+from support import check, complete_share, functions, main, record, run, sessions, sql
+
+LIMIT = 0.95
+
+
+def compare(folder, name, command, hot=None, stdin=None, flags=()):
+    db = folder / f"{name}.db"
+    plain = run(*command, stdin=open(stdin, "rb") if stdin else None)
+    done = record(db, *command, flags=flags, stdin=open(stdin, "rb") if stdin else None)
+    check(done.returncode == plain.returncode, f"{name}: status {done.returncode}, alone {plain.returncode}: {done.stderr[-300:]}")
+    check(done.stdout == plain.stdout, f"{name}: {len(done.stdout)} bytes of output, alone {len(plain.stdout)}")
+    extra = [l for l in done.stderr.splitlines() if not l.startswith(b"proflite")]
+    check(extra == plain.stderr.splitlines(), f"{name}: stderr {done.stderr[-300:]}")
+    rows = sessions(db)
+    samples = sum(r["samples"] for r in rows)
+    lost = sum(r["lost"] for r in rows)
+    check(samples > 60, f"{name}: {samples} samples")
+    check(lost <= 0.05 * samples, f"{name}: lost {lost} of {samples}")
+    share, others = complete_share(db)
+    print(f"     {name}: {samples} samples, lost {lost}, complete {100 * share:.2f} %, else {dict(list(others.items())[:4])}")
+    check(share >= LIMIT, f"{name}: complete {100 * share:.1f} %: {others}")
+    if hot:
+        top, total = functions(db)
+        got = sum(f["self_ns"] for n, f in top.items() if any(h in n or h in f["module"] for h in hot))
+        check(got > 0.2 * total, f"{name}: {hot} have {100 * got / max(1, total):.1f} %: {list(top)[:8]}")
+    return db
+
+
+def sample_file(folder, megabytes):
+    """Something real to compress: this machine's own libraries, over and over."""
+    path = folder / "input"
+    source = []
+    for root in ("/usr/lib/x86_64-linux-gnu", "/usr/lib", "/usr/bin"):
+        for name in sorted(os.listdir(root)):
+            full = os.path.join(root, name)
+            if os.path.isfile(full) and not os.path.islink(full) and os.access(full, os.R_OK):
+                source.append(full)
+    left = megabytes << 20
+    with open(path, "wb") as out:
+        while left > 0:
+            for full in source:
+                data = open(full, "rb").read(left)
+                out.write(data)
+                left -= len(data)
+                if left <= 0:
+                    break
+    return path
+
+
+def test_zstd(folder):
+    path = sample_file(folder, 200)
+    compare(folder, "zstd", ["zstd", "-q", "-T2", "-6", "-c", path], hot=["ZSTD", "libzstd", "zstd"])
+
+
+def test_xz(folder):
+    path = sample_file(folder, 24)
+    compare(folder, "xz", ["xz", "-T2", "-1", "--block-size=4MiB", "-c", path], hot=["liblzma", "lzma"])
+
+
+def test_sqlite3(folder):
+    query = ("WITH RECURSIVE c(n, x) AS (SELECT 1, 1 UNION ALL SELECT n + 1, (x * 1103515245 + 12345) % 2147483648 "
+             "FROM c WHERE n < 3000000) SELECT count(*), sum(x % 7), max(x) FROM c")
+    compare(folder, "sqlite3", ["sqlite3", ":memory:", query], hot=["sqlite3"])
+
+
+def test_python3(folder):
+    code = "import hashlib\nd=b'x'\nt=0\nfor i in range(3000000):\n t+=i*i%7\nfor i in range(20000):\n d=hashlib.sha256(d*20).digest()\nprint(t,d.hex())"
+    compare(folder, "python3", ["python3", "-c", code], hot=["python", "_PyEval", "libcrypto", "libpython", "_hashlib"])
+
+
+def test_node(folder):
+    code = ("function fib(n){return n<2?n:fib(n-1)+fib(n-2)}"
+            "let t=0;for(let i=0;i<3;i++)t+=fib(34);console.log(t, JSON.stringify(Array(5).fill(t)))")
+    compare(folder, "node", ["node", "-e", code])
+
+
+def test_pipeline(folder):
+    path = sample_file(folder, 40)
+    script = f"cat {path} | gzip -1 | gzip -dc | sha256sum; seq 1 2000000 | sort -rn | tail -1; exit 5"
+    db = compare(folder, "pipeline", ["bash", "-c", script])
+    apps = {r["app"] for r in sessions(db)}
+    check({"gzip", "sha256sum", "sort"} <= apps, f"the whole tree: {apps}")
+
+
+main([test_zstd, test_xz, test_sqlite3, test_python3, test_node, test_pipeline])

@@ -1,0 +1,136 @@
+"""Programs that are hard on a profiler: recorded, and not disturbed."""
+import os
+import signal
+import subprocess
+import time
+from support import PROFLITE, VICTIM, ask, check, complete_share, functions, main, record, run, sessions, sql
+
+
+def victim(folder, word, status, flags=()):
+    db = folder / f"{word}.db"
+    done = record(db, VICTIM, word, flags=flags)
+    check(done.returncode == status, f"{word}: status {done.returncode}, not {status}: {done.stderr[-400:]}")
+    return db, done
+
+
+def test_fork(folder):
+    db, _ = victim(folder, "fork", 0)
+    rows = sessions(db)
+    check(len(rows) == 51, f"{len(rows)} sessions of 51")
+    children = [r for r in rows if r["samples"] > 0 and r["exit_status"] in range(10, 15)]
+    check(len(children) >= 50, f"{len(children)} children with samples and their exit status")
+    top, _ = functions(db)
+    check("child_work" in top, "the children's work is named")
+    parents = sql(db, "SELECT count(*) AS n FROM session WHERE parent_id IS NOT NULL")[0]["n"]
+    check(parents == 50, f"{parents} sessions know their parent")
+
+
+def test_exec(folder):
+    db, _ = victim(folder, "exec", 7)
+    top, _ = functions(db)
+    check("after_exec" in top and "run_exec" in top, f"both programs: {list(top)[:8]}")
+    check(len(sessions(db)) == 2, "a session each")
+
+
+def test_threads(folder):
+    db, _ = victim(folder, "threads", 0)
+    seen = sql(db, "SELECT count(*) AS n FROM thread")[0]["n"]
+    check(seen > 50, f"{seen} threads caught at a tick")
+    top, _ = functions(db)
+    check("short_thread" in top, "their work is named")
+
+
+def test_killed(folder):
+    for word, number, state in (("sigkill", 9, "killed"), ("sigsegv", 11, "crashed")):
+        db, done = victim(folder, word, -number)
+        rows = sessions(db)
+        check(rows[0]["state"] == state, f"{word}: {rows[0]['state']}")
+        check(rows[0]["samples"] > 50, f"{word}: {rows[0]['samples']} samples of 0.7 s")
+        check("burn" in functions(db)[0], word)
+
+
+def test_sleep(folder):
+    db, _ = victim(folder, "sleep", 0)
+    db, _ = victim(folder, "sleep", 0, flags=("-F", "997"))
+
+
+def test_signals(folder):
+    for word in ("blocked", "sigurg"):
+        db, _ = victim(folder, word, 0)
+        row = sessions(db)[0]
+        check(row["samples"] > 40 and "burn" in functions(db)[0], f"{word}: {row}")
+
+
+def test_endings(folder):
+    db, _ = victim(folder, "pthread_exit", 0)
+    check("last_thread" in functions(db)[0], "the last thread's work")
+    db, _ = victim(folder, "underscore_exit", 9)
+    check(sessions(db)[0]["exit_status"] == 9 and sessions(db)[0]["state"] == "ended", f"{sessions(db)[0]}")
+
+
+def test_depth(folder):
+    db, _ = victim(folder, "depth100", 0)
+    share, others = complete_share(db)
+    check(share > 0.98, f"100 deep: {share} {others}")
+    db, _ = victim(folder, "deep", 0)
+    deepest = sql(db, "SELECT max(depth) AS n FROM stack_frame")[0]["n"]
+    check(deepest >= 128, f"depth {deepest}")
+    top, total = functions(db)
+    check(top["burn"]["self_ns"] + top.get("clock_gettime", {"self_ns": 0})["self_ns"] > 0.9 * total or
+          top["burn"]["total_ns"] > 0.9 * total, "the leaf is kept in deep recursion")
+
+
+def test_names(folder):
+    db, _ = victim(folder, "names", 0)
+    names = {r["name"] for r in sql(db, "SELECT name FROM thread")}
+    check({"victim", "first worker", "second worker"} <= names, f"{names}")
+
+
+def test_vfork(folder):
+    victim(folder, "vfork", 0)
+
+
+def test_recorder_killed(folder):
+    """kill -9 of record harms no program."""
+    db = folder / "k.db"
+    recorder = subprocess.Popen([PROFLITE, "--db", db, "record", "--", "sh", "-c",
+                                 f"{VICTIM} burn; {VICTIM} burn; echo done $? > {folder}/out"],
+                                stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    recorder.kill()
+    recorder.wait()
+    for _ in range(100):
+        if (folder / "out").exists() and (folder / "out").read_text():
+            break
+        time.sleep(0.1)
+    check((folder / "out").exists() and (folder / "out").read_text() == "done 0\n", "the program went on")
+    again = record(db, VICTIM, "burn")
+    check(again.returncode == 0 and "burn" in functions(db)[0], f"the store goes on: {again.stderr}")
+    left = run("sqlite3", db, "PRAGMA integrity_check").stdout
+    check(left == b"ok\n", f"integrity: {left}")
+
+
+def test_several_into_one(folder):
+    db = folder / "many.db"
+    jobs = [subprocess.Popen([PROFLITE, "--db", db, "record", "--name", f"job{i}", "--", VICTIM, "burn"],
+                             stderr=subprocess.DEVNULL) for i in range(4)]
+    check([j.wait(60) for j in jobs] == [0] * 4, "four recorders, one file")
+    apps = {r["app"] for r in sessions(db)}
+    check(apps == {"job0", "job1", "job2", "job3"}, f"{apps}")
+    one = sql(db, "SELECT count(*) AS n FROM sample")[0]["n"]
+    check(ask(db, "top")[1]["samples"] == one and one > 150, f"{one} samples")
+
+
+def test_stop(folder):
+    """TERM to record reaches the program; its status is the program's."""
+    db = folder / "t.db"
+    recorder = subprocess.Popen([PROFLITE, "--db", db, "record", "--", "sleep", "30"], stderr=subprocess.DEVNULL)
+    time.sleep(0.7)
+    recorder.send_signal(signal.SIGTERM)
+    check(recorder.wait(20) == -signal.SIGTERM, f"{recorder.returncode}")
+    rows = sessions(db)
+    check(rows[0]["app"] == "sleep" and rows[0]["samples"] > 20 and rows[0]["state"] == "killed", f"{rows}")
+
+
+main([test_fork, test_exec, test_threads, test_killed, test_sleep, test_signals, test_endings, test_depth,
+      test_names, test_vfork, test_recorder_killed, test_several_into_one, test_stop])

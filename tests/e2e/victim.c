@@ -1,0 +1,278 @@
+/* Programs that are hard on a profiler, one per word; each checks for itself that
+ * nothing disturbed it and says so by exit status. Recorded by test_record.py.
+ *
+ *   victim fork | exec | exec2 | threads | sigkill | sigsegv | sleep | blocked |
+ *          sigurg | pthread_exit | deep | depth100 | names | vfork |
+ *          underscore_exit | burn */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+static volatile uint64_t sink;
+static volatile uintptr_t wild = 8; /* an address nobody may write to */
+
+static double now_s(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Burn CPU time of this thread in a function with a name to look for. */
+__attribute__((noinline)) static void burn(double seconds)
+{
+    double end = now_s(CLOCK_THREAD_CPUTIME_ID) + seconds;
+    while (now_s(CLOCK_THREAD_CPUTIME_ID) < end)
+        for (int i = 0; i < 100000; i++)
+            sink = (sink ^ (sink >> 31)) * 0x94d049bb133111ebu + 1;
+}
+
+__attribute__((noinline)) static void child_work(void)
+{
+    burn(0.1);
+    sink++;
+}
+
+static int run_fork(void)
+{
+    for (int batch = 0; batch < 10; batch++) {
+        pid_t children[5];
+        for (int i = 0; i < 5; i++) {
+            children[i] = fork();
+            if (children[i] < 0)
+                return 1;
+            if (children[i] == 0) {
+                child_work();
+                exit(10 + i);
+            }
+        }
+        for (int i = 0; i < 5; i++) {
+            int status = 0;
+            if (waitpid(children[i], &status, 0) != children[i])
+                return 2;
+            if (!WIFEXITED(status) || WEXITSTATUS(status) != 10 + i)
+                return 3;
+        }
+    }
+    return 0;
+}
+
+static int run_exec(char **argv)
+{
+    burn(0.3);
+    execl(argv[0], argv[0], "exec2", (char *)NULL);
+    return 1;
+}
+
+__attribute__((noinline)) static void after_exec(void)
+{
+    burn(0.3);
+    sink++;
+}
+
+static void *short_thread(void *arg)
+{
+    (void)arg;
+    burn(0.002);
+    return NULL;
+}
+
+static int run_threads(void)
+{
+    for (int batch = 0; batch < 100; batch++) {
+        pthread_t threads[10];
+        for (int i = 0; i < 10; i++)
+            if (pthread_create(&threads[i], NULL, short_thread, NULL) != 0)
+                return 1;
+        for (int i = 0; i < 10; i++)
+            pthread_join(threads[i], NULL);
+    }
+    return 0;
+}
+
+static volatile int stop_burning;
+
+static void *burner(void *arg)
+{
+    (void)arg;
+    while (!stop_burning)
+        burn(0.01);
+    return NULL;
+}
+
+/* Every blocking call must last as long as asked for and never see EINTR. */
+static int run_sleep(void)
+{
+    pthread_t busy;
+    if (pthread_create(&busy, NULL, burner, NULL) != 0)
+        return 1;
+    for (int round = 0; round < 40; round++) {
+        burn(0.005); /* so that the clock moved and a signal would be due */
+        double start = now_s(CLOCK_MONOTONIC);
+        struct timespec wait = {0, 30 * 1000 * 1000};
+        if (nanosleep(&wait, NULL) != 0 || now_s(CLOCK_MONOTONIC) - start < 0.0299) {
+            fprintf(stderr, "nanosleep cut short: %s\n", strerror(errno));
+            return 2;
+        }
+        if (poll(NULL, 0, 20) != 0) {
+            fprintf(stderr, "poll cut short: %s\n", strerror(errno));
+            return 3;
+        }
+    }
+    if (sleep(1) != 0)
+        return 4;
+    stop_burning = 1;
+    pthread_join(busy, NULL);
+    return 0;
+}
+
+static int run_blocked(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    burn(0.7);
+    return 0;
+}
+
+static volatile int urgent;
+
+static void on_urgent(int signal_number)
+{
+    (void)signal_number;
+    urgent++;
+}
+
+static int run_sigurg(void)
+{
+    struct sigaction mine = {.sa_handler = on_urgent}, seen;
+    sigaction(SIGURG, NULL, &seen);
+    if (seen.sa_handler != SIG_DFL)
+        return 1;
+    sigaction(SIGURG, &mine, NULL);
+    burn(0.3);
+    if (urgent != 0)
+        return 2;
+    raise(SIGURG);
+    kill(getpid(), SIGURG);
+    burn(0.3);
+    sigaction(SIGURG, NULL, &seen);
+    return urgent == 2 && seen.sa_handler == on_urgent ? 0 : 3;
+}
+
+static void *last_thread(void *arg)
+{
+    (void)arg;
+    burn(0.5);
+    return NULL;
+}
+
+static int run_pthread_exit(void)
+{
+    pthread_t other;
+    if (pthread_create(&other, NULL, last_thread, NULL) != 0)
+        return 1;
+    pthread_exit(NULL); /* the process must end when the other one does */
+}
+
+__attribute__((noinline)) static uint64_t dive(int depth)
+{
+    if (depth == 0)
+        burn(0.7);
+    else
+        sink += dive(depth - 1);
+    return sink + (uint64_t)depth;
+}
+
+static void *renamed(void *arg)
+{
+    pthread_setname_np(pthread_self(), arg);
+    burn(0.4);
+    return NULL;
+}
+
+static int run_names(void)
+{
+    static char first[] = "first worker", second[] = "second worker";
+    pthread_t a, b;
+    if (pthread_create(&a, NULL, renamed, first) || pthread_create(&b, NULL, renamed, second))
+        return 1;
+    pthread_join(a, NULL);
+    pthread_join(b, NULL);
+    return 0;
+}
+
+static int run_vfork(void)
+{
+    for (int i = 0; i < 30; i++) {
+        burn(0.01);
+        pid_t child = 0;
+        char *args[] = {(char *)"true", NULL};
+        if (posix_spawnp(&child, "true", NULL, NULL, args, environ) != 0)
+            return 1;
+        int status = 0;
+        if (waitpid(child, &status, 0) != child || status != 0)
+            return 2;
+        child = vfork();
+        if (child < 0)
+            return 3;
+        if (child == 0) {
+            execlp("true", "true", (char *)NULL);
+            _exit(99);
+        }
+        if (waitpid(child, &status, 0) != child || status != 0)
+            return 4;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "fork") == 0)
+        return run_fork();
+    if (strcmp(what, "exec") == 0)
+        return run_exec(argv);
+    if (strcmp(what, "exec2") == 0)
+        return after_exec(), 7;
+    if (strcmp(what, "threads") == 0)
+        return run_threads();
+    if (strcmp(what, "sleep") == 0)
+        return run_sleep();
+    if (strcmp(what, "blocked") == 0)
+        return run_blocked();
+    if (strcmp(what, "sigurg") == 0)
+        return run_sigurg();
+    if (strcmp(what, "pthread_exit") == 0)
+        return run_pthread_exit();
+    if (strcmp(what, "deep") == 0)
+        return dive(3000) == 1;
+    if (strcmp(what, "depth100") == 0)
+        return dive(100) == 1;
+    if (strcmp(what, "names") == 0)
+        return run_names();
+    if (strcmp(what, "vfork") == 0)
+        return run_vfork();
+    burn(0.7);
+    if (strcmp(what, "sigkill") == 0)
+        kill(getpid(), SIGKILL);
+    if (strcmp(what, "sigsegv") == 0)
+        *(volatile int *)wild = 1;
+    if (strcmp(what, "underscore_exit") == 0)
+        _exit(9);
+    if (strcmp(what, "burn") == 0)
+        return 0;
+    fprintf(stderr, "victim: no such word: %s\n", what);
+    return 2;
+}
