@@ -1,0 +1,454 @@
+/* Aggregator: see query_tree.h.
+ *
+ * Building: nodes are numbered as they come, so a parent's number is below its
+ * children's and sums flow to the root in one backward sweep. A node remembers
+ * its first child; only further children go into the hash table, which long
+ * unbranched tails of stacks therefore never touch.
+ * Finishing: children sorted, then one walk in pre-order writes the nodes out,
+ * numbers functions as they first appear and adds up each function's total,
+ * counting a node only if no node above it has the same function. */
+#include "store/query_tree.h"
+
+#include "base/hash.h"
+#include "store/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct build_node {
+    uint32_t parent, function;
+    uint32_t first_child; /* 0: none */
+    bool inlined;
+    int64_t self_ns, self_samples;
+};
+
+struct pl_tree {
+    struct build_node *nodes;
+    uint32_t node_count, node_cap;
+    uint32_t *children; /* hash of (parent, function) -> node; 0 empty */
+    uint32_t child_count, child_mask;
+    struct pl_function *functions;
+    uint32_t function_count, function_cap;
+    uint32_t *names; /* hash of the identity -> function + 1 */
+    uint32_t name_mask;
+    struct pl_arena *arena; /* text, later the profile's */
+};
+
+#define FIRST_TABLE 1024u
+
+enum pl_status pl_tree_new(struct pl_tree **tree_out, struct pl_error *err)
+{
+    struct pl_tree *tree = calloc(1, sizeof *tree);
+    if (!tree)
+        return pl_error_set(err, PL_NOMEM, "out of memory for a profile");
+    tree->arena = pl_arena_new();
+    tree->node_cap = FIRST_TABLE;
+    tree->nodes = calloc(FIRST_TABLE, sizeof *tree->nodes);
+    tree->children = calloc(FIRST_TABLE, sizeof *tree->children);
+    tree->child_mask = FIRST_TABLE - 1;
+    tree->names = calloc(FIRST_TABLE, sizeof *tree->names);
+    tree->name_mask = FIRST_TABLE - 1;
+    if (!tree->arena || !tree->nodes || !tree->children || !tree->names) {
+        pl_tree_free(tree);
+        return pl_error_set(err, PL_NOMEM, "out of memory for a profile");
+    }
+    tree->node_count = 1;
+    tree->nodes[PL_TREE_ROOT].function = PL_NO_INDEX;
+    *tree_out = tree;
+    return PL_OK;
+}
+
+void pl_tree_free(struct pl_tree *tree)
+{
+    if (!tree)
+        return;
+    free(tree->nodes);
+    free(tree->children);
+    free(tree->functions);
+    free(tree->names);
+    pl_arena_free(tree->arena);
+    free(tree);
+}
+
+/* ---- functions ---- */
+
+static uint64_t hash_function(const char *name, const char *module, const char *file)
+{
+    uint64_t hash = pl_hash_bytes(name, strlen(name));
+    hash = pl_hash_mix(hash, pl_hash_bytes(module, strlen(module)));
+    return pl_hash_mix(hash, pl_hash_bytes(file, strlen(file)));
+}
+
+static bool grow_names(struct pl_tree *tree)
+{
+    uint32_t mask = tree->name_mask * 2 + 1;
+    uint32_t *names = calloc((size_t)mask + 1, sizeof *names);
+    if (!names)
+        return false;
+    for (uint32_t i = 0; i < tree->function_count; i++) {
+        const struct pl_function *f = &tree->functions[i];
+        uint32_t at = (uint32_t)hash_function(f->name, f->module, f->file) & mask;
+        while (names[at])
+            at = (at + 1) & mask;
+        names[at] = i + 1;
+    }
+    free(tree->names);
+    tree->names = names;
+    tree->name_mask = mask;
+    return true;
+}
+
+static bool grow_functions(struct pl_tree *tree)
+{
+    uint32_t cap = tree->function_cap ? tree->function_cap * 2 : 256;
+    struct pl_function *grown = realloc(tree->functions, cap * sizeof *grown);
+    if (!grown)
+        return false;
+    tree->functions = grown;
+    tree->function_cap = cap;
+    return true;
+}
+
+static uint32_t add_function(struct pl_tree *tree, const char *name, const char *module,
+                             const char *file)
+{
+    if (tree->function_count == tree->function_cap && !grow_functions(tree))
+        return PL_NO_INDEX;
+    struct pl_function *f = &tree->functions[tree->function_count];
+    *f = (struct pl_function){.name = pl_arena_text(tree->arena, name),
+                              .module = pl_arena_text(tree->arena, module),
+                              .file = pl_arena_text(tree->arena, file),
+                              .in_app = -1};
+    if (!f->name || !f->module || !f->file)
+        return PL_NO_INDEX;
+    return tree->function_count++;
+}
+
+uint32_t pl_tree_function(struct pl_tree *tree, const char *name, const char *module,
+                          const char *file, uint32_t line, int8_t in_app)
+{
+    if (tree->function_count >= tree->name_mask / 2 && !grow_names(tree))
+        return PL_NO_INDEX;
+    uint32_t at = (uint32_t)hash_function(name, module, file) & tree->name_mask;
+    struct pl_function *found = NULL;
+    for (; tree->names[at]; at = (at + 1) & tree->name_mask) {
+        struct pl_function *f = &tree->functions[tree->names[at] - 1];
+        if (!strcmp(f->name, name) && !strcmp(f->module, module) &&
+            !strcmp(f->file, file)) {
+            found = f;
+            break;
+        }
+    }
+    if (!found) {
+        uint32_t index = add_function(tree, name, module, file);
+        if (index == PL_NO_INDEX)
+            return PL_NO_INDEX;
+        tree->names[at] = index + 1;
+        found = &tree->functions[index];
+    }
+    if (line && (!found->line || line < found->line))
+        found->line = line;
+    if (in_app > found->in_app)
+        found->in_app = in_app;
+    return (uint32_t)(found - tree->functions);
+}
+
+const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function)
+{
+    return tree->functions[function].name;
+}
+
+/* ---- nodes ---- */
+
+static uint32_t hash_child(uint32_t parent, uint32_t function)
+{
+    return (uint32_t)pl_hash_mix(0, (uint64_t)parent << 32 | function);
+}
+
+static bool grow_children(struct pl_tree *tree)
+{
+    uint32_t mask = tree->child_mask * 2 + 1;
+    uint32_t *children = calloc((size_t)mask + 1, sizeof *children);
+    if (!children)
+        return false;
+    for (uint32_t i = 0; i <= tree->child_mask; i++) {
+        uint32_t node = tree->children[i];
+        if (!node)
+            continue;
+        uint32_t at =
+            hash_child(tree->nodes[node].parent, tree->nodes[node].function) & mask;
+        while (children[at])
+            at = (at + 1) & mask;
+        children[at] = node;
+    }
+    free(tree->children);
+    tree->children = children;
+    tree->child_mask = mask;
+    return true;
+}
+
+static uint32_t add_node(struct pl_tree *tree, uint32_t parent, uint32_t function,
+                         bool inlined)
+{
+    if (tree->node_count == tree->node_cap) {
+        if (tree->node_cap > UINT32_MAX / 2)
+            return PL_NO_INDEX;
+        uint32_t cap = tree->node_cap * 2;
+        struct build_node *grown = realloc(tree->nodes, cap * sizeof *grown);
+        if (!grown)
+            return PL_NO_INDEX;
+        tree->nodes = grown;
+        tree->node_cap = cap;
+    }
+    tree->nodes[tree->node_count] =
+        (struct build_node){.parent = parent, .function = function, .inlined = inlined};
+    return tree->node_count++;
+}
+
+static uint32_t further_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
+                              bool inlined)
+{
+    if (tree->child_count >= tree->child_mask / 2 && !grow_children(tree))
+        return PL_NO_INDEX;
+    uint32_t at = hash_child(parent, function) & tree->child_mask;
+    for (; tree->children[at]; at = (at + 1) & tree->child_mask) {
+        struct build_node *node = &tree->nodes[tree->children[at]];
+        if (node->parent == parent && node->function == function) {
+            node->inlined &= inlined;
+            return tree->children[at];
+        }
+    }
+    uint32_t node = add_node(tree, parent, function, inlined);
+    if (node == PL_NO_INDEX)
+        return PL_NO_INDEX;
+    tree->children[at] = node;
+    tree->child_count++;
+    return node;
+}
+
+uint32_t pl_tree_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
+                       bool inlined)
+{
+    uint32_t first = tree->nodes[parent].first_child;
+    if (!first) {
+        uint32_t node = add_node(tree, parent, function, inlined);
+        if (node != PL_NO_INDEX)
+            tree->nodes[parent].first_child = node;
+        return node;
+    }
+    if (tree->nodes[first].function != function)
+        return further_child(tree, parent, function, inlined);
+    tree->nodes[first].inlined &= inlined;
+    return first;
+}
+
+void pl_tree_add(struct pl_tree *tree, uint32_t node, int64_t ns, int64_t samples)
+{
+    tree->nodes[node].self_ns += ns;
+    tree->nodes[node].self_samples += samples;
+}
+
+/* ---- finishing ---- */
+
+struct sums {
+    int64_t ns, samples;
+};
+
+static struct sums *sum_subtrees(const struct pl_tree *tree)
+{
+    struct sums *total = malloc(tree->node_count * sizeof *total);
+    if (!total)
+        return NULL;
+    for (uint32_t i = 0; i < tree->node_count; i++)
+        total[i] = (struct sums){tree->nodes[i].self_ns, tree->nodes[i].self_samples};
+    for (uint32_t i = tree->node_count; i-- > 1;) {
+        struct sums *parent = &total[tree->nodes[i].parent];
+        parent->ns += total[i].ns;
+        parent->samples += total[i].samples;
+    }
+    return total;
+}
+
+/* Children of node i: list[start[i]] .. list[start[i + 1] - 1]. */
+struct child_lists {
+    uint32_t *start, *list;
+};
+
+static bool list_children(const struct pl_tree *tree, struct child_lists *lists)
+{
+    uint32_t count = tree->node_count;
+    lists->start = calloc((size_t)count + 2, sizeof *lists->start);
+    lists->list = malloc((size_t)count * sizeof *lists->list);
+    if (!lists->start || !lists->list)
+        return false;
+    uint32_t *next = lists->start + 1; /* becomes `start` once all are placed */
+    for (uint32_t i = 1; i < count; i++)
+        next[tree->nodes[i].parent + 1]++;
+    for (uint32_t i = 1; i <= count; i++)
+        next[i] += next[i - 1];
+    for (uint32_t i = 1; i < count; i++)
+        lists->list[next[tree->nodes[i].parent]++] = i;
+    return true;
+}
+
+struct order {
+    const struct pl_tree *tree;
+    const struct sums *total;
+};
+
+static int compare_functions(const struct pl_function *a, const struct pl_function *b)
+{
+    int order = strcmp(a->name, b->name);
+    if (!order)
+        order = strcmp(a->file, b->file);
+    return order ? order : strcmp(a->module, b->module);
+}
+
+static int compare_siblings(const void *left, const void *right, void *context)
+{
+    const struct order *order = context;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    if (order->total[a].ns != order->total[b].ns)
+        return order->total[a].ns > order->total[b].ns ? -1 : 1;
+    return compare_functions(&order->tree->functions[order->tree->nodes[a].function],
+                             &order->tree->functions[order->tree->nodes[b].function]);
+}
+
+static void sort_children(const struct pl_tree *tree, const struct sums *total,
+                          const struct child_lists *lists)
+{
+    struct order order = {tree, total};
+    for (uint32_t i = 0; i < tree->node_count; i++) {
+        uint32_t *first = lists->list + lists->start[i];
+        size_t count = lists->start[i + 1] - lists->start[i];
+        if (count > 1)
+            qsort_r(first, count, sizeof *first, compare_siblings, &order);
+    }
+}
+
+struct walk {
+    const struct pl_tree *tree;
+    const struct sums *total;
+    struct pl_node *nodes;
+    struct pl_function *functions; /* in order of appearance */
+    uint32_t function_count;
+    uint32_t *renumbered; /* build function -> index in functions + 1 */
+    uint32_t *open;       /* function -> how often on the current path */
+    uint32_t *path;       /* functions from the root */
+    uint32_t path_len;
+};
+
+static uint32_t renumber(struct walk *walk, uint32_t function)
+{
+    uint32_t *known = &walk->renumbered[function];
+    if (!*known) {
+        walk->functions[walk->function_count++] = walk->tree->functions[function];
+        *known = walk->function_count;
+    }
+    return *known - 1;
+}
+
+static void add_to_function(struct walk *walk, const struct pl_node *node)
+{
+    while (walk->path_len >= node->depth)
+        walk->open[walk->path[--walk->path_len]]--;
+    struct pl_function *function = &walk->functions[node->function];
+    function->self_ns += node->self_ns;
+    function->self_samples += node->self_samples;
+    if (!walk->open[node->function]) {
+        function->total_ns += node->total_ns;
+        function->total_samples += node->total_samples;
+    }
+    walk->open[node->function]++;
+    walk->path[walk->path_len++] = node->function;
+}
+
+static void emit(struct walk *walk, uint32_t build, uint32_t parent, uint32_t index)
+{
+    const struct build_node *from = &walk->tree->nodes[build];
+    struct pl_node *node = &walk->nodes[index];
+    *node = (struct pl_node){.parent = parent,
+                             .function = PL_NO_INDEX,
+                             .inlined = from->inlined,
+                             .self_ns = from->self_ns,
+                             .total_ns = walk->total[build].ns,
+                             .self_samples = from->self_samples,
+                             .total_samples = walk->total[build].samples};
+    if (build == PL_TREE_ROOT)
+        return;
+    node->depth = walk->nodes[parent].depth + 1;
+    node->function = renumber(walk, from->function);
+    add_to_function(walk, node);
+}
+
+struct pending {
+    uint32_t build, parent; /* parent: index in the output */
+};
+
+static void walk_preorder(struct walk *walk, const struct child_lists *lists,
+                          struct pending *stack)
+{
+    uint32_t index = 0, pending = 1;
+    stack[0] = (struct pending){PL_TREE_ROOT, 0};
+    while (pending) {
+        struct pending next = stack[--pending];
+        emit(walk, next.build, next.parent, index);
+        for (uint32_t i = lists->start[next.build + 1]; i > lists->start[next.build];)
+            stack[pending++] = (struct pending){lists->list[--i], index};
+        index++;
+    }
+}
+
+enum pl_status pl_tree_finish(struct pl_tree *tree, struct pl_profile *profile_out,
+                              struct pl_error *err)
+{
+    enum pl_status status = PL_NOMEM;
+    struct child_lists lists = {0};
+    size_t nodes = tree->node_count, functions = tree->function_count;
+    struct sums *total = sum_subtrees(tree);
+    struct pending *stack = malloc(nodes * sizeof *stack);
+    struct walk walk = {.tree = tree, .total = total};
+    walk.nodes = malloc(nodes * sizeof *walk.nodes);
+    walk.functions = malloc((functions + 1) * sizeof *walk.functions);
+    walk.renumbered = calloc(functions + 1, sizeof *walk.renumbered);
+    walk.open = calloc(functions + 1, sizeof *walk.open);
+    walk.path = malloc((nodes + 1) * sizeof *walk.path);
+    if (!total || !stack || !walk.nodes || !walk.functions || !walk.renumbered ||
+        !walk.open || !walk.path || !list_children(tree, &lists)) {
+        pl_error_set(err, PL_NOMEM, "out of memory for a profile of %zu nodes", nodes);
+        goto out;
+    }
+    sort_children(tree, total, &lists);
+    walk_preorder(&walk, &lists, stack);
+
+    profile_out->total_ns = walk.nodes[0].total_ns;
+    profile_out->samples = walk.nodes[0].total_samples;
+    profile_out->nodes = walk.nodes;
+    profile_out->node_count = nodes;
+    profile_out->functions = walk.functions;
+    profile_out->function_count = walk.function_count;
+    profile_out->owned = tree->arena;
+    walk.nodes = NULL;
+    walk.functions = NULL;
+    tree->arena = NULL;
+    status = PL_OK;
+out:
+    free(total);
+    free(stack);
+    free(lists.start);
+    free(lists.list);
+    free(walk.nodes);
+    free(walk.functions);
+    free(walk.renumbered);
+    free(walk.open);
+    free(walk.path);
+    return status;
+}
+
+void pl_profile_deinit(struct pl_profile *profile)
+{
+    free(profile->nodes);
+    free(profile->functions);
+    pl_arena_free(profile->owned);
+    *profile = (struct pl_profile){0};
+}

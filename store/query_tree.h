@@ -1,0 +1,39 @@
+/* Aggregator: weighted stacks in, struct pl_profile out. Knows nothing of SQL.
+ *
+ * Children with one function under one parent are one node, so that the tree is
+ * the same whichever stacks it was made of and in whichever order. All weights
+ * are >= 0 and their sum fits int64_t (the caller checks the sum once). */
+#ifndef PL_STORE_QUERY_TREE_H
+#define PL_STORE_QUERY_TREE_H
+
+#include "store/query.h"
+
+struct pl_tree;
+
+#define PL_TREE_ROOT 0
+
+PL_MUST_CHECK enum pl_status pl_tree_new(struct pl_tree **tree_out,
+                                         struct pl_error *err);
+void pl_tree_free(struct pl_tree *tree); /* NULL is fine */
+
+/* The index of function (name, module, file), copied; PL_NO_INDEX when memory ran
+ * out. Of several lines given for it the smallest that is not 0 counts, of several
+ * in_app the largest. */
+uint32_t pl_tree_function(struct pl_tree *tree, const char *name, const char *module,
+                          const char *file, uint32_t line, int8_t in_app);
+const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function);
+
+/* The node of `function` called by `parent`; PL_NO_INDEX when memory ran out. It
+ * shows as inlined if every call asked for it inlined. Make only nodes that will
+ * lie on the path of some weight: all nodes show. */
+uint32_t pl_tree_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
+                       bool inlined);
+void pl_tree_add(struct pl_tree *tree, uint32_t node, int64_t ns, int64_t samples);
+
+/* Fill nodes, functions, total_ns, samples and owned of `profile_out` and leave the
+ * rest. The tree is used up: free it.  Errors  NOMEM. */
+PL_MUST_CHECK enum pl_status pl_tree_finish(struct pl_tree *tree,
+                                            struct pl_profile *profile_out,
+                                            struct pl_error *err);
+
+#endif
