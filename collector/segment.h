@@ -238,6 +238,7 @@ struct pl_segment {
  *                                           starts with a dot, then renamed
  *   <dir>/rows/<key>.rows                   unwind rows, key = build-id hex, or
  *                                           "p" + hash of path, inode, size, mtime
+ *                                           (collector/rows_key.h)
  * The folder is <shm>/proflite-<uid>/<recording id>/, <shm> being /dev/shm. */
 #define PL_ROWS_DIR "rows"
 
