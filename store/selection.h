@@ -15,7 +15,8 @@
 
 #include "store/query.h"
 
-/* Fields are the implementation's, but for `metric`, which is for reading. */
+/* Fields are the implementation's, but for `metric` and `uses_now`, which are
+ * for reading. */
 struct pl_selection_args {
     char *app, *release, *environment, *thread_name, *function; /* owned */
     int64_t *sessions, *threads;                                /* owned */
@@ -23,6 +24,7 @@ struct pl_selection_args {
     int64_t from_ns, to_ns; /* 0: open */
     int64_t now_ns;         /* what relative times count from */
     enum pl_metric metric;  /* WALL unless set */
+    bool uses_now;          /* a relative time was given: the answer moves with it */
 };
 
 /* Caller's storage. `now_ns` (Unix) is what "-1h" is relative to. */
