@@ -1,0 +1,313 @@
+-- Format 1.00. Everything a profile needs is in this one file; docs/FORMAT.md
+-- explains the blobs. Times are Unix nanoseconds unless a name says otherwise.
+-- References are by convention and not enforced; `proflite check` verifies them.
+-- Id 0 means "none" where a column may not be NULL.
+
+-- Facts about the file itself: created_ns, generation, ...
+CREATE TABLE meta (
+    key TEXT NOT NULL PRIMARY KEY,
+    value ANY
+) STRICT, WITHOUT ROWID;
+
+-- Who may send: keys of DSNs. Project 0 is everything recorded on this machine.
+CREATE TABLE project_key (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL,
+    public_key TEXT NOT NULL UNIQUE,  -- 32 hex digits
+    secret_key TEXT,                  -- NULL: none was made
+    use_case TEXT NOT NULL DEFAULT 'user',
+    created_ns INTEGER NOT NULL
+) STRICT;
+
+-- ---- what ran -----------------------------------------------------------
+
+-- One process from start to end of recording (one profiler id).
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL,               -- profiler id, 32 hex digits
+    project_id INTEGER NOT NULL DEFAULT 0,
+    recording_id TEXT,                -- uuid shared by all processes of a recording
+    parent_id TEXT,                   -- uuid of the session it was forked from
+    app TEXT NOT NULL,
+    release TEXT,
+    environment TEXT,
+    dist TEXT,
+    host TEXT,
+    pid INTEGER,
+    platform TEXT,                    -- 'native', 'python', ...
+    mode TEXT,                        -- 'wall' or 'cpu'
+    start_ns INTEGER NOT NULL,
+    end_ns INTEGER,                   -- of the last sample while live, then of the end
+    state TEXT NOT NULL DEFAULT 'live', -- live, ended, crashed, killed, abandoned
+    exit_status INTEGER,              -- as a shell counts; NULL unknown
+    UNIQUE (uuid, project_id)
+) STRICT;
+CREATE INDEX session_app ON session (app, start_ns);
+
+-- A thread under one name. A kernel tid may come back within a session: `seq`
+-- tells two threads of the same tid, name and part from each other.
+CREATE TABLE thread (
+    id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL,
+    tid INTEGER NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    seq INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (session_id, tid, name, seq)
+) STRICT;
+
+-- The logical unit of profile data: what an SDK sends, what has an outcome.
+CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL,               -- chunk id, 32 hex digits
+    event_id TEXT,                    -- set by the pass
+    session_id INTEGER NOT NULL,
+    project_id INTEGER NOT NULL DEFAULT 0,
+    platform TEXT,
+    format TEXT,                      -- 'proflite', 'sentry-v2', ...
+    source TEXT,                      -- who made it: 'proflite', an SDK's name, a file
+    start_ns INTEGER NOT NULL,        -- of its parts together
+    end_ns INTEGER NOT NULL,
+    received_ns INTEGER NOT NULL,
+    sampled INTEGER NOT NULL DEFAULT 1,
+    symbolicated INTEGER NOT NULL DEFAULT 0,
+    deobfuscated INTEGER NOT NULL DEFAULT 0,
+    normalized INTEGER NOT NULL DEFAULT 0,
+    finished INTEGER NOT NULL DEFAULT 0, -- 1: the pass has nothing left to do
+    symbolicator_error TEXT,
+    symbolicator_status TEXT,
+    symbolicator_message TEXT,
+    UNIQUE (uuid, project_id, session_id)
+) STRICT;
+CREATE INDEX chunk_session ON chunk (session_id, start_ns);
+CREATE INDEX chunk_unfinished ON chunk (id) WHERE finished = 0;
+
+-- What is stored of a chunk: a piece of at most 60 s that crosses no hour of
+-- Unix time, so that hours add up from whole parts.
+-- Tick i of width 2 is at origin_ns + i*period_ns + (v-5000)*unit_ns, of width 4
+-- at origin_ns + v*unit_ns, v being the i-th group of `tick_width` bytes read as
+-- decimal digits, one per nibble. All F: the tick was missed (no time known).
+CREATE TABLE part (
+    id INTEGER PRIMARY KEY,
+    chunk_id INTEGER NOT NULL,
+    session_id INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL,
+    end_ns INTEGER NOT NULL,
+    period_ns INTEGER NOT NULL,       -- what one sample weighs, if its slot says no more
+    origin_ns INTEGER NOT NULL,       -- zero of the ticks below and of the slots' own
+    unit_ns INTEGER NOT NULL,         -- resolution of stored times
+    tick_width INTEGER NOT NULL,      -- bytes: 2 or 4
+    tick_count INTEGER NOT NULL,      -- 0: every slot has times of its own
+    ticks BLOB NOT NULL,
+    bytes INTEGER NOT NULL,           -- of this part's blobs and new dictionary rows
+    UNIQUE (chunk_id, start_ns)
+) STRICT;
+CREATE INDEX part_time ON part (start_ns, end_ns, session_id);
+CREATE INDEX part_session ON part (session_id, start_ns);
+
+-- One thread's samples in a part. `runs` are stack ids in order of time, digits
+-- one per nibble, B = minus, then A ends a run of 1, C..F of 2..5; longer runs
+-- are count*1000000000+id, ended by A. Id 0: no sample at these ticks. A
+-- negative id: the thread was not on CPU (only if cpu_known).
+-- `weights` has one number per run, all of length(weights)/nruns bytes, digits one
+-- per nibble (leading B = minus), times weight_unit: what one sample of it weighs.
+CREATE TABLE slot (
+    id INTEGER PRIMARY KEY,
+    part_id INTEGER NOT NULL,
+    thread_id INTEGER NOT NULL,
+    n INTEGER NOT NULL,               -- samples (ticks with a stack)
+    n_on INTEGER NOT NULL,            -- of them on CPU; 0 if unknown
+    cpu_known INTEGER NOT NULL,       -- 1: the signs in runs say on or off CPU
+    cpu_ns INTEGER,                   -- exact CPU time in the part; NULL unknown
+    weight INTEGER NOT NULL,          -- of all its samples
+    unit TEXT,                        -- of weights: NULL is ns, else 'bytes', 'count', ...
+    nruns INTEGER NOT NULL,           -- runs in `runs`, those of id 0 included
+    runs BLOB NOT NULL,
+    ticks BLOB,                       -- width 4, one per sample or gap; NULL: the part's
+    weights BLOB,                     -- NULL: each sample weighs the part's period_ns
+    weight_unit INTEGER,              -- what 1 in `weights` stands for
+    UNIQUE (part_id, thread_id)
+) STRICT;
+
+-- Runs of the open minute, written only while somebody watches; dropped by the
+-- put of the part that holds them.
+CREATE TABLE tail (
+    id INTEGER PRIMARY KEY,
+    chunk_id INTEGER NOT NULL,
+    thread_id INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL,        -- of the first sample
+    period_ns INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    stack_id INTEGER NOT NULL,
+    on_cpu INTEGER                    -- 1, 0, NULL unknown
+) STRICT;
+CREATE INDEX tail_chunk ON tail (chunk_id);
+
+-- Sums per thread and bucket, four lists of equal length with A after each
+-- number. A missing row means: decode the slots.
+CREATE TABLE rollup (
+    level INTEGER NOT NULL,           -- seconds: 3600 or 86400
+    bucket INTEGER NOT NULL,          -- Unix seconds / level
+    thread_id INTEGER NOT NULL,
+    n INTEGER NOT NULL,               -- samples
+    stacks BLOB NOT NULL,             -- stack ids
+    counts BLOB NOT NULL,             -- samples of each
+    wall BLOB NOT NULL,               -- ns of each
+    cpu BLOB NOT NULL,                -- ns of each
+    PRIMARY KEY (level, bucket, thread_id)
+) STRICT;
+
+-- Samples known to be lost, by reason.
+CREATE TABLE loss (
+    id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL,
+    chunk_id INTEGER,
+    part_id INTEGER,
+    thread_id INTEGER,                -- NULL: not one thread's
+    reason TEXT NOT NULL,
+    count INTEGER NOT NULL            -- samples
+) STRICT;
+CREATE INDEX loss_session ON loss (session_id);
+
+-- Labels and spans: (key, value) over a stretch of a thread's ticks.
+CREATE TABLE tag (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    UNIQUE (key, value)
+) STRICT;
+CREATE TABLE label_span (
+    id INTEGER PRIMARY KEY,
+    part_id INTEGER NOT NULL,
+    thread_id INTEGER NOT NULL,
+    first_tick INTEGER NOT NULL,      -- in the slot
+    n INTEGER NOT NULL,
+    tag_id INTEGER NOT NULL
+) STRICT;
+CREATE INDEX label_span_part ON label_span (part_id, thread_id);
+CREATE INDEX label_span_tag ON label_span (tag_id, part_id);
+
+-- ---- stacks: raw below, names above --------------------------------------
+
+CREATE TABLE module (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    name TEXT NOT NULL,               -- last component of path
+    build_id TEXT NOT NULL DEFAULT '', -- hex
+    debug_id TEXT,
+    status TEXT,                      -- what the resolvers said: found, missing, ...
+    UNIQUE (path, build_id)
+) STRICT;
+
+-- A function is (name, module, file).
+CREATE TABLE function (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    module_id INTEGER NOT NULL DEFAULT 0, -- 0: none
+    file TEXT NOT NULL DEFAULT '',
+    line INTEGER NOT NULL DEFAULT 0,  -- where it is declared; 0 unknown
+    UNIQUE (name, module_id, file)
+) STRICT;
+
+-- A frame as captured. Native: (module_id, address, exact), function_id 0.
+-- Named by its source (interpreters, pseudo frames): function_id, line, column.
+CREATE TABLE frame_raw (
+    id INTEGER PRIMARY KEY,
+    module_id INTEGER NOT NULL DEFAULT 0, -- 0: address is absolute
+    address INTEGER NOT NULL DEFAULT 0, -- in the module's own (ELF) numbering; 64 bits
+    exact INTEGER NOT NULL DEFAULT 0, -- 1: the instruction itself; 0: a return address
+    function_id INTEGER NOT NULL DEFAULT 0,
+    line INTEGER NOT NULL DEFAULT 0,
+    column INTEGER NOT NULL DEFAULT 0,
+    in_app INTEGER NOT NULL DEFAULT -1, -- 1, 0, -1 unknown
+    platform TEXT NOT NULL DEFAULT '', -- '': native
+    UNIQUE (module_id, address, exact, function_id, line, column, in_app, platform)
+) STRICT;
+
+-- What the pass found for a frame; replaced by a redo. Depth 0 is the real
+-- function, 1.. were inlined into the one before. A frame looked up in vain has
+-- one row: depth 0, function_id 0 and the reason in status.
+CREATE TABLE frame_name (
+    frame_id INTEGER NOT NULL,
+    depth INTEGER NOT NULL,           -- 0..255
+    function_id INTEGER NOT NULL,     -- 0: no name was found
+    line INTEGER NOT NULL DEFAULT 0,  -- of the address
+    column INTEGER NOT NULL DEFAULT 0,
+    in_app INTEGER NOT NULL DEFAULT -1, -- 1, 0, -1 unknown
+    status TEXT NOT NULL,             -- symbolicated, missing_symbol, unknown_image, ...
+    PRIMARY KEY (frame_id, depth)
+) STRICT, WITHOUT ROWID;
+
+-- A stack is the first `keep` frames of its parent, then `frames`: frame ids, root
+-- first, digits one per nibble, A after each. parent < id; parent 0: keep is 0.
+-- No index: writers learn each other's rows by reading ids past the last they saw.
+CREATE TABLE stack (
+    id INTEGER PRIMARY KEY,           -- dense, from 1, below 1000000000
+    parent INTEGER NOT NULL,
+    keep INTEGER NOT NULL,
+    frames BLOB NOT NULL
+) STRICT;
+
+-- Generations of the stack dictionary: parents never point before their epoch.
+CREATE TABLE dict_epoch (
+    id INTEGER PRIMARY KEY,
+    first_stack_id INTEGER NOT NULL,
+    created_ns INTEGER NOT NULL
+) STRICT;
+INSERT INTO dict_epoch VALUES (1, 1, CAST(unixepoch() AS INTEGER) * 1000000000);
+
+-- ---- the processing pass and the outside world ---------------------------
+
+-- Exactly one per chunk and category (invariant 1).
+CREATE TABLE outcome (
+    id INTEGER PRIMARY KEY,
+    chunk_uuid TEXT NOT NULL,
+    project_id INTEGER NOT NULL DEFAULT 0, -- 0: local
+    org_id INTEGER,
+    key_id INTEGER,
+    category TEXT NOT NULL,           -- 'profile_chunk', 'profile_duration', ...
+    outcome TEXT NOT NULL,            -- accepted, filtered, rate_limited, invalid, ...
+    reason TEXT,
+    quantity INTEGER NOT NULL DEFAULT 1,
+    ts_ns INTEGER NOT NULL,
+    UNIQUE (project_id, chunk_uuid, category)
+) STRICT;
+
+-- Counters of what outcomes do not count: duplicates, redos, errors.
+CREATE TABLE counter (
+    name TEXT NOT NULL PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One holder at a time of a job on this file.
+CREATE TABLE lease (
+    name TEXT NOT NULL PRIMARY KEY,   -- 'pass', ...
+    owner TEXT NOT NULL,
+    expires_ns INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What arrived by HTTP, byte for byte as sent.
+CREATE TABLE inbox (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL,
+    key_id INTEGER,
+    received_ns INTEGER NOT NULL,
+    headers TEXT NOT NULL,            -- JSON object
+    body BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'new', -- new, stored, rejected, forwarded
+    error TEXT
+) STRICT;
+CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
+
+-- What is still to be sent to an upstream.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,
+    target TEXT NOT NULL,             -- name of the upstream, never its secret
+    inbox_id INTEGER,                 -- either an envelope as it came
+    chunk_id INTEGER,                 -- or a chunk of our own
+    state TEXT NOT NULL DEFAULT 'waiting', -- waiting, sent, dead
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_try_ns INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    UNIQUE (target, inbox_id, chunk_id)
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (target, next_try_ns) WHERE state = 'waiting';

@@ -1,0 +1,3 @@
+-- Views people may rely on (docs/FORMAT.md). They need nothing but SQLite's own
+-- json_each, so every sample can be read from a bare shell. Rewritten whenever a
+-- newer writer opens the file, so they hold no data of their own.

@@ -1,0 +1,96 @@
+/* Connection of the store, inside store/ only: what writer, queries and pass
+ * share. Statements are named in sql/ and numbered by enum pl_sql; each
+ * connection prepares one when it is first asked for and keeps it.
+ *
+ * Texts every reader agrees on: the module of a frame is module.path ("" none),
+ * a function is (name, module path, file), and a native frame without a name is the
+ * function "module.name+0xaddress" ("0xaddress" without a module) of that module. */
+#ifndef PL_STORE_DB_H
+#define PL_STORE_DB_H
+
+#include "base/error.h"
+#include "sql/statements.h" /* generated: enum pl_sql, PL_SQL_COUNT */
+#include "store/store.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pl_writer;
+
+/* A prepared statement. Bind errors are remembered and reported by the step. */
+struct pl_stmt {
+    sqlite3_stmt *handle; /* sqlite3_column_* may be used on it */
+    struct pl_store *store;
+    int bind_rc;
+};
+
+struct pl_store {
+    sqlite3 *db;
+    char *path;
+    enum pl_store_mode mode;
+    bool newer;          /* written by a newer minor version: no writing */
+    bool in_write;       /* inside pl_db_begin_write */
+    int lock_fd;         /* <path>-lock, -1 until the first write */
+    uint64_t dev, ino;   /* of the file opened, to notice that it was replaced */
+    int log_pages;       /* of the WAL after the last commit */
+    int log_pages_tried; /* when a checkpoint was last tried */
+    bool wrote;          /* since opened */
+    struct pl_stmt statements[PL_SQL_COUNT];
+    struct pl_writer *writer; /* NULL until pl_store_sink */
+};
+
+/* ---- statements ---- */
+
+/* Prepared, reset and with nothing bound. The store owns it. */
+PL_MUST_CHECK enum pl_status pl_stmt_get(struct pl_store *store, enum pl_sql id,
+                                         struct pl_stmt **stmt_out,
+                                         struct pl_error *err);
+
+/* `name` with its colon. Text and blobs are borrowed until reset; NULL is NULL. */
+void pl_stmt_int(struct pl_stmt *stmt, const char *name, int64_t value);
+void pl_stmt_text(struct pl_stmt *stmt, const char *name, const char *text);
+void pl_stmt_blob(struct pl_stmt *stmt, const char *name, const void *bytes,
+                  size_t len);
+
+/* One step; *row_out says whether there is a row. After the last row, and on
+ * error, the statement is reset. */
+PL_MUST_CHECK enum pl_status pl_stmt_row(struct pl_stmt *stmt, bool *row_out,
+                                         struct pl_error *err);
+/* Run a statement that returns nothing. */
+PL_MUST_CHECK enum pl_status pl_stmt_run(struct pl_stmt *stmt, struct pl_error *err);
+void pl_stmt_reset(struct pl_stmt *stmt); /* after stopping before the last row */
+
+int64_t pl_stmt_column_int(const struct pl_stmt *stmt, int column);
+/* Never NULL ("" for NULL); valid until the next step. */
+const char *pl_stmt_column_text(const struct pl_stmt *stmt, int column);
+/* Blob and its length; NULL and 0 for NULL or empty. */
+const void *pl_stmt_column_blob(const struct pl_stmt *stmt, int column,
+                                size_t *len_out);
+bool pl_stmt_column_is_null(const struct pl_stmt *stmt, int column);
+
+/* ---- transactions ---- */
+
+/* A write transaction under the file's writer lock (docs/FORMAT.md, "Writers").
+ * Not nestable. Errors  BUSY after 10 s; IO; INPUT when written by a newer
+ * minor version or opened for reading. */
+PL_MUST_CHECK enum pl_status pl_db_begin_write(struct pl_store *store,
+                                               struct pl_error *err);
+/* Also keeps the log short. After an error the transaction is rolled back. */
+PL_MUST_CHECK enum pl_status pl_db_commit(struct pl_store *store, struct pl_error *err);
+void pl_db_rollback(struct pl_store *store); /* harmless without a transaction */
+
+/* One snapshot for several statements; keep it short. */
+PL_MUST_CHECK enum pl_status pl_db_begin_read(struct pl_store *store,
+                                              struct pl_error *err);
+void pl_db_end_read(struct pl_store *store);
+
+/* ---- errors ---- */
+
+/* What SQLite last said on this connection, as a status and one line:
+ * "cannot <doing> in <path>: why; what next". Returns the status. */
+enum pl_status pl_db_error(struct pl_store *store, int rc, const char *doing,
+                           struct pl_error *err);
+
+#endif
