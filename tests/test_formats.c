@@ -1,0 +1,223 @@
+/* formats/: folded stacks and the SVG flame graph, with names that bite. */
+#include "formats/folded.h"
+#include "formats/svg.h"
+
+#include "test.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const names[] = {
+    "main",
+    "a;b\nc",
+    "<script>alert(1)</script>",
+    "x]]>&\"'\x01\xff\xef\xbf\xbf",
+    "",
+    "std::vector<std::pair<int, std::string>, std::allocator<...>>::push_back",
+};
+
+/* all 100: main 90 (self 10: a;b 50 (self 5: <script> 45), x 30), unnamed 7;
+ * 3 have no frame at all */
+static const struct pl_tree_node nodes[] = {
+    {0, PL_TREE_NO_NAME, 3, 100},
+    {0, 0, 10, 90},
+    {1, 1, 5, 50},
+    {2, 2, 45, 45},
+    {1, 3, 30, 30},
+    {0, 4, 7, 7},
+};
+
+static const struct pl_tree tree = {
+    .title = "demo <&> \"x\"",
+    .unit = PL_TREE_SAMPLES,
+    .names = names,
+    .name_count = sizeof names / sizeof names[0],
+    .nodes = nodes,
+    .node_count = sizeof nodes / sizeof nodes[0],
+};
+
+typedef enum pl_status writer(const struct pl_tree *, FILE *, struct pl_error *);
+
+/* What `write` makes of the tree; caller frees. */
+static char *text_of(writer *write, const struct pl_tree *from, enum pl_status wanted)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct pl_error err = {0};
+    FILE *out = open_memstream(&text, &len);
+    CHECK(write(from, out, &err) == wanted, "%s", err.message);
+    fclose(out);
+    return text;
+}
+
+static void test_folded(void)
+{
+    char *text = text_of(pl_folded_write, &tree, PL_OK);
+    CHECK(strcmp(text, "[no stack] 3\n"
+                       "main 10\n"
+                       "main;a:b c 5\n"
+                       "main;a:b c;<script>alert(1)</script> 45\n"
+                       "main;x]]>&\"' \xff\xef\xbf\xbf 30\n"
+                       "[unknown] 7\n") == 0,
+          "%s", text);
+    free(text);
+}
+
+/* Sum of folded weights is the root, also for a deep and a wide tree. */
+static void test_folded_sum(void)
+{
+    enum { DEPTH = 5000 };
+    struct pl_tree_node *deep = calloc(DEPTH + 1, sizeof *deep);
+    for (uint32_t i = 0; i <= DEPTH; i++)
+        deep[i] = (struct pl_tree_node){i ? i - 1 : 0, i ? 0 : PL_TREE_NO_NAME, i,
+                                        (int64_t)(DEPTH + i) * (DEPTH - i + 1) / 2};
+    struct pl_tree from = tree;
+    from.nodes = deep;
+    from.node_count = DEPTH + 1;
+    char *text = text_of(pl_folded_write, &from, PL_OK);
+    long long sum = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        sum += atoll(strrchr(line, ' ') + 1);
+    CHECK(sum == deep[0].total, "%lld of %lld", sum, (long long)deep[0].total);
+    free(text);
+    text = text_of(pl_svg_write, &from, PL_OK);
+    CHECK(strstr(text, "data-d=\"4000\"") != NULL);
+    free(text);
+    free(deep);
+}
+
+static void test_empty(void)
+{
+    struct pl_tree from = {.title = NULL};
+    char *text = text_of(pl_folded_write, &from, PL_OK);
+    CHECK(text[0] == '\0');
+    free(text);
+    text = text_of(pl_svg_write, &from, PL_OK);
+    CHECK(strstr(text, "no samples") && strstr(text, "</svg>"));
+    free(text);
+}
+
+/* Shapes that are no tree are refused by every writer before a byte is out. */
+static void test_damaged(void)
+{
+    static const struct {
+        const char *name;
+        size_t node;
+        struct pl_tree_node with;
+    } cases[] = {
+        {"root with a name", 0, {0, 0, 3, 100}},
+        {"root with a parent", 0, {1, PL_TREE_NO_NAME, 3, 100}},
+        {"parent after child", 1, {2, 0, 10, 90}},
+        {"own parent", 2, {2, 1, 5, 50}},
+        {"subtree torn", 5, {3, 4, 7, 7}},
+        {"not contiguous", 4, {3, 3, 30, 30}},
+        {"no such name", 3, {2, 99, 45, 45}},
+        {"nameless", 3, {2, PL_TREE_NO_NAME, 45, 45}},
+        {"negative", 3, {2, 2, -1, 45}},
+        {"self over total", 3, {2, 2, 46, 45}},
+        {"child over parent", 3, {2, 2, 45, 51}},
+        {"children over parent", 5, {0, 4, 8, 8}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pl_tree_node bad[sizeof nodes / sizeof nodes[0]];
+        struct pl_tree from = tree;
+        memcpy(bad, nodes, sizeof nodes);
+        bad[cases[i].node] = cases[i].with;
+        from.nodes = bad;
+        if (strcmp(cases[i].name, "subtree torn") == 0)
+            bad[4] = (struct pl_tree_node){0, 3, 0, 0}; /* closes node 3 for good */
+        char *folded = text_of(pl_folded_write, &from, PL_INPUT);
+        char *svg = text_of(pl_svg_write, &from, PL_INPUT);
+        CHECK(!folded[0] && !svg[0], "%s", cases[i].name);
+        free(folded);
+        free(svg);
+    }
+}
+
+static void test_write_error(void)
+{
+    struct pl_error err = {0};
+    FILE *full = fopen("/dev/full", "w");
+    if (!full)
+        return;
+    CHECK(pl_svg_write(&tree, full, &err) == PL_IO);
+    CHECK(strstr(err.message, "No space") != NULL, "%s", err.message);
+    fclose(full);
+}
+
+static size_t count(const char *text, const char *part)
+{
+    size_t n = 0;
+    for (const char *s = text; (s = strstr(s, part)); s += strlen(part))
+        n++;
+    return n;
+}
+
+static void test_svg(void)
+{
+    char *text = text_of(pl_svg_write, &tree, PL_OK);
+    CHECK(count(text, "<g class=\"f\"") == 6);
+    CHECK(count(text, "<script") == 1, "only our own script");
+    CHECK(count(text, "</script>") == 1);
+    CHECK(count(text, "]]>") == 1, "only our own section's end");
+    CHECK(strstr(text, "<title>demo &lt;&amp;&gt; &quot;x&quot;</title>") != NULL);
+    CHECK(strstr(text, "<title>&lt;script&gt;alert(1)&lt;/script&gt; (45 samples, "
+                       "45.00%)</title>") != NULL);
+    CHECK(strstr(text, "data-x=\"0\" data-w=\"100\" data-d=\"0\"") != NULL);
+    CHECK(strstr(text, "data-x=\"50\" data-w=\"30\" data-d=\"2\"") != NULL);
+    CHECK(strstr(text, "data-x=\"90\" data-w=\"7\" data-d=\"1\"") != NULL);
+    CHECK(!strstr(text, "http://www.w3.org/1999/xlink") && !strstr(text, "https:"));
+    CHECK(!strstr(text, "\x01") && !strstr(text, "\xff"));
+    free(text);
+}
+
+/* A hundred thousand slivers: counted, not drawn. */
+static void test_svg_slivers(void)
+{
+    enum { COUNT = 100000 };
+    struct pl_tree_node *wide = calloc(COUNT + 1, sizeof *wide);
+    wide[0] = (struct pl_tree_node){0, PL_TREE_NO_NAME, 0, 2 * COUNT - 1};
+    wide[1] = (struct pl_tree_node){0, 0, COUNT, COUNT};
+    for (uint32_t i = 2; i <= COUNT; i++)
+        wide[i] = (struct pl_tree_node){0, i % 6, 1, 1};
+    struct pl_tree from = tree;
+    from.nodes = wide;
+    from.node_count = COUNT + 1;
+    from.unit = PL_TREE_NS;
+    from.lost = 12;
+    char *text = text_of(pl_svg_write, &from, PL_OK);
+    CHECK(count(text, "<g class=\"f\"") == 2);
+    CHECK(strstr(text, "200 \xc2\xb5s in all; 99999 boxes narrower than 0.1 px are not "
+                       "drawn; 12 samples were lost") != NULL);
+    free(text);
+    free(wide);
+}
+
+/* An XML parser's word on it, where there is one. */
+static void test_svg_well_formed(void)
+{
+    char path[] = "/tmp/proflite-svg-XXXXXX";
+    struct pl_error err = {0};
+    int fd = mkstemp(path);
+    FILE *out = fdopen(fd, "w");
+    CHECK_OK(pl_svg_write(&tree, out, &err), err);
+    fclose(out);
+    pid_t child = fork();
+    if (child == 0) {
+        execlp("xmllint", "xmllint", "--noout", "--nonet", path, (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    if (WEXITSTATUS(status) == 127)
+        puts("no xmllint here: well-formedness not checked");
+    else
+        CHECK(WEXITSTATUS(status) == 0);
+    unlink(path);
+}
+
+TEST_MAIN({"folded", test_folded}, {"folded_sum", test_folded_sum},
+          {"empty", test_empty}, {"damaged", test_damaged},
+          {"write_error", test_write_error}, {"svg", test_svg},
+          {"svg_slivers", test_svg_slivers}, {"svg_well_formed", test_svg_well_formed})
