@@ -1,0 +1,157 @@
+#include "collector/rowcache.h"
+
+#include "collector/rows_key.h"
+#include "collector/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct pl_rowcache {
+    int dir_fd; /* <dir>/rows */
+};
+
+enum pl_status pl_rowcache_open(const char *dir, struct pl_rowcache **cache_out,
+                                struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    struct pl_rowcache *cache = NULL;
+    *cache_out = NULL;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return pl_error_set(err, PL_IO, "cannot open %s: %s", dir, strerror(errno));
+    cache = malloc(sizeof *cache);
+    if (!cache) {
+        status = pl_error_set(err, PL_NOMEM, "out of memory");
+        goto out;
+    }
+    cache->dir_fd = -1;
+    if (mkdirat(fd, PL_ROWS_DIR, 0700) == 0 || errno == EEXIST)
+        cache->dir_fd =
+            openat(fd, PL_ROWS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (cache->dir_fd < 0) {
+        status = pl_error_set(err, PL_IO, "cannot make %s/%s: %s", dir, PL_ROWS_DIR,
+                              strerror(errno));
+        goto out;
+    }
+    *cache_out = cache;
+    cache = NULL;
+out:
+    pl_rowcache_close(cache);
+    close(fd);
+    return status;
+}
+
+void pl_rowcache_close(struct pl_rowcache *cache)
+{
+    if (!cache)
+        return;
+    if (cache->dir_fd >= 0)
+        close(cache->dir_fd);
+    free(cache);
+}
+
+static bool write_all(int fd, const void *data, size_t bytes)
+{
+    const char *from = data;
+    while (bytes) {
+        ssize_t wrote = write(fd, from, bytes);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return false;
+        from += wrote;
+        bytes -= (size_t)wrote;
+    }
+    return true;
+}
+
+enum pl_status pl_rowcache_write(int dir_fd, const char *name,
+                                 const struct pl_cfi_rows *rows, struct pl_error *err)
+{
+    const struct pl_rows_header *h = &rows->header;
+    size_t pages_bytes = ((size_t)h->page_count + 1) * sizeof *rows->pages;
+    size_t rows_bytes = (size_t)h->row_count * sizeof *rows->rows;
+    char temp[PL_ROWS_KEY_TEXT + 16];
+    snprintf(temp, sizeof temp, ".%s.%d", name, (int)getpid());
+    (void)unlinkat(dir_fd, temp, 0); /* a crashed writer's with our pid */
+    int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                    0600);
+    if (fd < 0)
+        return pl_error_set(err, PL_IO, "cannot make a row file: %s", strerror(errno));
+    /* The profiled program maps the file: allocated, its pages cannot fault. */
+    int code = posix_fallocate(fd, 0, (off_t)(sizeof *h + pages_bytes + rows_bytes));
+    bool ok = code == 0 && write_all(fd, h, sizeof *h) &&
+              write_all(fd, rows->pages, pages_bytes) &&
+              write_all(fd, rows->rows, rows_bytes);
+    code = code ? code : errno;
+    if (close(fd) != 0 || !ok || renameat(dir_fd, temp, dir_fd, name) != 0) {
+        (void)unlinkat(dir_fd, temp, 0);
+        return pl_error_set(err, PL_IO, "cannot write a row file: %s", strerror(code));
+    }
+    return PL_OK;
+}
+
+static bool exists(const struct pl_rowcache *cache, const char *name)
+{
+    struct stat st;
+    return fstatat(cache->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void name_of(const struct pl_rowcache_module *module,
+                    const struct pl_elf_image *elf, char name[static PL_ROWS_KEY_TEXT])
+{
+    pl_rows_file_name(
+        &(struct pl_rows_identity){.build_id = module->build_id,
+                                   .build_id_bytes = module->build_id_bytes,
+                                   .path = module->path,
+                                   .inode = elf ? elf->inode : 0,
+                                   .size = elf ? elf->bytes : 0,
+                                   .mtime_ns = elf ? elf->mtime_ns : 0},
+        name);
+}
+
+static bool same_build(const struct pl_rowcache_module *module,
+                       const struct pl_elf_image *elf)
+{
+    return !module->build_id_bytes ||
+           (module->build_id_bytes == elf->build_id_bytes &&
+            memcmp(module->build_id, elf->build_id, elf->build_id_bytes) == 0);
+}
+
+enum pl_status pl_rowcache_make(struct pl_rowcache *cache,
+                                const struct pl_rowcache_module *module,
+                                struct pl_error *err)
+{
+    char name[PL_ROWS_KEY_TEXT];
+    if (module->build_id_bytes) {
+        name_of(module, NULL, name);
+        if (exists(cache, name))
+            return PL_OK;
+    }
+    struct pl_elf_image elf;
+    struct pl_cfi_rows rows = {.pages = NULL};
+    enum pl_status status = module->vdso ? pl_elf_open_vdso(&elf, err)
+                                         : pl_elf_open(&elf, module->path, err);
+    if (status != PL_OK)
+        goto out;
+    if (!same_build(module, &elf)) {
+        status = pl_error_set(err, PL_NOT_FOUND, "%s is not the file that runs",
+                              module->path);
+        goto out;
+    }
+    name_of(module, &elf, name);
+    if (exists(cache, name))
+        goto out;
+    status = pl_cfi_compile(&elf, &rows, err);
+    if (status == PL_OK)
+        status = pl_rowcache_write(cache->dir_fd, name, &rows, err);
+out:
+    pl_cfi_rows_deinit(&rows);
+    pl_elf_close(&elf);
+    return status;
+}
