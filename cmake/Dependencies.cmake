@@ -12,3 +12,11 @@ add_library(CIVETWEB::CIVETWEB UNKNOWN IMPORTED)
 set_target_properties(
   CIVETWEB::CIVETWEB PROPERTIES IMPORTED_LOCATION ${CIVETWEB_LIBRARY}
                                 INTERFACE_INCLUDE_DIRECTORIES ${CIVETWEB_INCLUDE})
+
+# Demangler of C++, Rust and D names (static and position-independent in Debian).
+find_path(IBERTY_INCLUDE libiberty/demangle.h REQUIRED)
+find_library(IBERTY_LIBRARY iberty REQUIRED)
+add_library(IBERTY::IBERTY UNKNOWN IMPORTED)
+set_target_properties(
+  IBERTY::IBERTY PROPERTIES IMPORTED_LOCATION ${IBERTY_LIBRARY}
+                            INTERFACE_INCLUDE_DIRECTORIES ${IBERTY_INCLUDE})
