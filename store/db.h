@@ -28,7 +28,8 @@ struct pl_stmt {
 
 struct pl_store {
     sqlite3 *db;
-    char *path;
+    char *path;      /* as given */
+    char *real_path; /* absolute, for side files and after a chdir */
     enum pl_store_mode mode;
     bool newer;          /* written by a newer minor version: no writing */
     bool in_write;       /* inside pl_db_begin_write */
@@ -37,6 +38,7 @@ struct pl_store {
     int log_pages;       /* of the WAL after the last commit */
     int log_pages_tried; /* when a checkpoint was last tried */
     bool wrote;          /* since opened */
+    int changes;         /* sqlite3_total_changes when the transaction began */
     struct pl_stmt statements[PL_SQL_COUNT];
     struct pl_writer *writer; /* NULL until pl_store_sink */
 };
@@ -79,12 +81,39 @@ PL_MUST_CHECK enum pl_status pl_db_begin_write(struct pl_store *store,
                                                struct pl_error *err);
 /* Also keeps the log short. After an error the transaction is rolled back. */
 PL_MUST_CHECK enum pl_status pl_db_commit(struct pl_store *store, struct pl_error *err);
+/* The same for what no query shows (leases): the data generation stays. */
+PL_MUST_CHECK enum pl_status pl_db_commit_unseen(struct pl_store *store,
+                                                 struct pl_error *err);
 void pl_db_rollback(struct pl_store *store); /* harmless without a transaction */
 
 /* One snapshot for several statements; keep it short. */
 PL_MUST_CHECK enum pl_status pl_db_begin_read(struct pl_store *store,
                                               struct pl_error *err);
 void pl_db_end_read(struct pl_store *store);
+
+/* ---- opening (db.c, create.c, transaction.c) ---- */
+
+#define PL_DB_APPLICATION_ID 0x50464C54 /* "PFLT" */
+#define PL_DB_MAJOR          1
+#define PL_DB_BUSY_MS        10000
+
+/* user_version this program writes: 100*major + number of the last migration. */
+int pl_db_version(void);
+
+/* Make a complete empty store at `path`, whole or not at all, with its folders.
+ * OK too if another process was quicker. */
+PL_MUST_CHECK enum pl_status pl_db_create(const char *path, struct pl_error *err);
+
+/* Bring an older file up to pl_db_version(), a transaction per step. */
+PL_MUST_CHECK enum pl_status pl_db_migrate(struct pl_store *store, int version,
+                                           struct pl_error *err);
+
+/* Run migrations from number `from` on, then the views; sets user_version. To
+ * be called inside a transaction. Returns SQLite's code. */
+int pl_db_apply(sqlite3 *db, int from, int to);
+
+void pl_db_watch_log(struct pl_store *store);
+void pl_db_close_lock(struct pl_store *store);
 
 /* ---- errors ---- */
 

@@ -1,0 +1,375 @@
+#include "store/codec.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { END = 0xa, MINUS = 0xb, TIMES_2 = 0xc };
+
+/* ---- numbers and runs ---- */
+
+void pl_digits_init(struct pl_digits *digits, const void *blob, size_t len)
+{
+    *digits = (struct pl_digits){.bytes = blob, .end = 2 * len};
+}
+
+static unsigned nibble(const struct pl_digits *digits, size_t at)
+{
+    unsigned byte = digits->bytes[at / 2];
+    return at & 1 ? byte & 15 : byte >> 4;
+}
+
+/* Digits, then the nibble that ended them. False at the end or when damaged. A
+ * lone A is padding and may stand at the end only. */
+static bool next_number(struct pl_digits *digits, uint64_t *value_out, bool *minus_out,
+                        unsigned *end_out)
+{
+    size_t at = digits->at, end = digits->end;
+    uint64_t value = 0;
+    bool minus = false;
+    size_t first = at;
+    if (at < end && nibble(digits, at) == MINUS) {
+        minus = true;
+        first = ++at;
+    }
+    for (; at < end; at++) {
+        unsigned n = nibble(digits, at);
+        if (n < 10) {
+            if (value > (INT64_MAX - 9) / 10)
+                break;
+            value = value * 10 + n;
+            continue;
+        }
+        if (at == first || n == MINUS)
+            break;
+        digits->at = at + 1;
+        *value_out = value;
+        *minus_out = minus;
+        *end_out = n;
+        return true;
+    }
+    bool padding = !minus && at == first && at + 1 >= end;
+    if (!padding || (at < end && nibble(digits, at) != END))
+        digits->damaged = true;
+    digits->at = end;
+    return false;
+}
+
+bool pl_digits_next(struct pl_digits *digits, int64_t *value_out)
+{
+    uint64_t value;
+    bool minus;
+    unsigned end;
+    if (!next_number(digits, &value, &minus, &end))
+        return false;
+    if (end != END) {
+        digits->damaged = true;
+        digits->at = digits->end;
+        return false;
+    }
+    *value_out = minus ? -(int64_t)value : (int64_t)value;
+    return true;
+}
+
+bool pl_runs_next(struct pl_digits *digits, struct pl_run *run_out)
+{
+    uint64_t value;
+    bool minus;
+    unsigned end;
+    if (!next_number(digits, &value, &minus, &end))
+        return false;
+    uint64_t count = value / PL_RUN_UNIT;
+    if (end != END && count == 0)
+        count = end - TIMES_2 + 2;
+    else if (end != END || count > UINT32_MAX) {
+        digits->damaged = true;
+        digits->at = digits->end;
+        return false;
+    }
+    *run_out = (struct pl_run){.stack = (uint32_t)(value % PL_RUN_UNIT),
+                               .count = count ? (uint32_t)count : 1,
+                               .off_cpu = minus};
+    return true;
+}
+
+void pl_nibbles_deinit(struct pl_nibbles *nibbles)
+{
+    free(nibbles->bytes);
+    *nibbles = (struct pl_nibbles){0};
+}
+
+void pl_nibbles_clear(struct pl_nibbles *nibbles)
+{
+    nibbles->count = 0;
+    nibbles->failed = false;
+}
+
+/* Room for `more` nibbles. */
+static bool reserve(struct pl_nibbles *nibbles, size_t more)
+{
+    size_t need = (nibbles->count + more) / 2 + 1;
+    if (need <= nibbles->cap)
+        return !nibbles->failed;
+    size_t cap = nibbles->cap ? 2 * nibbles->cap : 256;
+    unsigned char *bytes = nibbles->failed ? NULL : realloc(nibbles->bytes, cap);
+    if (!bytes) {
+        nibbles->failed = true;
+        return false;
+    }
+    nibbles->bytes = bytes;
+    nibbles->cap = cap;
+    return true;
+}
+
+static void put(struct pl_nibbles *nibbles, unsigned n)
+{
+    unsigned char *byte = nibbles->bytes + nibbles->count / 2;
+    if (nibbles->count++ & 1)
+        *byte = (unsigned char)(*byte | n);
+    else
+        *byte = (unsigned char)(n << 4);
+}
+
+enum { MAX_NUMBER = 24 }; /* nibbles of a number with its sign and end */
+
+static void put_number(struct pl_nibbles *nibbles, bool minus, uint64_t value,
+                       unsigned end)
+{
+    unsigned char digits[20];
+    size_t len = 0;
+    if (!reserve(nibbles, MAX_NUMBER))
+        return;
+    do
+        digits[len++] = (unsigned char)(value % 10);
+    while (value /= 10);
+    if (minus)
+        put(nibbles, MINUS);
+    while (len)
+        put(nibbles, digits[--len]);
+    put(nibbles, end);
+}
+
+void pl_nibbles_number(struct pl_nibbles *nibbles, int64_t value)
+{
+    uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    put_number(nibbles, value < 0, size, END);
+}
+
+void pl_nibbles_run(struct pl_nibbles *nibbles, struct pl_run run)
+{
+    bool minus = run.off_cpu && run.stack;
+    if (run.count <= 5)
+        put_number(nibbles, minus, run.stack,
+                   run.count == 1 ? END : TIMES_2 + run.count - 2);
+    else
+        put_number(nibbles, minus, run.count * (uint64_t)PL_RUN_UNIT + run.stack, END);
+}
+
+size_t pl_nibbles_finish(struct pl_nibbles *nibbles)
+{
+    if (nibbles->count & 1 && reserve(nibbles, 1))
+        put(nibbles, END);
+    return nibbles->count / 2;
+}
+
+/* ---- fixed groups of digits ---- */
+
+/* -1: not digits. */
+static int64_t read_group(const unsigned char *bytes, size_t width)
+{
+    int64_t value = 0;
+    for (size_t i = 0; i < width; i++) {
+        unsigned high = bytes[i] >> 4, low = bytes[i] & 15;
+        if (high > 9 || low > 9)
+            return -1;
+        value = value * 100 + high * 10 + low;
+    }
+    return value;
+}
+
+static void write_group(unsigned char *bytes, size_t width, uint64_t value)
+{
+    for (size_t i = width; i-- > 0; value /= 100)
+        bytes[i] = (unsigned char)(value / 10 % 10 << 4 | value % 10);
+}
+
+/* ---- ticks ---- */
+
+enum { GRID_MAX = 9999, ABSOLUTE_MAX = 99999999 };
+
+bool pl_ticks_init(struct pl_ticks *ticks, const void *blob, size_t len, int64_t width,
+                   int64_t origin_ns, int64_t period_ns, int64_t unit_ns)
+{
+    const int64_t sane_ns = INT64_MAX / 4;
+    if ((width != 2 && width != 4) || len % (size_t)width || origin_ns > sane_ns ||
+        origin_ns < -sane_ns || period_ns < 0 || unit_ns <= 0 ||
+        unit_ns > sane_ns / ABSOLUTE_MAX || (len && !blob))
+        return false;
+    size_t count = len / (size_t)width;
+    if (count && period_ns > sane_ns / (int64_t)count)
+        return false;
+    *ticks = (struct pl_ticks){.bytes = blob,
+                               .count = count,
+                               .width = (unsigned)width,
+                               .origin_ns = origin_ns,
+                               .period_ns = period_ns,
+                               .unit_ns = unit_ns};
+    return true;
+}
+
+int64_t pl_ticks_at(const struct pl_ticks *ticks, size_t index)
+{
+    size_t last = index < ticks->count ? index : ticks->count;
+    int64_t grid_ns = ticks->origin_ns + (int64_t)last * ticks->period_ns;
+    if (index >= ticks->count)
+        return grid_ns;
+    int64_t v = read_group(ticks->bytes + index * ticks->width, ticks->width);
+    if (v < 0)
+        return grid_ns;
+    return ticks->width == 2 ? grid_ns + (v - PL_TICK_BIAS) * ticks->unit_ns
+                             : ticks->origin_ns + v * ticks->unit_ns;
+}
+
+bool pl_ticks_missed(const struct pl_ticks *ticks, size_t index)
+{
+    return index >= ticks->count || ticks->bytes[index * ticks->width] == 0xff;
+}
+
+enum { TICK_UNIT_NS = 1000 };
+
+/* Lowest and highest distance of the times from a grid starting at `from_ns`. */
+static bool spread(const int64_t *times_ns, size_t count, int64_t from_ns,
+                   int64_t step_ns, int64_t *low_out, int64_t *high_out)
+{
+    bool any = false;
+    for (size_t i = 0; i < count; i++) {
+        int64_t off, grid;
+        if (times_ns[i] == INT64_MIN)
+            continue;
+        if (__builtin_mul_overflow((int64_t)i, step_ns, &grid) ||
+            __builtin_sub_overflow(times_ns[i], from_ns, &off) ||
+            __builtin_sub_overflow(off, grid, &off))
+            return false;
+        if (!any || off < *low_out)
+            *low_out = off;
+        if (!any || off > *high_out)
+            *high_out = off;
+        any = true;
+    }
+    return true;
+}
+
+enum pl_status pl_ticks_plan(const int64_t *times_ns, size_t count, int64_t period_ns,
+                             struct pl_tick_plan *plan_out, struct pl_error *err)
+{
+    int64_t first = 0, low = 0, high = 0;
+    for (size_t i = 0; i < count && !first; i++)
+        first = times_ns[i] == INT64_MIN ? 0 : times_ns[i];
+    *plan_out = (struct pl_tick_plan){.period_ns = period_ns, .unit_ns = TICK_UNIT_NS};
+    if (spread(times_ns, count, first, period_ns, &low, &high) &&
+        (high - low) / TICK_UNIT_NS < GRID_MAX) {
+        plan_out->width = 2;
+        plan_out->origin_ns = first + (high + low) / 2;
+        return PL_OK;
+    }
+    low = high = 0;
+    if (!spread(times_ns, count, first, 0, &low, &high) ||
+        (uint64_t)high - (uint64_t)low >= ABSOLUTE_MAX * (uint64_t)TICK_UNIT_NS)
+        return pl_error_set(err, PL_INPUT, "times of a part lie over 99 s apart");
+    plan_out->width = 4;
+    plan_out->origin_ns = first + low;
+    return PL_OK;
+}
+
+void pl_ticks_encode(const struct pl_tick_plan *plan, const int64_t *times_ns,
+                     size_t count, unsigned char *bytes_out)
+{
+    const int64_t half = plan->unit_ns / 2;
+    for (size_t i = 0; i < count; i++, bytes_out += plan->width) {
+        if (times_ns[i] == INT64_MIN) {
+            memset(bytes_out, 0xff, plan->width);
+            continue;
+        }
+        int64_t off = times_ns[i] - plan->origin_ns, bias = 0, max = ABSOLUTE_MAX;
+        if (plan->width == 2) {
+            off -= (int64_t)i * plan->period_ns;
+            bias = PL_TICK_BIAS;
+            max = GRID_MAX;
+        }
+        int64_t v = (off + bias * plan->unit_ns + half) / plan->unit_ns;
+        v = v < 0 ? 0 : v > max ? max : v;
+        write_group(bytes_out, plan->width, (uint64_t)v);
+    }
+}
+
+/* ---- weights ---- */
+
+enum { MAX_WEIGHT_WIDTH = 10 }; /* bytes: 20 digits, the first for the sign */
+
+bool pl_weights_init(struct pl_weights *weights, const void *blob, size_t len,
+                     size_t run_count, int64_t unit)
+{
+    size_t width = run_count ? len / run_count : 0;
+    if (!width || width > MAX_WEIGHT_WIDTH || len % run_count || !blob)
+        return false;
+    *weights = (struct pl_weights){
+        .bytes = blob, .count = run_count, .width = width, .unit = unit};
+    return true;
+}
+
+int64_t pl_weights_at(const struct pl_weights *weights, size_t run)
+{
+    if (run >= weights->count)
+        return 0;
+    unsigned char group[MAX_WEIGHT_WIDTH];
+    memcpy(group, weights->bytes + run * weights->width, weights->width);
+    bool minus = group[0] >> 4 == MINUS;
+    if (minus)
+        group[0] &= 15;
+    int64_t value, result;
+    value = 0;
+    for (size_t i = 0; i < 2 * weights->width; i++) {
+        int digit = i & 1 ? group[i / 2] & 15 : group[i / 2] >> 4;
+        if (digit > 9 || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, digit, &value))
+            return 0;
+    }
+    if (__builtin_mul_overflow(minus ? -value : value, weights->unit, &result))
+        return 0;
+    return result;
+}
+
+void pl_weights_plan(const int64_t *weights, size_t count, int64_t period_ns,
+                     struct pl_weight_plan *plan_out)
+{
+    bool multiples = period_ns > 0;
+    bool minus = false;
+    for (size_t i = 0; i < count; i++) {
+        multiples = multiples && weights[i] % period_ns == 0;
+        minus = minus || weights[i] < 0;
+    }
+    int64_t unit = multiples ? period_ns : 1;
+    uint64_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t v = weights[i] / unit;
+        uint64_t size = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+        most = size > most ? size : most;
+    }
+    size_t digits = minus;
+    do
+        digits++;
+    while (most /= 10);
+    *plan_out = (struct pl_weight_plan){.width = (digits + 1) / 2, .unit = unit};
+}
+
+void pl_weights_encode(const struct pl_weight_plan *plan, const int64_t *weights,
+                       size_t count, unsigned char *bytes_out)
+{
+    for (size_t i = 0; i < count; i++, bytes_out += plan->width) {
+        int64_t v = weights[i] / plan->unit;
+        write_group(bytes_out, plan->width, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+        if (v < 0)
+            bytes_out[0] = (unsigned char)(bytes_out[0] | MINUS << 4);
+    }
+}

@@ -1,0 +1,189 @@
+/* Making and migrating the file.
+ *
+ * A new store is built under a temporary name beside the final one and linked
+ * into place when complete, so that nobody ever meets half a store, and two
+ * processes that start at once end up with one. An older store is brought up a
+ * migration at a time, each in its own transaction together with its
+ * user_version, so that a kill leaves one version or the next. */
+#include "store/db.h"
+
+#include "base/id.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int pl_db_version(void)
+{
+    return PL_DB_MAJOR * 100 + (int)pl_sql_migration_count - 1;
+}
+
+static int set_version(sqlite3 *db, int version)
+{
+    char *text = sqlite3_mprintf("PRAGMA user_version = %d", version);
+    int rc = text ? sqlite3_exec(db, text, NULL, NULL, NULL) : SQLITE_NOMEM;
+    sqlite3_free(text);
+    return rc;
+}
+
+int pl_db_apply(sqlite3 *db, int from, int to)
+{
+    int rc = SQLITE_OK;
+    for (int i = from; i < to && rc == SQLITE_OK; i++)
+        rc = sqlite3_exec(db, pl_sql_migrations[i], NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, pl_sql_views, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = set_version(db, PL_DB_MAJOR * 100 + to - 1);
+    return rc;
+}
+
+enum pl_status pl_db_migrate(struct pl_store *store, int version, struct pl_error *err)
+{
+    while (version < pl_db_version()) {
+        enum pl_status status = pl_db_begin_write(store, err);
+        if (status != PL_OK)
+            return status;
+        int next = version % 100 + 1;
+        int rc = pl_db_apply(store->db, next, next + 1);
+        if (rc != SQLITE_OK) {
+            status = pl_db_error(store, rc, "migrate", err);
+            pl_db_rollback(store);
+            return status;
+        }
+        status = pl_db_commit(store, err);
+        if (status != PL_OK)
+            return status;
+        version++;
+    }
+    return PL_OK;
+}
+
+/* ---- a new file ---- */
+
+/* Every missing folder of `path`, for its owner only. */
+static enum pl_status make_folders(const char *path, struct pl_error *err)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    enum pl_status status = PL_OK;
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, 0700) == 0) {
+            (void)chmod(copy, 0700); /* whatever the umask */
+        } else if (errno != EEXIST && errno != EISDIR) {
+            status = pl_error_set(err, PL_IO, "cannot create folder %s for %s: %s",
+                                  copy, path, strerror(errno));
+            break;
+        }
+        *slash = '/';
+    }
+    free(copy);
+    return status;
+}
+
+/* A start nobody else's file has, so that two files never share a generation;
+ * below 2^53 for ever after. */
+static int set_facts(sqlite3 *db)
+{
+    struct pl_id id;
+    uint32_t random = 1;
+    if (pl_id_new(&id, NULL) == PL_OK)
+        memcpy(&random, id.bytes, sizeof random);
+    char *text = sqlite3_mprintf("INSERT INTO meta (key, value) VALUES "
+                                 "('generation', %lld), "
+                                 "('created_ns', unixepoch() * 1000000000)",
+                                 (long long)(random >> 1) << 20);
+    int rc = text ? sqlite3_exec(db, text, NULL, NULL, NULL) : SQLITE_NOMEM;
+    sqlite3_free(text);
+    return rc;
+}
+
+static int fill(sqlite3 *db)
+{
+    static const char *const before[] = {
+        "PRAGMA page_size = 4096",
+        "PRAGMA auto_vacuum = INCREMENTAL",
+        "PRAGMA encoding = 'UTF-8'",
+        "BEGIN IMMEDIATE",
+        "PRAGMA application_id = 0x50464C54",
+    };
+    static const char *const after[] = {"COMMIT", "PRAGMA journal_mode = WAL"};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof before / sizeof *before && rc == SQLITE_OK; i++)
+        rc = sqlite3_exec(db, before[i], NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = pl_db_apply(db, 0, (int)pl_sql_migration_count);
+    if (rc == SQLITE_OK)
+        rc = set_facts(db);
+    for (size_t i = 0; i < sizeof after / sizeof *after && rc == SQLITE_OK; i++)
+        rc = sqlite3_exec(db, after[i], NULL, NULL, NULL);
+    return rc;
+}
+
+static void remove_temporary(const char *path)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        char *name = sqlite3_mprintf("%s%s", path, suffixes[i]);
+        if (name)
+            (void)unlink(name);
+        sqlite3_free(name);
+    }
+}
+
+/* Into place, unless something is there already. */
+static enum pl_status publish(const char *temporary, const char *path,
+                              struct pl_error *err)
+{
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+        errno == EEXIST)
+        return PL_OK;
+    if ((errno == EINVAL || errno == ENOSYS) &&
+        (link(temporary, path) == 0 || errno == EEXIST))
+        return PL_OK;
+    return pl_error_set(err, PL_IO, "cannot create %s: %s", path, strerror(errno));
+}
+
+static enum pl_status build(const char *temporary, const char *path,
+                            struct pl_error *err)
+{
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(temporary, &db, SQLITE_OPEN_READWRITE, NULL);
+    if (rc == SQLITE_OK)
+        rc = fill(db);
+    enum pl_status status = PL_OK;
+    if (rc != SQLITE_OK)
+        status = pl_error_set(err, rc == SQLITE_NOMEM ? PL_NOMEM : PL_IO,
+                              "cannot create %s: %s%s", path, sqlite3_errmsg(db),
+                              (rc & 0xff) == SQLITE_FULL ? "; free some space" : "");
+    (void)sqlite3_close(db);
+    return status == PL_OK ? publish(temporary, path, err) : status;
+}
+
+enum pl_status pl_db_create(const char *path, struct pl_error *err)
+{
+    enum pl_status status = make_folders(path, err);
+    if (status != PL_OK)
+        return status;
+    char *temporary = sqlite3_mprintf("%s.new-XXXXXX", path);
+    if (!temporary)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        status =
+            pl_error_set(err, PL_IO, "cannot create %s: %s", path, strerror(errno));
+    } else {
+        (void)fchmod(fd, 0600);
+        (void)close(fd);
+        status = build(temporary, path, err);
+        remove_temporary(temporary);
+    }
+    sqlite3_free(temporary);
+    return status;
+}

@@ -1,0 +1,381 @@
+/* Opening: what a file must show before a statement of ours runs on it.
+ *
+ * Order: kind of file (stat), first bytes (through SQLite's own handle: closing
+ * another descriptor of the file would drop the locks of this process), then
+ * the connection is made defensive, then the version seen through the log, then
+ * migration. A file that is refused is left as it was. */
+#include "store/db.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void pl_writer_free(struct pl_writer *writer);
+
+/* ---- errors ---- */
+
+static const char *system_reason(struct pl_store *store, int rc)
+{
+    int number = sqlite3_system_errno(store->db);
+    return number ? strerror(number) : sqlite3_errstr(rc);
+}
+
+enum pl_status pl_db_error(struct pl_store *store, int rc, const char *doing,
+                           struct pl_error *err)
+{
+    const char *path = store->path;
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return PL_OK;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return pl_error_set(err, PL_BUSY,
+                            "%s is busy (%s): another process has been writing for %d "
+                            "s; try again",
+                            path, doing, PL_DB_BUSY_MS / 1000);
+    case SQLITE_INTERRUPT:
+        return pl_error_set(err, PL_BUSY, "%s: %s took too long and was stopped", path,
+                            doing);
+    case SQLITE_FULL:
+        return pl_error_set(err, PL_IO,
+                            "cannot write %s (%s): the disk is full; free some space "
+                            "and try again",
+                            path, doing);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+        return pl_error_set(err, PL_INPUT,
+                            "%s is damaged (%s: %s); keep a copy and try the sqlite3 "
+                            "shell's .recover",
+                            path, doing, sqlite3_errmsg(store->db));
+    case SQLITE_NOMEM:
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    case SQLITE_ERROR:
+    case SQLITE_SCHEMA:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+    case SQLITE_CONSTRAINT:
+        return pl_error_set(err, PL_INPUT, "%s: %s: %s", path, doing,
+                            sqlite3_errmsg(store->db));
+    default:
+        return pl_error_set(err, PL_IO, "cannot use %s (%s): %s", path, doing,
+                            system_reason(store, rc));
+    }
+}
+
+/* ---- looking before opening ---- */
+
+static enum pl_status check_kind(const char *path, struct stat *stat_out,
+                                 struct pl_error *err)
+{
+    if (!*path)
+        return pl_error_set(err, PL_INPUT, "no name of a store was given");
+    if (lstat(path, stat_out) != 0) {
+        if (errno == ENOENT)
+            return pl_error_set(err, PL_NOT_FOUND,
+                                "no store at %s: record something first, or name "
+                                "another with --db",
+                                path);
+        return pl_error_set(err, PL_IO, "cannot open %s: %s", path, strerror(errno));
+    }
+    if (S_ISDIR(stat_out->st_mode))
+        return pl_error_set(err, PL_IO,
+                            "cannot open %s: it is a folder; name a file in it", path);
+    if (S_ISLNK(stat_out->st_mode))
+        return pl_error_set(err, PL_INPUT,
+                            "%s is a symbolic link; name the file it points to", path);
+    if (!S_ISREG(stat_out->st_mode))
+        return pl_error_set(err, PL_INPUT, "%s is not a regular file", path);
+    if (stat_out->st_size == 0)
+        return pl_error_set(err, PL_INPUT,
+                            "%s is an empty file, not a proflite store; remove it or "
+                            "name another",
+                            path);
+    return PL_OK;
+}
+
+static uint32_t big_endian(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+           (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static bool has_log(const char *path)
+{
+    char *log = sqlite3_mprintf("%s-wal", path);
+    struct stat file;
+    bool found = log && stat(log, &file) == 0 && file.st_size > 0;
+    sqlite3_free(log);
+    return found;
+}
+
+static enum pl_status check_version(const char *path, uint32_t version,
+                                    struct pl_error *err)
+{
+    if (version / 100 == PL_DB_MAJOR)
+        return PL_OK;
+    return pl_error_set(
+        err, PL_INPUT, "%s has format %u.%02u, this proflite knows %d.xx; %s", path,
+        version / 100, version % 100, PL_DB_MAJOR,
+        version / 100 > PL_DB_MAJOR ? "update proflite" : "name another");
+}
+
+/* Bytes the first page promises; 0: it makes no sense. */
+static sqlite3_int64 promised_size(const unsigned char *header)
+{
+    sqlite3_int64 page = (sqlite3_int64)header[16] << 8 | header[17];
+    return (page == 1 ? 65536 : page) * big_endian(header + 28);
+}
+
+/* Whose file is it, of which version, and is it all there? The size is read
+ * after the first page: a checkpoint in between can only make it larger. */
+static enum pl_status check_header(const char *path, sqlite3 *db, struct pl_error *err)
+{
+    unsigned char header[100] = {0};
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+    int rc = SQLITE_IOERR;
+    (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file && file->pMethods)
+        rc = file->pMethods->xRead(file, header, sizeof header, 0);
+    if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ)
+        rc = file->pMethods->xFileSize(file, &size);
+    if (rc != SQLITE_OK)
+        return pl_error_set(err, PL_IO, "cannot read %s", path);
+    if (memcmp(header, "SQLite format 3", 16) != 0)
+        return pl_error_set(err, PL_INPUT,
+                            "%s is not a proflite store (not an SQLite file); name "
+                            "another",
+                            path);
+    if (big_endian(header + 68) != PL_DB_APPLICATION_ID)
+        return pl_error_set(err, PL_INPUT,
+                            "%s is an SQLite database of another program, not a "
+                            "proflite store; name another",
+                            path);
+    enum pl_status status = check_version(path, big_endian(header + 60), err);
+    if (status == PL_OK && size < promised_size(header) && !has_log(path))
+        status = pl_error_set(err, PL_INPUT,
+                              "%s is damaged: it ends after %lld of %lld bytes; "
+                              "restore a copy",
+                              path, (long long)size, (long long)promised_size(header));
+    return status;
+}
+
+/* ---- the connection ---- */
+
+static int make_defensive(sqlite3 *db)
+{
+    static const struct {
+        int option, value;
+    } options[] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},   {SQLITE_DBCONFIG_ENABLE_FKEY, 0},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1}, {SQLITE_DBCONFIG_DQS_DML, 0},
+        {SQLITE_DBCONFIG_DQS_DDL, 0},
+    };
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof options / sizeof *options && rc == SQLITE_OK; i++)
+        rc = sqlite3_db_config(db, options[i].option, options[i].value, NULL);
+    return rc;
+}
+
+static int set_pragmas(sqlite3 *db, enum pl_store_mode mode)
+{
+    int rc = sqlite3_exec(db,
+                          "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
+                          "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;"
+                          "PRAGMA wal_autocheckpoint = 0;"
+                          "PRAGMA journal_size_limit = 4194304",
+                          NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (mode == PL_STORE_READ)
+        return sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+    return sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
+                        NULL, NULL, NULL);
+}
+
+static int read_version(sqlite3 *db, int *version_out)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+        *version_out = sqlite3_column_int(stmt, 0);
+    int end = sqlite3_finalize(stmt);
+    return rc == SQLITE_OK ? end : rc;
+}
+
+/* "file:/a%3fb?immutable=1": a file nobody can be writing to, in a folder where
+ * SQLite may not put its side files. */
+static int reopen_immutable(struct pl_store *store)
+{
+    struct pl_buf uri;
+    pl_buf_init(&uri, 3 * strlen(store->real_path) + 64);
+    pl_buf_puts(&uri, "file:");
+    for (const char *c = store->real_path; *c; c++) {
+        if (strchr("?#%", *c))
+            pl_buf_printf(&uri, "%%%02x", (unsigned char)*c);
+        else
+            pl_buf_putc(&uri, *c);
+    }
+    pl_buf_puts(&uri, "?immutable=1");
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
+    int rc = SQLITE_NOMEM;
+    if (!uri.failed)
+        rc = sqlite3_open_v2(uri.data, &store->db,
+                             SQLITE_OPEN_READONLY | SQLITE_OPEN_URI |
+                                 SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                             NULL);
+    if (rc == SQLITE_OK)
+        rc = make_defensive(store->db);
+    pl_buf_deinit(&uri);
+    return rc;
+}
+
+static bool cannot_share(int rc)
+{
+    int primary = rc & 0xff;
+    return primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY;
+}
+
+static enum pl_status connect_file(struct pl_store *store, struct pl_error *err)
+{
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
+    flags |=
+        store->mode == PL_STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    store->real_path = realpath(store->path, NULL);
+    if (!store->real_path)
+        return pl_error_set(err, PL_IO, "cannot open %s: %s", store->path,
+                            strerror(errno));
+    int rc = sqlite3_open_v2(store->real_path, &store->db, flags, NULL);
+    if (rc != SQLITE_OK)
+        return pl_db_error(store, rc, "open", err);
+    enum pl_status status = check_header(store->path, store->db, err);
+    if (status != PL_OK)
+        return status;
+    if (store->mode != PL_STORE_READ && sqlite3_db_readonly(store->db, "main"))
+        return pl_error_set(err, PL_IO, "cannot write %s: permission denied",
+                            store->path);
+    (void)sqlite3_busy_timeout(store->db, PL_DB_BUSY_MS);
+    rc = make_defensive(store->db);
+    if (rc == SQLITE_OK)
+        rc = set_pragmas(store->db, store->mode);
+    int version = 0;
+    if (rc == SQLITE_OK)
+        rc = read_version(store->db, &version);
+    if (cannot_share(rc) && store->mode == PL_STORE_READ && !has_log(store->path)) {
+        rc = reopen_immutable(store);
+        if (rc == SQLITE_OK)
+            rc = set_pragmas(store->db, store->mode);
+    }
+    return pl_db_error(store, rc, "open", err);
+}
+
+/* The version as committed, which the first bytes may not show yet. */
+static enum pl_status settle_version(struct pl_store *store, struct pl_error *err)
+{
+    int version = 0;
+    int rc = read_version(store->db, &version);
+    if (rc != SQLITE_OK)
+        return pl_db_error(store, rc, "read version", err);
+    enum pl_status status = check_version(store->path, (uint32_t)version, err);
+    if (status != PL_OK)
+        return status;
+    store->newer = version > pl_db_version();
+    if (version >= pl_db_version())
+        return PL_OK;
+    if (store->mode == PL_STORE_READ)
+        return pl_error_set(err, PL_INPUT,
+                            "%s has the older format %d.%02d; `proflite process` "
+                            "brings it up to date",
+                            store->path, version / 100, version % 100);
+    return pl_db_migrate(store, version, err);
+}
+
+static enum pl_status open_checked(struct pl_store *store, struct pl_error *err)
+{
+    struct stat file;
+    enum pl_status status = check_kind(store->path, &file, err);
+    if (status == PL_NOT_FOUND && store->mode == PL_STORE_CREATE) {
+        status = pl_db_create(store->path, err);
+        if (status == PL_OK)
+            status = check_kind(store->path, &file, err);
+    }
+    if (status != PL_OK)
+        return status;
+    store->dev = file.st_dev;
+    store->ino = file.st_ino;
+    status = connect_file(store, err);
+    if (status != PL_OK)
+        return status;
+    pl_db_watch_log(store);
+    status = settle_version(store, err);
+    uint64_t generation;
+    return status == PL_OK ? pl_store_generation(store, &generation, err) : status;
+}
+
+enum pl_status pl_store_open(const char *path, enum pl_store_mode mode,
+                             struct pl_store **store_out, struct pl_error *err)
+{
+    *store_out = NULL;
+    struct pl_store *store = calloc(1, sizeof *store);
+    char *copy = strdup(path);
+    if (!store || !copy) {
+        free(store);
+        free(copy);
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    }
+    store->path = copy;
+    store->mode = mode;
+    store->lock_fd = -1;
+    enum pl_status status = open_checked(store, err);
+    if (status != PL_OK) {
+        pl_store_close(store);
+        return status;
+    }
+    *store_out = store;
+    return PL_OK;
+}
+
+void pl_store_close(struct pl_store *store)
+{
+    if (!store)
+        return;
+    pl_db_rollback(store);
+    for (size_t i = 0; i < PL_SQL_COUNT; i++)
+        (void)sqlite3_finalize(store->statements[i].handle);
+    pl_db_close_lock(store);
+    pl_writer_free(store->writer);
+    (void)sqlite3_close(store->db);
+    free(store->path);
+    free(store->real_path);
+    free(store);
+}
+
+const char *pl_store_path(const struct pl_store *store)
+{
+    return store->path;
+}
+
+enum pl_status pl_store_generation(struct pl_store *store, uint64_t *generation_out,
+                                   struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    bool row = false;
+    *generation_out = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_GET_GENERATION, &stmt, err);
+    if (status == PL_OK)
+        status = pl_stmt_row(stmt, &row, err);
+    if (row) {
+        *generation_out = (uint64_t)pl_stmt_column_int(stmt, 0);
+        pl_stmt_reset(stmt);
+    }
+    return status;
+}

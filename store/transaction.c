@@ -1,0 +1,269 @@
+/* Transactions and the log: who may write, and when the log is folded back.
+ *
+ * SQLite before 3.51.3 can lose commits when a checkpoint meets a writer that
+ * wraps the log, and versions mix on one file. So:
+ *  1. every write transaction of ours, from before BEGIN IMMEDIATE to after
+ *     COMMIT, holds an exclusive flock on <path>-lock;
+ *  2. whoever checkpoints holds it too, usually the writer that just committed
+ *     and found the log past its bound: nobody commits while it works;
+ *  3. SQLite's own checkpoints (after a commit, on close) are off everywhere.
+ * One lock for both, and not shared for writers, because SQLite lets only one
+ * write at a time anyhow, and because a steady stream of shared holders would
+ * keep the checkpointer out for ever. A killed holder's lock goes with it.
+ * Readers take no part: they can hold back the log's reuse, never a writer. */
+#include "store/db.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LOG_PAGES_WANTED = 1024,   /* 4 MiB: fold back what readers allow */
+    LOG_PAGES_STEP = 256,      /* try again after another 1 MiB */
+    LOG_PAGES_TOO_MANY = 4096, /* 16 MiB: wait a moment for readers */
+    READER_PATIENCE_MS = 100,
+    CHECKPOINT_PATIENCE_MS = 1000,
+};
+
+static int on_commit(void *self, sqlite3 *db, const char *schema, int pages)
+{
+    (void)db;
+    (void)schema;
+    ((struct pl_store *)self)->log_pages = pages;
+    return SQLITE_OK;
+}
+
+void pl_db_watch_log(struct pl_store *store)
+{
+    (void)sqlite3_wal_hook(store->db, on_commit, store);
+}
+
+/* ---- the lock file ---- */
+
+/* As SQLite does for its own side files: a store that root wrote to stays usable
+ * for its owner. */
+static void match_owner(const char *path, int fd)
+{
+    struct stat file;
+    if (geteuid() == 0 && stat(path, &file) == 0)
+        (void)!fchown(fd, file.st_uid, file.st_gid);
+    (void)fchmod(fd, 0600);
+}
+
+static enum pl_status open_lock(struct pl_store *store, struct pl_error *err)
+{
+    if (store->lock_fd >= 0)
+        return PL_OK;
+    char *path = sqlite3_mprintf("%s-lock", store->real_path);
+    if (!path)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    enum pl_status status = PL_OK;
+    int fd = open(path, flags);
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(path, flags | O_CREAT, 0600);
+        if (fd >= 0)
+            match_owner(store->real_path, fd);
+    }
+    if (fd < 0)
+        status = pl_error_set(err, PL_IO,
+                              "cannot write %s: its lock file %s-lock: %s; make folder "
+                              "and files writable for this user",
+                              store->path, store->path, strerror(errno));
+    store->lock_fd = fd;
+    sqlite3_free(path);
+    return status;
+}
+
+/* flock has no timeout of its own; sleeps grow from 50 us to 2 ms. */
+static bool take_lock(struct pl_store *store, int patience_ms)
+{
+    int64_t give_up = pl_clock_mono_ns() + patience_ms * PL_NS_PER_MS;
+    long pause_ns = 50000;
+    while (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return false;
+        if (pl_clock_mono_ns() >= give_up)
+            return false;
+        (void)nanosleep(&(struct timespec){0, pause_ns}, NULL);
+        if (pause_ns < 2000000)
+            pause_ns *= 2;
+    }
+    return true;
+}
+
+static void release_lock(struct pl_store *store)
+{
+    (void)flock(store->lock_fd, LOCK_UN);
+}
+
+/* ---- checkpoints; the lock is held ---- */
+
+static int run_checkpoint(struct pl_store *store, int mode, int patience_ms)
+{
+    int log = 0, done = 0;
+    (void)sqlite3_busy_timeout(store->db, patience_ms);
+    int rc = sqlite3_wal_checkpoint_v2(store->db, "main", mode, &log, &done);
+    (void)sqlite3_busy_timeout(store->db, PL_DB_BUSY_MS);
+    store->log_pages_tried = store->log_pages;
+    if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+        store->log_pages = store->log_pages_tried = 0;
+    return rc;
+}
+
+/* A failed checkpoint fails no commit: all is in the log, and it is tried again. */
+static void keep_log_short(struct pl_store *store)
+{
+    int pages = store->log_pages;
+    if (pages < store->log_pages_tried)
+        store->log_pages_tried = 0; /* the log began anew */
+    if (pages < LOG_PAGES_WANTED || pages - store->log_pages_tried < LOG_PAGES_STEP)
+        return;
+    int rc =
+        pages < LOG_PAGES_TOO_MANY
+            ? run_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, 0)
+            : run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, READER_PATIENCE_MS);
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+        pl_log(PL_LOG_WARN, "store", "%s: checkpoint: %s", store->path,
+               sqlite3_errstr(rc));
+}
+
+enum pl_status pl_store_checkpoint(struct pl_store *store, struct pl_error *err)
+{
+    if (store->mode == PL_STORE_READ || store->newer)
+        return PL_OK;
+    enum pl_status status = open_lock(store, err);
+    if (status != PL_OK)
+        return status;
+    if (!take_lock(store, CHECKPOINT_PATIENCE_MS))
+        return PL_OK; /* somebody writes, and will checkpoint */
+    int rc = run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, CHECKPOINT_PATIENCE_MS);
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+        status = pl_db_error(store, rc, "checkpoint", err);
+    release_lock(store);
+    return status;
+}
+
+/* On close: leave a file that can be copied alone, if that takes no waiting. */
+void pl_db_close_lock(struct pl_store *store)
+{
+    if (store->lock_fd < 0)
+        return;
+    if (store->wrote && take_lock(store, 0)) {
+        (void)run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, 0);
+        release_lock(store);
+    }
+    (void)close(store->lock_fd);
+    store->lock_fd = -1;
+}
+
+/* ---- transactions ---- */
+
+static enum pl_status run(struct pl_store *store, enum pl_sql id, struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = pl_stmt_get(store, id, &stmt, err);
+    return status == PL_OK ? pl_stmt_run(stmt, err) : status;
+}
+
+/* A removed or replaced file takes commits and loses them. */
+static enum pl_status check_identity(struct pl_store *store, struct pl_error *err)
+{
+    struct stat now;
+    if (stat(store->real_path, &now) == 0 && now.st_dev == store->dev &&
+        now.st_ino == store->ino)
+        return PL_OK;
+    return pl_error_set(err, PL_IO,
+                        "cannot write %s: the file was removed or replaced while in "
+                        "use; open it again",
+                        store->path);
+}
+
+static enum pl_status check_writable(struct pl_store *store, struct pl_error *err)
+{
+    if (store->mode == PL_STORE_READ)
+        return pl_error_set(err, PL_INPUT, "cannot write %s: opened for reading",
+                            store->path);
+    if (store->newer)
+        return pl_error_set(err, PL_INPUT,
+                            "cannot write %s: a newer proflite made it; it can be read "
+                            "only, or update this one",
+                            store->path);
+    return check_identity(store, err);
+}
+
+enum pl_status pl_db_begin_write(struct pl_store *store, struct pl_error *err)
+{
+    enum pl_status status = check_writable(store, err);
+    if (status == PL_OK)
+        status = open_lock(store, err);
+    if (status != PL_OK)
+        return status;
+    if (!take_lock(store, PL_DB_BUSY_MS))
+        return pl_error_set(err, PL_BUSY,
+                            "cannot write %s: another process has been writing for %d "
+                            "s; try again",
+                            store->path, PL_DB_BUSY_MS / 1000);
+    status = run(store, PL_SQL_BEGIN_WRITE, err);
+    if (status != PL_OK) {
+        release_lock(store);
+        return status;
+    }
+    store->in_write = true;
+    store->changes = sqlite3_total_changes(store->db);
+    return PL_OK;
+}
+
+void pl_db_rollback(struct pl_store *store)
+{
+    if (!store->in_write)
+        return;
+    if (!sqlite3_get_autocommit(store->db)) /* some errors roll back by themselves */
+        (void)run(store, PL_SQL_ROLLBACK, NULL);
+    store->in_write = false;
+    release_lock(store);
+}
+
+enum pl_status pl_db_commit_unseen(struct pl_store *store, struct pl_error *err)
+{
+    enum pl_status status = run(store, PL_SQL_COMMIT, err);
+    if (status != PL_OK) {
+        pl_db_rollback(store);
+        return status;
+    }
+    store->in_write = false;
+    store->wrote = true;
+    keep_log_short(store);
+    release_lock(store);
+    return PL_OK;
+}
+
+enum pl_status pl_db_commit(struct pl_store *store, struct pl_error *err)
+{
+    if (sqlite3_total_changes(store->db) != store->changes) {
+        enum pl_status status = run(store, PL_SQL_BUMP_GENERATION, err);
+        if (status != PL_OK) {
+            pl_db_rollback(store);
+            return status;
+        }
+    }
+    return pl_db_commit_unseen(store, err);
+}
+
+enum pl_status pl_db_begin_read(struct pl_store *store, struct pl_error *err)
+{
+    return run(store, PL_SQL_BEGIN_READ, err);
+}
+
+void pl_db_end_read(struct pl_store *store)
+{
+    if (!sqlite3_get_autocommit(store->db))
+        (void)run(store, PL_SQL_COMMIT, NULL);
+}
