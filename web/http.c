@@ -21,17 +21,16 @@ size_t pl_http_header_count(const struct pl_http_request *request, const char *n
     return count;
 }
 
-bool pl_http_etag_matches(const struct pl_http_request *request, const char *etag)
+bool pl_http_etag_matches(const char *if_none_match, const char *etag)
 {
-    const char *sent = pl_http_header(request, "If-None-Match");
     size_t len = strlen(etag);
-    if (!sent || !len)
+    if (!if_none_match || !len)
         return false;
-    if (strcmp(sent, "*") == 0)
+    if (strcmp(if_none_match, "*") == 0)
         return true;
     /* Ours are quoted and hold no quote: found quoted is found whole. */
-    for (const char *s = sent; (s = strstr(s, etag)); s += len)
-        if (s == sent || s[-1] == ' ' || s[-1] == ',' || s[-1] == '/')
+    for (const char *s = if_none_match; (s = strstr(s, etag)); s += len)
+        if (s == if_none_match || s[-1] == ' ' || s[-1] == ',' || s[-1] == '/')
             return true;
     return false;
 }

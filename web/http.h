@@ -28,8 +28,8 @@ struct pl_http_request {
 const char *pl_http_header(const struct pl_http_request *request, const char *name);
 size_t pl_http_header_count(const struct pl_http_request *request, const char *name);
 
-/* Does If-None-Match hold `etag` (quoted), or "*"? */
-bool pl_http_etag_matches(const struct pl_http_request *request, const char *etag);
+/* Does an If-None-Match value (NULL: none was sent) hold `etag` (quoted), or "*"? */
+bool pl_http_etag_matches(const char *if_none_match, const char *etag);
 
 /* What to answer when a request is refused. Status 0: it is not. */
 struct pl_http_error {

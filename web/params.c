@@ -1,0 +1,110 @@
+#include "web/params.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* In place. False for a broken escape or an encoded NUL. */
+static bool decode(char *text)
+{
+    char *to = text;
+    for (const char *s = text; *s; s++) {
+        char c = *s == '+' ? ' ' : *s;
+        if (c == '%') {
+            int high = hex(s[1]), low = high < 0 ? -1 : hex(s[2]);
+            if (low < 0 || (high == 0 && low == 0))
+                return false;
+            c = (char)(high << 4 | low);
+            s += 2;
+        }
+        *to++ = c;
+    }
+    *to = '\0';
+    return true;
+}
+
+static enum pl_status set_number(int64_t *field, const char *key, const char *value,
+                                 struct pl_error *err)
+{
+    int64_t number = 0;
+    bool ok = *value && !value[strspn(value, "0123456789")];
+    for (const char *s = value; ok && *s; s++)
+        ok = !__builtin_mul_overflow(number, 10, &number) &&
+             !__builtin_add_overflow(number, *s - '0', &number);
+    if (!ok)
+        return pl_error_set(err, PL_USAGE, "%s takes a whole number, not '%.60s'", key,
+                            value);
+    *field = number;
+    return PL_OK;
+}
+
+static int64_t *find_own(struct pl_params *params, const char *own, const char *key)
+{
+    const struct {
+        const char *name;
+        int64_t *field;
+    } all[] = {{"bins", &params->bins},
+               {"limit", &params->limit},
+               {"max_nodes", &params->max_nodes},
+               {"min_ns", &params->min_ns}};
+    size_t len = strlen(key);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const char *in = strstr(own, all[i].name);
+        if (in && strcmp(key, all[i].name) == 0 && (in[len] == ',' || !in[len]))
+            return all[i].field;
+    }
+    return NULL;
+}
+
+static enum pl_status set(struct pl_params *params, const char *own, const char *key,
+                          const char *value, struct pl_error *err)
+{
+    int64_t *field = find_own(params, own, key);
+    if (field)
+        return set_number(field, key, value, err);
+    enum pl_status status = pl_selection_set(&params->selection, key, value, err);
+    if (status == PL_NOT_FOUND)
+        return pl_error_set(err, PL_USAGE, "unknown parameter '%.60s'", key);
+    return status;
+}
+
+enum pl_status pl_params_parse(struct pl_params *params_out, const char *query,
+                               const char *own, int64_t now_ns, struct pl_error *err)
+{
+    struct pl_params *params = params_out;
+    enum pl_status status = PL_OK;
+    *params =
+        (struct pl_params){.bins = -1, .limit = -1, .max_nodes = -1, .min_ns = -1};
+    pl_selection_args_init(&params->selection, now_ns);
+    char *copy = strdup(query), *rest = copy, *pair;
+    if (!copy)
+        return pl_error_set(err, PL_NOMEM, "out of memory reading parameters");
+    while (status == PL_OK && (pair = strsep(&rest, "&"))) {
+        if (!*pair)
+            continue;
+        char *value = pair + strcspn(pair, "=");
+        if (*value)
+            *value++ = '\0';
+        if (decode(pair) && decode(value))
+            status = set(params, own, pair, value, err);
+        else
+            status = pl_error_set(err, PL_USAGE, "a parameter is not encoded right");
+    }
+    free(copy);
+    return status;
+}
+
+void pl_params_deinit(struct pl_params *params)
+{
+    pl_selection_args_deinit(&params->selection);
+}
