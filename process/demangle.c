@@ -30,8 +30,9 @@ char *pl_demangle(const char *symbol)
     if (!looks_mangled(symbol) ||
         strnlen(symbol, MAX_MANGLED_BYTES) == MAX_MANGLED_BYTES)
         return copy_bounded(symbol);
+    int style = symbol[1] == 'D' ? DMGL_DLANG : DMGL_AUTO; /* "auto" leaves D out */
     char *pretty =
-        cplus_demangle(symbol, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP);
+        cplus_demangle(symbol, style | DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP);
     if (!pretty)
         return copy_bounded(symbol);
     char *bounded = copy_bounded(pretty);

@@ -180,13 +180,17 @@ const char *pl_elf_symbols_find(struct pl_elf_symbols *symbols, uint64_t address
             hi = mid;
     }
     /* A few steps back: a label inside a sized function must not hide it. */
-    for (size_t back = 0; back < 16 && lo > 0; back++, lo--) {
+    struct elf_symbol *found = NULL;
+    for (size_t back = 0; back < 64 && lo > 0; back++, lo--) {
         struct elf_symbol *symbol = &symbols->rows[lo - 1];
         if (address >= symbol->end)
             continue;
-        if (!symbol->pretty)
-            symbol->pretty = pretty_name(symbol->raw);
-        return symbol->pretty;
+        if (!found || symbol->sized)
+            found = symbol;
+        if (symbol->sized)
+            break;
     }
-    return NULL;
+    if (found && !found->pretty)
+        found->pretty = pretty_name(found->raw);
+    return found ? found->pretty : NULL;
 }

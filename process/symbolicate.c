@@ -1,0 +1,195 @@
+#include "process/symbolicate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the named frames point into. */
+struct keep {
+    struct pl_resolved *resolved; /* one for each module asked */
+    size_t resolved_count;
+    struct pl_frame_name **names; /* one array for each module */
+};
+
+void pl_symbolicated_deinit(struct pl_symbolicated *result)
+{
+    struct keep *keep = result->owned;
+    for (size_t i = 0; keep && i < keep->resolved_count; i++) {
+        pl_resolved_deinit(&keep->resolved[i]);
+        free(keep->names[i]);
+    }
+    if (keep) {
+        free(keep->resolved);
+        free(keep->names);
+    }
+    free(keep);
+    free(result->frames);
+    *result = (struct pl_symbolicated){0};
+}
+
+static size_t count_modules(const struct pl_raw_frame_list *raw)
+{
+    size_t modules = 0;
+    for (size_t i = 0; i < raw->count; i++)
+        modules += i == 0 || raw->rows[i].module_id != raw->rows[i - 1].module_id;
+    return modules;
+}
+
+/* A return address is the instruction after the call: the call itself lies before
+ * it, and may be in another line, inlined function or even function. */
+static uint64_t lookup_address(const struct pl_raw_frame *frame)
+{
+    return frame->exact || frame->address == 0 ? frame->address : frame->address - 1;
+}
+
+static const char *frame_status(const struct pl_resolved *resolved, size_t name_count)
+{
+    if (resolved->failure == PL_SYMBOLIZER_CRASHED)
+        return "malformed";
+    switch (resolved->module) {
+    case PL_MODULE_UNKNOWN:
+        return "unknown_image";
+    case PL_MODULE_MISSING:
+        return "missing";
+    case PL_MODULE_MALFORMED:
+        return "malformed";
+    case PL_MODULE_FOUND:
+        break;
+    }
+    return name_count ? "symbolicated" : "missing_symbol";
+}
+
+static void note_failure(struct pl_symbolicated *result, const char *path,
+                         const struct pl_resolved *resolved)
+{
+    if (resolved->failure == PL_SYMBOLIZER_OK)
+        return;
+    result->complete = false;
+    if (resolved->failure == PL_SYMBOLIZER_TIMEOUT)
+        result->timed_out = true;
+    if (result->error)
+        return;
+    switch (resolved->failure) {
+    case PL_SYMBOLIZER_TIMEOUT:
+        result->error = "native_symbolicator_timeout";
+        result->status = "timeout";
+        break;
+    case PL_SYMBOLIZER_CRASHED:
+        result->error = "native_symbolicator_failed";
+        result->status = "failed";
+        break;
+    default:
+        result->error = "native_internal_failure";
+        result->status = "internal";
+        break;
+    }
+    (void)snprintf(result->message, sizeof result->message, "%s: %s", path,
+                   resolved->message);
+}
+
+static struct pl_frame_name *copy_names(const struct pl_resolved *resolved)
+{
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < resolved->frame_count; i++)
+        total += resolved->frames[i].name_count;
+    struct pl_frame_name *names = calloc(total ? total : 1, sizeof names[0]);
+    for (size_t i = 0; names && i < resolved->frame_count; i++)
+        for (size_t j = 0; j < resolved->frames[i].name_count; j++) {
+            const struct pl_resolved_name *name = &resolved->frames[i].names[j];
+            names[at++] = (struct pl_frame_name){
+                .function = name->function,
+                .file = name->file,
+                .decl_line = name->decl_line,
+                .line = name->line,
+                .column = name->column,
+                .in_app = -1, /* for normalization to say */
+            };
+        }
+    return names;
+}
+
+static void add_frames(struct pl_symbolicated *result, const struct pl_raw_frame *raw,
+                       size_t count, const struct pl_resolved *resolved,
+                       const struct pl_frame_name *names, bool only_named)
+{
+    bool again = resolved->failure == PL_SYMBOLIZER_TIMEOUT ||
+                 resolved->failure == PL_SYMBOLIZER_NO_START;
+    for (size_t i = 0; i < count && !again; i++) {
+        size_t name_count =
+            i < resolved->frame_count ? resolved->frames[i].name_count : 0;
+        if (name_count || !only_named)
+            result->frames[result->count++] = (struct pl_named_frame){
+                .frame_id = raw[i].frame_id,
+                .status = frame_status(resolved, name_count),
+                .names = names,
+                .name_count = name_count,
+            };
+        names += name_count;
+    }
+}
+
+/* `raw` are `count` frames of one module. */
+static enum pl_status name_module(struct pl_symbolizer *symbolizer,
+                                  const struct pl_raw_frame *raw, size_t count,
+                                  bool only_named, struct pl_symbolicated *result,
+                                  struct pl_error *err)
+{
+    struct keep *keep = result->owned;
+    struct pl_resolved *resolved = &keep->resolved[keep->resolved_count];
+    const char *path = raw->module_path ? raw->module_path : "";
+    const char *build_id = raw->build_id ? raw->build_id : "";
+    uint64_t *addresses = malloc(count * sizeof addresses[0]);
+    if (!addresses)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        addresses[i] = lookup_address(&raw[i]);
+    enum pl_status status =
+        pl_symbolizer_ask(symbolizer, path, build_id, addresses, count, resolved, err);
+    free(addresses);
+    if (status != PL_OK)
+        return status;
+    struct pl_frame_name *names = copy_names(resolved);
+    keep->names[keep->resolved_count++] = names;
+    if (!names)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    note_failure(result, path, resolved);
+    add_frames(result, raw, count, resolved, names, only_named);
+    return PL_OK;
+}
+
+static bool prepare(struct pl_symbolicated *result, const struct pl_raw_frame_list *raw)
+{
+    size_t modules = count_modules(raw);
+    struct keep *keep = calloc(1, sizeof *keep);
+    result->owned = keep;
+    result->complete = true;
+    if (!keep)
+        return false;
+    keep->resolved = calloc(modules ? modules : 1, sizeof keep->resolved[0]);
+    keep->names = calloc(modules ? modules : 1, sizeof keep->names[0]);
+    result->frames = calloc(raw->count ? raw->count : 1, sizeof result->frames[0]);
+    return keep->resolved && keep->names && result->frames;
+}
+
+enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
+                              const struct pl_raw_frame_list *raw, bool only_named,
+                              struct pl_symbolicated *result_out, struct pl_error *err)
+{
+    struct pl_symbolicated result = {0};
+    enum pl_status status = PL_OK;
+    if (!prepare(&result, raw))
+        status = pl_error_set(err, PL_NOMEM, "out of memory");
+    for (size_t from = 0, to; status == PL_OK && from < raw->count; from = to) {
+        for (to = from + 1; to < raw->count; to++)
+            if (raw->rows[to].module_id != raw->rows[from].module_id)
+                break;
+        status = name_module(symbolizer, &raw->rows[from], to - from, only_named,
+                             &result, err);
+    }
+    if (status != PL_OK) {
+        pl_symbolicated_deinit(&result);
+        return status;
+    }
+    *result_out = result;
+    return PL_OK;
+}

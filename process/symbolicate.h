@@ -1,0 +1,33 @@
+/* Symbolicate: raw native frames in, named frames out. One step of the pass
+ * (process/pass.h); knows frames and modules, but no chunk and no store. */
+#ifndef PL_PROCESS_SYMBOLICATE_H
+#define PL_PROCESS_SYMBOLICATE_H
+
+#include "process/symbolizer.h"
+#include "store/symbols.h"
+
+struct pl_symbolicated {
+    struct pl_named_frame *frames;
+    size_t count;
+    bool complete; /* every module was dealt with: nothing crashed or timed out */
+    bool timed_out;
+    /* Of the first module that failed, in Sentry's words; NULL if complete. */
+    const char *error, *status;
+    char message[512];
+    void *owned;
+};
+
+/* Name `raw` (sorted by module). Frames of a module the worker crashed on are
+ * "malformed"; frames of one it took too long over, or that found no worker, are
+ * left out, so that they stay without a status and are asked for again.
+ * With `only_named`, frames that found no name are left out too: for a redo, which
+ * must not replace a name by nothing because its file is gone by now.
+ * Ownership  caller deinits; texts are `result_out`'s.  Errors  NOMEM. */
+PL_MUST_CHECK enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
+                                            const struct pl_raw_frame_list *raw,
+                                            bool only_named,
+                                            struct pl_symbolicated *result_out,
+                                            struct pl_error *err);
+void pl_symbolicated_deinit(struct pl_symbolicated *result);
+
+#endif
