@@ -1,0 +1,270 @@
+#include "collector/segment_reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE_BYTES    4096u
+#define MAX_PERIOD_NS INT64_C(3600000000000)
+#define MAX_ORIGIN_NS (INT64_C(1) << 61) /* so that differences cannot overflow */
+
+size_t pl_segment_rings_offset(void)
+{
+    return (sizeof(struct pl_segment) + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+}
+
+size_t pl_segment_file_bytes(uint32_t ring_count)
+{
+    return pl_segment_rings_offset() + (size_t)ring_count * PL_RING_BYTES;
+}
+
+static size_t file_bytes(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
+        return 0;
+    return (size_t)st.st_size;
+}
+
+static bool map(struct pl_segment_reader *reader, uint32_t rings)
+{
+    size_t bytes = pl_segment_file_bytes(rings);
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, reader->fd, 0);
+    if (at == MAP_FAILED)
+        return false;
+    if (reader->seg)
+        munmap(reader->seg, reader->mapped_bytes);
+    reader->seg = at;
+    reader->mapped_bytes = bytes;
+    reader->rings_mapped = rings;
+    return true;
+}
+
+static void copy_text(char *to, size_t to_bytes, const char *from, size_t from_bytes)
+{
+    size_t len = strnlen(from, from_bytes);
+    if (len >= to_bytes)
+        len = to_bytes - 1;
+    memcpy(to, from, len);
+    to[len] = '\0';
+}
+
+static bool copy_facts(struct pl_segment_reader *reader)
+{
+    const struct pl_segment *seg = reader->seg;
+    struct pl_segment_facts *f = &reader->facts;
+    f->pid = seg->pid;
+    f->parent_pid = seg->parent_pid;
+    f->pid_start = seg->pid_start;
+    memcpy(f->session_id, seg->session_id, sizeof f->session_id);
+    memcpy(f->parent_session_id, seg->parent_session_id, sizeof f->session_id);
+    f->cpu_mode = seg->cpu_mode == 1;
+    f->period_ns = seg->period_ns;
+    f->mono_origin_ns = seg->mono_origin_ns;
+    f->wall_origin_ns = seg->wall_origin_ns;
+    copy_text(f->app, sizeof f->app, seg->app, sizeof seg->app);
+    copy_text(f->exe, sizeof f->exe, seg->exe, sizeof seg->exe);
+    return f->pid && f->period_ns > 0 && f->period_ns <= MAX_PERIOD_NS &&
+           f->mono_origin_ns >= 0 && f->mono_origin_ns < MAX_ORIGIN_NS &&
+           f->wall_origin_ns >= 0 && f->wall_origin_ns < MAX_ORIGIN_NS;
+}
+
+static enum pl_status check(struct pl_segment_reader *reader, const char *name,
+                            struct pl_error *err)
+{
+    const struct pl_segment *seg = reader->seg;
+    if (atomic_load_explicit(&seg->state, memory_order_acquire) == PL_SEG_STARTING)
+        return pl_error_set(err, PL_BUSY, "segment %s is not set up yet", name);
+    if (seg->magic != PL_SEG_MAGIC || seg->version != PL_SEG_VERSION ||
+        seg->header_bytes != sizeof *seg)
+        return pl_error_set(err, PL_INPUT, "%s is not a segment of this version", name);
+    if (!copy_facts(reader))
+        return pl_error_set(err, PL_INPUT, "segment %s makes no sense", name);
+    return PL_OK;
+}
+
+enum pl_status pl_segment_open(struct pl_segment_reader *reader, int dir_fd,
+                               const char *name, struct pl_error *err)
+{
+    enum pl_status status;
+    memset(reader, 0, sizeof *reader);
+    reader->fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (reader->fd < 0)
+        return pl_error_set(err, PL_IO, "cannot open %s: %s", name, strerror(errno));
+    if (file_bytes(reader->fd) < pl_segment_file_bytes(0)) {
+        status = pl_error_set(err, PL_INPUT, "%s is no segment of ours", name);
+        goto out;
+    }
+    if (!map(reader, 0)) {
+        status = pl_error_set(err, PL_IO, "cannot map %s: %s", name, strerror(errno));
+        goto out;
+    }
+    status = check(reader, name, err);
+    if (status != PL_OK)
+        goto out;
+    reader->event_tail = atomic_load(&reader->seg->event_tail);
+    reader->quiet_tail = atomic_load(&reader->seg->quiet_tail);
+    for (uint32_t i = 0; i < PL_SEG_MAX_THREADS; i++)
+        reader->tails[i] = atomic_load(&reader->seg->threads[i].tail);
+    return PL_OK;
+out:
+    pl_segment_close(reader);
+    return status;
+}
+
+void pl_segment_close(struct pl_segment_reader *reader)
+{
+    if (reader->seg)
+        munmap(reader->seg, reader->mapped_bytes);
+    if (reader->fd >= 0)
+        close(reader->fd);
+    reader->seg = NULL;
+    reader->fd = -1;
+}
+
+bool pl_segment_refresh(struct pl_segment_reader *reader)
+{
+    size_t bytes = file_bytes(reader->fd);
+    if (bytes < reader->mapped_bytes)
+        return false;
+    uint32_t rings =
+        atomic_load_explicit(&reader->seg->ring_count, memory_order_acquire);
+    if (rings > PL_SEG_MAX_THREADS)
+        rings = PL_SEG_MAX_THREADS;
+    if (rings > reader->rings_mapped && bytes >= pl_segment_file_bytes(rings))
+        (void)map(reader, rings); /* no memory: the next round tries again */
+    return true;
+}
+
+/* ---- events ---- */
+
+uint64_t pl_segment_event_head(struct pl_segment_reader *reader, bool *damaged_out)
+{
+    uint64_t head =
+        atomic_load_explicit(&reader->seg->event_head, memory_order_acquire);
+    *damaged_out = head - reader->event_tail > PL_EVENT_RING_SLOTS;
+    if (*damaged_out) {
+        reader->event_tail = head;
+        pl_segment_events_done(reader);
+    }
+    return head;
+}
+
+struct pl_event pl_segment_event(struct pl_segment_reader *reader)
+{
+    struct pl_event event;
+    memcpy(&event, &reader->seg->events[reader->event_tail++ % PL_EVENT_RING_SLOTS],
+           sizeof event);
+    return event;
+}
+
+void pl_segment_events_done(struct pl_segment_reader *reader)
+{
+    atomic_store_explicit(&reader->seg->event_tail, reader->event_tail,
+                          memory_order_release);
+}
+
+/* ---- records ---- */
+
+struct ring {
+    const uint8_t *bytes;
+    uint32_t size;
+    _Atomic uint64_t *head, *shared_tail;
+    uint64_t *tail;
+};
+
+static bool ring_of(struct pl_segment_reader *reader, uint32_t slot, struct ring *ring)
+{
+    struct pl_segment *seg = reader->seg;
+    if (slot == PL_SEG_QUIET) {
+        *ring = (struct ring){seg->quiet_ring, PL_QUIET_RING_BYTES, &seg->quiet_head,
+                              &seg->quiet_tail, &reader->quiet_tail};
+        return true;
+    }
+    struct pl_seg_thread *thread = &seg->threads[slot];
+    uint32_t index = thread->ring;
+    if (index >= reader->rings_mapped)
+        return false;
+    *ring = (struct ring){(const uint8_t *)seg + pl_segment_file_bytes(index),
+                          PL_RING_BYTES, &thread->head, &thread->tail,
+                          &reader->tails[slot]};
+    return true;
+}
+
+static void set_tail(const struct ring *ring, uint64_t tail)
+{
+    *ring->tail = tail;
+    atomic_store_explicit(ring->shared_tail, tail, memory_order_release);
+}
+
+static bool plausible(const struct pl_rec *rec, uint64_t room)
+{
+    if (rec->bytes % 8 || rec->bytes > room || rec->bytes > PL_SEG_RECORD_BYTES ||
+        rec->bytes < sizeof *rec || rec->end >= PL_WALK_COUNT)
+        return false;
+    size_t body = rec->bytes - sizeof *rec;
+    if (rec->kind == PL_REC_STACK)
+        return rec->pc_count <= PL_MAX_FRAMES && rec->pc_count * 8u <= body;
+    return rec->kind == PL_REC_REGISTERS && rec->stack_bytes <= PL_STACK_COPY_BYTES &&
+           sizeof(struct pl_registers) + rec->stack_bytes <= body;
+}
+
+enum pl_segment_read pl_segment_peek(struct pl_segment_reader *reader, uint32_t slot,
+                                     void *buffer)
+{
+    struct ring ring;
+    if (!ring_of(reader, slot, &ring))
+        return PL_READ_NONE;
+    uint64_t head = atomic_load_explicit(ring.head, memory_order_acquire);
+    while (head != *ring.tail) {
+        uint64_t there = head - *ring.tail;
+        uint64_t offset = *ring.tail & (ring.size - 1);
+        uint64_t room = ring.size - offset < there ? ring.size - offset : there;
+        if (there > ring.size || there % 8 || offset % 8)
+            break;
+        struct pl_rec rec = {0};
+        memcpy(&rec, ring.bytes + offset,
+               room < sizeof rec ? (size_t)room : sizeof rec);
+        if (rec.kind == PL_REC_PAD) {
+            if (rec.bytes % 8 || !rec.bytes || rec.bytes > room)
+                break;
+            set_tail(&ring, *ring.tail + rec.bytes);
+            continue;
+        }
+        if (room < sizeof rec || !plausible(&rec, room))
+            break;
+        memcpy(buffer, ring.bytes + offset, rec.bytes);
+        memcpy(buffer, &rec, sizeof rec); /* as checked, whatever it says by now */
+        return PL_READ_RECORD;
+    }
+    if (head == *ring.tail)
+        return PL_READ_NONE;
+    set_tail(&ring, head);
+    return PL_READ_DAMAGED;
+}
+
+void pl_segment_take(struct pl_segment_reader *reader, uint32_t slot,
+                     const void *buffer)
+{
+    struct ring ring;
+    struct pl_rec rec;
+    memcpy(&rec, buffer, sizeof rec);
+    if (ring_of(reader, slot, &ring))
+        set_tail(&ring, *ring.tail + rec.bytes);
+}
+
+void pl_segment_slot_begin(struct pl_segment_reader *reader, uint32_t slot)
+{
+    reader->tails[slot] =
+        atomic_load_explicit(&reader->seg->threads[slot].tail, memory_order_acquire);
+}
+
+void pl_segment_slot_release(struct pl_segment_reader *reader, uint32_t slot,
+                             uint32_t generation)
+{
+    atomic_store_explicit(&reader->seg->threads[slot].drained, generation,
+                          memory_order_release);
+}
