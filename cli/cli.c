@@ -1,0 +1,123 @@
+/* The store of the command line, and how a command says what went wrong. */
+#include "cli/cli.h"
+
+#include "base/buf.h"
+#include "cli/term.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *home_dir(void)
+{
+    const char *home = getenv("HOME");
+    if (home && home[0] == '/')
+        return home;
+    const struct passwd *user = getpwuid(geteuid());
+    return user ? user->pw_dir : NULL;
+}
+
+const char *pl_cli_db(struct pl_cli *cli, struct pl_error *err)
+{
+    const char *env = getenv("PROFLITE_DB"), *data = getenv("XDG_DATA_HOME");
+    int len = -1;
+    if (cli->db)
+        return cli->db;
+    if (env && env[0])
+        return env;
+    if (data && data[0] == '/') { /* the XDG rule: relative ones do not count */
+        len = snprintf(cli->default_db, sizeof cli->default_db,
+                       "%s/proflite/proflite.db", data);
+    } else if (home_dir()) {
+        len = snprintf(cli->default_db, sizeof cli->default_db,
+                       "%s/.local/share/proflite/proflite.db", home_dir());
+    }
+    if (len < 0 || (size_t)len >= sizeof cli->default_db) {
+        (void)pl_error_set(err, PL_USAGE,
+                           "no place for the store: there is no home directory; give "
+                           "one with --db FILE");
+        return NULL;
+    }
+    return cli->default_db;
+}
+
+enum pl_status pl_cli_open(struct pl_cli *cli, enum pl_store_mode mode,
+                           struct pl_store **store_out, struct pl_error *err)
+{
+    const char *path = pl_cli_db(cli, err);
+    if (!path)
+        return PL_USAGE;
+    enum pl_status status = pl_store_open(path, mode, store_out, err);
+    if (status == PL_NOT_FOUND)
+        return pl_error_set(err, PL_NOT_FOUND,
+                            "no store at %s; make one with: proflite%s record -- CMD",
+                            path, pl_cli_db_flag(cli));
+    return status;
+}
+
+/* Would a shell take the path as one plain word? */
+static bool is_plain(const char *path)
+{
+    return path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "0123456789_-+=./,:@%")] == '\0';
+}
+
+const char *pl_cli_db_flag(const struct pl_cli *cli)
+{
+    static char flag[4200];
+    if (!cli->db)
+        return "";
+    if (is_plain(cli->db))
+        snprintf(flag, sizeof flag, " --db %s", cli->db);
+    else if (!strchr(cli->db, '\''))
+        snprintf(flag, sizeof flag, " --db '%s'", cli->db);
+    else
+        snprintf(flag, sizeof flag, " --db FILE");
+    return flag;
+}
+
+static void say(const char *area, const char *format, va_list args, const char *next)
+{
+    char text[8192];
+    struct pl_buf line;
+    (void)vsnprintf(text, sizeof text, format, args);
+    pl_buf_init(&line, 8 * sizeof text);
+    pl_buf_puts(&line, "proflite: ");
+    if (area)
+        pl_buf_printf(&line, "%s: ", area);
+    pl_term_clean(&line, text, strlen(text));
+    pl_buf_puts(&line, next);
+    pl_buf_putc(&line, '\n');
+    if (!line.failed) /* one write, so that lines of several processes stay whole */
+        (void)!write(STDERR_FILENO, line.data, line.len);
+    pl_buf_deinit(&line);
+}
+
+void pl_cli_say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(NULL, format, args, "");
+    va_end(args);
+}
+
+int pl_cli_fail(const struct pl_error *err)
+{
+    pl_cli_say("%s", err->message);
+    return pl_status_exit_code(err->status);
+}
+
+int pl_cli_usage(const struct pl_command *command, const char *format, ...)
+{
+    char next[64];
+    va_list args;
+    snprintf(next, sizeof next, "; see: proflite %s%s-h", command ? command->name : "",
+             command ? " " : "");
+    va_start(args, format);
+    say(command ? command->name : NULL, format, args, next);
+    va_end(args);
+    return PL_EXIT_USAGE;
+}

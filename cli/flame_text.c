@@ -1,0 +1,188 @@
+/* The call tree on a terminal. A chain of single calls keeps its indent; only
+ * where the tree branches does it grow:
+ *
+ *    100.0 %   12.0 s     0 ns  all
+ *    100.0 %   12.0 s     0 ns  main  demo.c:12
+ *     60.0 %   7.20 s   7.20 s  ├─ hot  demo.c:30
+ *     40.0 %   4.80 s     0 ns  └─ caller  demo.c:40
+ *     40.0 %   4.80 s   4.80 s     warm  demo.c:35
+ */
+#include "cli/flame_view.h"
+#include "cli/jsonout.h"
+#include "cli/term.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct glyphs {
+    const char *branch, *last, *through, *blank, *more;
+};
+static const struct glyphs unicode = {
+    "\xe2\x94\x9c\xe2\x94\x80 ",
+    "\xe2\x94\x94\xe2\x94\x80 ",
+    "\xe2\x94\x82  ",
+    "   ",
+    "\xe2\x80\xa6",
+};
+static const struct glyphs ascii = {"|- ", "`- ", "|  ", "   ", "..."};
+
+struct printer {
+    const struct pl_flame_view *view;
+    const struct glyphs *glyphs;
+    int64_t cut_ns; /* a rest of hidden children below it gets no line */
+    FILE *out;
+    size_t columns; /* 0: no terminal */
+    bool colour;
+    struct pl_buf prefix; /* of the branch being printed */
+    size_t *prefix_bytes; /* by node: how much of it its children use */
+    uint32_t *lines_left; /* by node: children, and the rest, not yet printed */
+    struct pl_buf line;
+};
+
+static bool has_rest(const struct printer *p, size_t node)
+{
+    return p->view->hidden_count[node] && p->view->hidden_ns[node] >= p->cut_ns;
+}
+
+/* Append the numbers and the branch drawing of a line below `parent`; sets what the
+ * line's own children put before theirs. */
+static void begin_line(struct printer *p, size_t parent, bool is_root, int64_t total_ns,
+                       int64_t self_ns)
+{
+    char percent[PL_TERM_SHORT], total[PL_TERM_SHORT], self[PL_TERM_SHORT];
+    pl_term_percent(percent, total_ns, p->view->profile->total_ns);
+    pl_term_duration(total, total_ns);
+    pl_term_duration(self, self_ns);
+    pl_buf_clear(&p->line);
+    pl_buf_printf(&p->line, "%8s %12s %12s  ", percent, total, self);
+    if (is_root)
+        return;
+    p->prefix.len = p->prefix_bytes[parent];
+    if (p->prefix.len)
+        pl_buf_append(&p->line, p->prefix.data, p->prefix.len);
+    uint32_t all = p->view->shown_count[parent] + has_rest(p, parent);
+    bool last = --p->lines_left[parent] == 0;
+    if (all < 2)
+        return;
+    pl_buf_puts(&p->line, last ? p->glyphs->last : p->glyphs->branch);
+    pl_buf_puts(&p->prefix, last ? p->glyphs->blank : p->glyphs->through);
+}
+
+static void end_line(struct printer *p, const char *place)
+{
+    size_t used = pl_term_width(p->line.data ? p->line.data : "");
+    bool cut = p->columns && used > p->columns;
+    size_t bytes = cut ? pl_term_fit(p->line.data, p->columns - 1) : p->line.len;
+    fwrite(p->line.data, 1, bytes, p->out);
+    if (cut)
+        fputs(p->glyphs == &unicode ? unicode.more : "~", p->out);
+    if (place[0] && (!p->columns || used + 2 + pl_term_width(place) <= p->columns))
+        fprintf(p->out, "  %s%s%s", p->colour ? PL_DIM : "", place,
+                p->colour ? PL_RESET : "");
+    fputc('\n', p->out);
+}
+
+static void print_node(struct printer *p, size_t i)
+{
+    const struct pl_profile *profile = p->view->profile;
+    const struct pl_node *node = &profile->nodes[i];
+    const struct pl_function *f = node->function < profile->function_count
+                                      ? &profile->functions[node->function]
+                                      : NULL;
+    const char *name = f ? f->name : "all";
+    struct pl_buf place;
+    pl_buf_init(&place, 1u << 16);
+    begin_line(p, i ? node->parent : 0, i == 0, node->total_ns, node->self_ns);
+    p->prefix_bytes[i] = p->prefix.len;
+    pl_term_clean(&p->line, name, strlen(name));
+    if (node->inlined)
+        pl_buf_puts(&p->line, " (inlined)");
+    if (f && f->file[0])
+        pl_term_clean(&place, f->file, strlen(f->file));
+    if (f && f->file[0] && f->line)
+        pl_buf_printf(&place, ":%" PRIu32, f->line);
+    end_line(p, place.data ? place.data : "");
+    pl_buf_deinit(&place);
+}
+
+static void print_rest(struct printer *p, size_t parent)
+{
+    if (!has_rest(p, parent) || p->lines_left[parent] != 1)
+        return;
+    begin_line(p, parent, false, p->view->hidden_ns[parent], 0);
+    pl_buf_printf(&p->line, "%s %" PRIu32 " more", p->glyphs->more,
+                  p->view->hidden_count[parent]);
+    end_line(p, "");
+}
+
+/* The rests of the nodes whose subtree ends before node `next`, innermost first. */
+static void print_rests(struct printer *p, size_t from, size_t next)
+{
+    const struct pl_profile *profile = p->view->profile;
+    uint32_t depth = next < profile->node_count ? profile->nodes[next].depth : 0;
+    for (size_t i = from;; i = profile->nodes[i].parent) {
+        if (next < profile->node_count && profile->nodes[i].depth < depth)
+            return;
+        print_rest(p, i);
+        if (i == 0)
+            return;
+    }
+}
+
+static void print_tree(struct printer *p)
+{
+    const struct pl_flame_view *view = p->view;
+    size_t count = view->profile->node_count, last = 0;
+    for (size_t i = 0; i < count; i++)
+        p->lines_left[i] = view->shown_count[i] + has_rest(p, i);
+    for (size_t i = 0; i < count; i++) {
+        if (!view->shown[i])
+            continue;
+        if (i)
+            print_rests(p, last, i);
+        print_node(p, i);
+        last = i;
+    }
+    if (count)
+        print_rests(p, last, count);
+}
+
+enum pl_status pl_flame_print_text(const struct pl_flame_view *view, int64_t cut_ns,
+                                   FILE *out, struct pl_error *err)
+{
+    size_t room = view->profile->node_count + 1;
+    struct printer p = {
+        .view = view,
+        .glyphs = pl_term_unicode() ? &unicode : &ascii,
+        .cut_ns = cut_ns,
+        .out = out,
+        .columns = pl_term_columns(out),
+        .colour = pl_term_colour(out),
+        .prefix_bytes = calloc(room, sizeof *p.prefix_bytes),
+        .lines_left = calloc(room, sizeof *p.lines_left),
+    };
+    enum pl_status status = PL_OK;
+    pl_buf_init(&p.prefix, 1u << 20);
+    pl_buf_init(&p.line, 1u << 20);
+    if (!p.prefix_bytes || !p.lines_left) {
+        status = pl_error_set(err, PL_NOMEM, "out of memory for the call tree");
+        goto out;
+    }
+    pl_term_profile_header(out, view->profile);
+    fprintf(out, "%s%8s %12s %12s  %s%s\n", p.colour ? PL_BOLD : "", "total", "",
+            "self", "function", p.colour ? PL_RESET : "");
+    print_tree(&p);
+    if (view->all_hidden_ns) {
+        char hidden[PL_TERM_SHORT];
+        pl_term_duration(hidden, view->all_hidden_ns);
+        fprintf(out, "%zu of %zu nodes shown; the others weigh %s together\n",
+                view->shown_nodes, view->profile->node_count, hidden);
+    }
+out:
+    free(p.prefix_bytes);
+    free(p.lines_left);
+    pl_buf_deinit(&p.prefix);
+    pl_buf_deinit(&p.line);
+    return status;
+}
