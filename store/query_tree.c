@@ -148,9 +148,21 @@ uint32_t pl_tree_function(struct pl_tree *tree, const char *name, const char *mo
     }
     if (line && (!found->line || line < found->line))
         found->line = line;
-    if (in_app > found->in_app)
-        found->in_app = in_app;
-    return (uint32_t)(found - tree->functions);
+    uint32_t function = (uint32_t)(found - tree->functions);
+    pl_tree_function_in_app(tree, function, in_app);
+    return function;
+}
+
+void pl_tree_function_in_app(struct pl_tree *tree, uint32_t function, int8_t in_app)
+{
+    struct pl_function *f = &tree->functions[function];
+    if (in_app > f->in_app)
+        f->in_app = in_app;
+}
+
+uint32_t pl_tree_function_count(const struct pl_tree *tree)
+{
+    return tree->function_count;
 }
 
 const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function)

@@ -21,6 +21,9 @@ void pl_tree_free(struct pl_tree *tree); /* NULL is fine */
  * in_app the largest. */
 uint32_t pl_tree_function(struct pl_tree *tree, const char *name, const char *module,
                           const char *file, uint32_t line, int8_t in_app);
+/* As if the function had been asked for with this in_app. */
+void pl_tree_function_in_app(struct pl_tree *tree, uint32_t function, int8_t in_app);
+uint32_t pl_tree_function_count(const struct pl_tree *tree);
 const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function);
 
 /* The node of `function` called by `parent`; PL_NO_INDEX when memory ran out. It

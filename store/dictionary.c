@@ -1,0 +1,471 @@
+/* Dictionary: see dictionary.h.
+ *
+ * Stacks are read newest first. A parent is older than its children, so when its
+ * row comes it is known how many of its frames (`need`) they reach into, and the
+ * rest is never decoded. The tree is then built oldest first: a stack hangs on
+ * the node its parent has at depth `keep`, and adds nodes for its own frames.
+ *
+ *   need of a stack with weight: all;  of its parent: at least keep
+ *
+ * A row whose need does not reach its own frames has none: it only passes its
+ * children on to its parent. `parent` is shortened while building so that keep
+ * falls strictly along every chain of parents. */
+#include "store/dictionary.h"
+
+#include "store/codec.h"
+#include "store/db.h"
+#include "store/dictionary_frames.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARSE    8         /* as in dictionary_frames.c */
+#define DEPTH_MAX 65536     /* frames of a stack */
+#define NODES_MAX 100000000 /* of a profile: 3 GB */
+#define NEED_ALL  UINT32_MAX
+
+struct stack_row {
+    uint32_t parent; /* place; PL_IDMAP_NONE: none */
+    uint32_t keep;
+    uint32_t need;  /* frames that become nodes */
+    uint32_t first; /* own frames: frames[first..]; later nodes likewise */
+    uint32_t count;
+    uint32_t match; /* depth of the first frame with the function asked for */
+    bool loaded;
+};
+
+struct dictionary {
+    struct pl_store *store;
+    struct pl_stack_weights *weights;
+    uint32_t weighted;      /* places below have weight, from there on are parents */
+    struct stack_row *rows; /* by place */
+    uint32_t row_cap;
+    uint32_t *order; /* places, newest stack first */
+    uint32_t loaded;
+    uint32_t *frames; /* places in table.frames of all own frames, then nodes */
+    uint32_t frame_count, frame_cap;
+    struct pl_frame_table table;
+    struct pl_tree *tree;
+};
+
+/* ---- weights ---- */
+
+enum pl_status pl_stack_weights_init(struct pl_stack_weights *weights,
+                                     struct pl_store *store, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    *weights = (struct pl_stack_weights){0};
+    enum pl_status status = pl_stmt_get(store, PL_SQL_STACK_RANGE, &stmt, err);
+    if (status == PL_OK)
+        status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!pl_idmap_init(&weights->stacks, pl_stmt_column_int(stmt, 0),
+                       pl_stmt_column_int(stmt, 1)))
+        status = pl_error_set(err, PL_NOMEM, "out of memory for stacks");
+    pl_stmt_reset(stmt);
+    return status;
+}
+
+void pl_stack_weights_deinit(struct pl_stack_weights *weights)
+{
+    pl_idmap_deinit(&weights->stacks);
+    free(weights->list);
+    *weights = (struct pl_stack_weights){0};
+}
+
+bool pl_stack_weights_grow(struct pl_stack_weights *weights)
+{
+    uint32_t cap = weights->cap ? weights->cap * 2 : 1024;
+    struct pl_stack_weight *grown =
+        cap ? realloc(weights->list, cap * sizeof *grown) : NULL;
+    if (!grown)
+        return false;
+    memset(grown + weights->cap, 0, (cap - weights->cap) * sizeof *grown);
+    weights->list = grown;
+    weights->cap = cap;
+    return true;
+}
+
+/* ---- loading stacks ---- */
+
+static enum pl_status out_of_memory(struct pl_error *err)
+{
+    return pl_error_set(err, PL_NOMEM, "out of memory for stacks");
+}
+
+static enum pl_status damaged(const struct dictionary *dict, uint32_t place,
+                              const char *what, struct pl_error *err)
+{
+    return pl_error_set(err, PL_INPUT, "%s is damaged: stack %" PRIu32 " %s",
+                        pl_store_path(dict->store), dict->weights->stacks.ids[place],
+                        what);
+}
+
+static bool reserve_rows(struct dictionary *dict, uint32_t count)
+{
+    if (count <= dict->row_cap)
+        return true;
+    uint32_t cap = count < 1024 ? 1024 : count + count / 2;
+    struct stack_row *rows =
+        cap > count ? realloc(dict->rows, cap * sizeof *rows) : NULL;
+    if (rows)
+        dict->rows = rows;
+    uint32_t *order = cap > count ? realloc(dict->order, cap * sizeof *order) : NULL;
+    if (order)
+        dict->order = order;
+    if (!rows || !order)
+        return false;
+    memset(rows + dict->row_cap, 0, (cap - dict->row_cap) * sizeof *rows);
+    dict->row_cap = cap;
+    return true;
+}
+
+/* The parent's row, which is needed up to depth `need`. */
+static enum pl_status want_parent(struct dictionary *dict, uint32_t place,
+                                  uint32_t parent, uint32_t need, struct pl_error *err)
+{
+    uint32_t at = pl_idmap_add(&dict->weights->stacks, parent);
+    if (at == PL_IDMAP_NONE || !reserve_rows(dict, dict->weights->stacks.count))
+        return out_of_memory(err);
+    dict->rows[place].parent = at;
+    if (need > dict->rows[at].need)
+        dict->rows[at].need = need;
+    return PL_OK;
+}
+
+static enum pl_status take_frames(struct dictionary *dict, uint32_t place,
+                                  const void *blob, size_t len, uint32_t most,
+                                  struct pl_error *err)
+{
+    struct stack_row *row = &dict->rows[place];
+    struct pl_digits digits;
+    int64_t frame;
+    row->first = dict->frame_count;
+    pl_digits_init(&digits, blob, len);
+    while (row->count < most && pl_digits_next(&digits, &frame)) {
+        if (frame <= 0 || frame >= UINT32_MAX)
+            return damaged(dict, place, "has a frame that cannot be", err);
+        if (dict->frame_count == dict->frame_cap) {
+            uint32_t cap = dict->frame_cap ? dict->frame_cap * 2 : 4096;
+            uint32_t *grown = cap ? realloc(dict->frames, cap * sizeof *grown) : NULL;
+            if (!grown)
+                return out_of_memory(err);
+            dict->frames = grown;
+            dict->frame_cap = cap;
+        }
+        uint32_t at = pl_idmap_add(&dict->table.frames, (uint32_t)frame);
+        if (at == PL_IDMAP_NONE)
+            return out_of_memory(err);
+        dict->frames[dict->frame_count++] = at;
+        row->count++;
+    }
+    return digits.damaged ? damaged(dict, place, "makes no sense", err) : PL_OK;
+}
+
+/* Columns id, parent, keep, frames of a stack that is needed. */
+static enum pl_status take_stack(struct dictionary *dict, uint32_t place,
+                                 const struct pl_stmt *stmt, struct pl_error *err)
+{
+    struct stack_row *row = &dict->rows[place];
+    int64_t id = pl_stmt_column_int(stmt, 0), parent = pl_stmt_column_int(stmt, 1);
+    int64_t keep = pl_stmt_column_int(stmt, 2);
+    if (parent < 0 || parent >= id || keep < 0 || keep > DEPTH_MAX || (!parent && keep))
+        return damaged(dict, place, "continues what cannot be", err);
+    if (place < dict->weighted)
+        row->need = NEED_ALL;
+    row->keep = (uint32_t)keep;
+    row->parent = PL_IDMAP_NONE;
+    row->loaded = true;
+    dict->order[dict->loaded++] = place;
+    if (row->need > row->keep) {
+        size_t len;
+        const void *blob = pl_stmt_column_blob(stmt, 3, &len);
+        uint32_t most =
+            row->need == NEED_ALL ? DEPTH_MAX + 1 - row->keep : row->need - row->keep;
+        enum pl_status status = take_frames(dict, place, blob, len, most, err);
+        if (status != PL_OK)
+            return status;
+        if (row->keep + row->count > DEPTH_MAX)
+            return damaged(dict, place, "is too deep", err);
+    }
+    uint32_t need = row->need < row->keep ? row->need : row->keep;
+    return need ? want_parent(dict, place, (uint32_t)parent, need, err) : PL_OK;
+}
+
+/* One sweep from the newest needed stack down, until nothing is missing. */
+static enum pl_status load_all(struct dictionary *dict, struct pl_error *err)
+{
+    const struct pl_idmap *stacks = &dict->weights->stacks;
+    struct pl_stmt *stmt;
+    uint32_t last = 0;
+    bool row;
+    for (uint32_t i = 0; i < stacks->count; i++)
+        last = stacks->ids[i] > last ? stacks->ids[i] : last;
+    enum pl_status status = pl_stmt_get(dict->store, PL_SQL_LOAD_STACKS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":last", last);
+    while (dict->loaded < stacks->count &&
+           (status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
+        int64_t id = pl_stmt_column_int(stmt, 0);
+        uint32_t place = id > 0 && id < UINT32_MAX ? pl_idmap_find(stacks, (uint32_t)id)
+                                                   : PL_IDMAP_NONE;
+        if (place != PL_IDMAP_NONE)
+            status = take_stack(dict, place, stmt, err);
+        if (status != PL_OK)
+            break;
+    }
+    pl_stmt_reset(stmt);
+    return status;
+}
+
+static enum pl_status load_one(struct dictionary *dict, uint32_t place,
+                               struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(dict->store, PL_SQL_LOAD_STACK, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", dict->weights->stacks.ids[place]);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status == PL_OK && row) {
+        status = take_stack(dict, place, stmt, err);
+        pl_stmt_reset(stmt);
+    }
+    return status;
+}
+
+/* A heap of places, newest stack on top. */
+struct heap {
+    uint32_t *places;
+    uint32_t count;
+    const uint32_t *ids;
+};
+
+static void sink_down(struct heap *heap, uint32_t at)
+{
+    for (;;) {
+        uint32_t top = at, left = at * 2 + 1, right = left + 1;
+        if (left < heap->count &&
+            heap->ids[heap->places[left]] > heap->ids[heap->places[top]])
+            top = left;
+        if (right < heap->count &&
+            heap->ids[heap->places[right]] > heap->ids[heap->places[top]])
+            top = right;
+        if (top == at)
+            return;
+        uint32_t swap = heap->places[top];
+        heap->places[top] = heap->places[at];
+        heap->places[at] = swap;
+        at = top;
+    }
+}
+
+static void float_up(struct heap *heap, uint32_t at)
+{
+    while (at && heap->ids[heap->places[at]] > heap->ids[heap->places[(at - 1) / 2]]) {
+        uint32_t up = (at - 1) / 2, swap = heap->places[up];
+        heap->places[up] = heap->places[at];
+        heap->places[at] = swap;
+        at = up;
+    }
+}
+
+static uint32_t take_newest(struct heap *heap)
+{
+    uint32_t place = heap->places[0];
+    heap->places[0] = heap->places[--heap->count];
+    sink_down(heap, 0);
+    return place;
+}
+
+/* Row by row, newest first. A step replaces one stack by at most its parent, so
+ * the heap never grows past its first size. */
+static enum pl_status load_few(struct dictionary *dict, struct pl_error *err)
+{
+    const struct pl_idmap *stacks = &dict->weights->stacks;
+    struct heap heap = {.count = stacks->count, .ids = stacks->ids};
+    heap.places = malloc((size_t)stacks->count * sizeof *heap.places);
+    if (!heap.places && stacks->count)
+        return out_of_memory(err);
+    for (uint32_t i = 0; i < heap.count; i++)
+        heap.places[i] = i;
+    for (uint32_t i = heap.count / 2; i-- > 0;)
+        sink_down(&heap, i);
+    enum pl_status status = PL_OK;
+    while (heap.count && status == PL_OK) {
+        uint32_t known = stacks->count;
+        status = load_one(dict, take_newest(&heap), err);
+        heap.ids = stacks->ids;
+        if (stacks->count > known) {
+            heap.places[heap.count] = known;
+            float_up(&heap, heap.count++);
+        }
+    }
+    free(heap.places);
+    return status;
+}
+
+static enum pl_status load_stacks(struct dictionary *dict, struct pl_error *err)
+{
+    const struct pl_idmap *stacks = &dict->weights->stacks;
+    dict->weighted = stacks->count;
+    if (!reserve_rows(dict, stacks->count))
+        return out_of_memory(err);
+    bool few = stacks->count < stacks->span / SPARSE;
+    enum pl_status status = few ? load_few(dict, err) : load_all(dict, err);
+    for (uint32_t i = 0; i < stacks->count && status == PL_OK; i++)
+        if (!dict->rows[i].loaded)
+            status = damaged(dict, i, "is missing", err);
+    return status;
+}
+
+/* ---- filter ---- */
+
+/* Which frames (by place) have a function of that name. */
+static bool *find_frames(const struct dictionary *dict, const char *function)
+{
+    const struct pl_frame_table *table = &dict->table;
+    uint32_t functions = pl_tree_function_count(dict->tree);
+    bool *named = calloc((size_t)functions + 1, sizeof *named);
+    bool *found = calloc((size_t)table->frames.count + 1, sizeof *found);
+    for (uint32_t i = 0; named && i < functions; i++)
+        named[i] = strcmp(pl_tree_function_name(dict->tree, i), function) == 0;
+    for (uint32_t i = 0; named && found && i < table->frames.count; i++)
+        for (uint32_t c = 0; c < table->of[i].count; c++)
+            found[i] |= named[table->calls[table->of[i].first + c].function];
+    if (!named) {
+        free(found);
+        found = NULL;
+    }
+    free(named);
+    return found;
+}
+
+static void match_stack(struct dictionary *dict, struct stack_row *row,
+                        const bool *found)
+{
+    row->match = NEED_ALL;
+    if (row->parent != PL_IDMAP_NONE && dict->rows[row->parent].match < row->keep)
+        row->match = dict->rows[row->parent].match;
+    for (uint32_t i = 0; i < row->count && row->match == NEED_ALL; i++)
+        if (found[dict->frames[row->first + i]])
+            row->match = row->keep + i;
+}
+
+/* Take weight, and need, from every stack without the function. */
+static enum pl_status filter(struct dictionary *dict, const char *function,
+                             struct pl_error *err)
+{
+    bool *found = find_frames(dict, function);
+    if (!found)
+        return out_of_memory(err);
+    for (uint32_t i = dict->loaded; i-- > 0;)
+        match_stack(dict, &dict->rows[dict->order[i]], found);
+    free(found);
+    for (uint32_t i = 0; i < dict->loaded; i++) {
+        bool keep = i < dict->weighted && dict->rows[i].match != NEED_ALL;
+        dict->rows[i].need = keep ? NEED_ALL : 0;
+        if (i < dict->weighted && !keep)
+            dict->weights->list[i] = (struct pl_stack_weight){0};
+    }
+    for (uint32_t i = 0; i < dict->loaded; i++) {
+        const struct stack_row *row = &dict->rows[dict->order[i]];
+        uint32_t need = row->need < row->keep ? row->need : row->keep;
+        if (need && dict->rows[row->parent].need < need)
+            dict->rows[row->parent].need = need;
+    }
+    return PL_OK;
+}
+
+/* ---- building ---- */
+
+/* Let `parent` be the stack that itself holds frame `keep`, which is what the row
+ * hangs on; *node_out is the node of that frame. */
+static enum pl_status attach(struct dictionary *dict, uint32_t place,
+                             uint32_t *node_out, struct pl_error *err)
+{
+    struct stack_row *row = &dict->rows[place];
+    *node_out = PL_TREE_ROOT;
+    if (!row->keep)
+        return PL_OK;
+    while (row->parent != PL_IDMAP_NONE && row->keep <= dict->rows[row->parent].keep)
+        row->parent = dict->rows[row->parent].parent;
+    if (row->need <= row->keep) /* passes its children on */
+        return PL_OK;
+    const struct stack_row *parent =
+        row->parent != PL_IDMAP_NONE ? &dict->rows[row->parent] : NULL;
+    if (!parent || row->keep - parent->keep > parent->count)
+        return damaged(dict, place, "keeps more frames than its parent has", err);
+    *node_out = dict->frames[parent->first + (row->keep - parent->keep) - 1];
+    return PL_OK;
+}
+
+static enum pl_status build_stack(struct dictionary *dict, uint32_t place,
+                                  struct pl_error *err)
+{
+    struct stack_row *row = &dict->rows[place];
+    uint32_t node;
+    if (!row->need)
+        return PL_OK;
+    enum pl_status status = attach(dict, place, &node, err);
+    if (status != PL_OK)
+        return status;
+    if (row->need <= row->keep) {
+        row->count = 0;
+        return PL_OK;
+    }
+    uint32_t wanted = row->need - row->keep;
+    row->count = row->count < wanted ? row->count : wanted;
+    for (uint32_t i = 0; i < row->count; i++) {
+        uint32_t *frame = &dict->frames[row->first + i];
+        const struct pl_frame_calls *of = &dict->table.of[*frame];
+        for (uint32_t c = 0; c < of->count; c++) {
+            struct pl_call call = dict->table.calls[of->first + c];
+            node = pl_tree_child(dict->tree, node, call.function, call.inlined);
+            if (node == PL_NO_INDEX)
+                return out_of_memory(err);
+        }
+        *frame = node;
+    }
+    if (node > NODES_MAX)
+        return pl_error_set(err, PL_INPUT,
+                            "a profile of more than %d boxes: select less", NODES_MAX);
+    if (place < dict->weighted)
+        pl_tree_add(dict->tree, node, dict->weights->list[place].ns,
+                    dict->weights->list[place].samples);
+    return PL_OK;
+}
+
+static enum pl_status resolve(struct dictionary *dict, const char *function,
+                              struct pl_error *err)
+{
+    enum pl_status status = load_stacks(dict, err);
+    if (status == PL_OK)
+        status = pl_frame_table_load(&dict->table, dict->store, dict->tree, err);
+    if (status == PL_OK && function)
+        status = filter(dict, function, err);
+    for (uint32_t i = dict->loaded; i-- > 0 && status == PL_OK;)
+        status = build_stack(dict, dict->order[i], err);
+    return status;
+}
+
+enum pl_status pl_dictionary_resolve(struct pl_store *store,
+                                     struct pl_stack_weights *weights,
+                                     const char *function, struct pl_tree *tree,
+                                     struct pl_error *err)
+{
+    struct dictionary dict = {.store = store, .weights = weights, .tree = tree};
+    enum pl_status status = pl_frame_table_init(&dict.table, store, err);
+    if (status == PL_OK)
+        status = resolve(&dict, function, err);
+    pl_frame_table_deinit(&dict.table);
+    free(dict.rows);
+    free(dict.order);
+    free(dict.frames);
+    return status;
+}

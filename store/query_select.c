@@ -1,0 +1,277 @@
+/* Selection: see query_select.h. */
+#include "store/query_select.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "store/db.h"
+#include "store/idmap.h"
+#include "store/query_slot.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Open ends. Halved, so that differences of times never overflow. */
+#define TIME_MIN (-(INT64_MAX / 2))
+#define TIME_MAX (INT64_MAX / 2)
+
+static int64_t open_from(const struct pl_selection *selection)
+{
+    int64_t from = selection->from_ns;
+    return from && from > TIME_MIN ? from : TIME_MIN;
+}
+
+static int64_t open_to(const struct pl_selection *selection)
+{
+    int64_t to = selection->to_ns;
+    return to && to < TIME_MAX ? to : TIME_MAX;
+}
+
+/* Stored times may lie this far outside what their part says. */
+#define ROUNDING_NS PL_NS_PER_S
+
+/* ---- binding ---- */
+
+static char *id_list(const int64_t *ids, size_t count)
+{
+    struct pl_buf buf;
+    pl_buf_init(&buf, SIZE_MAX / 2);
+    pl_buf_putc(&buf, '[');
+    for (size_t i = 0; i < count; i++)
+        pl_buf_printf(&buf, "%s%" PRId64, i ? "," : "", ids[i]);
+    pl_buf_putc(&buf, ']');
+    char *text = pl_buf_take(&buf, NULL);
+    pl_buf_deinit(&buf);
+    return text;
+}
+
+enum pl_status pl_select_binds_init(struct pl_select_binds *binds,
+                                    const struct pl_selection *selection,
+                                    struct pl_error *err)
+{
+    *binds = (struct pl_select_binds){0};
+    if (selection->session_count)
+        binds->sessions = id_list(selection->sessions, selection->session_count);
+    if (selection->thread_count)
+        binds->threads = id_list(selection->threads, selection->thread_count);
+    if (!binds->sessions == !selection->session_count &&
+        !binds->threads == !selection->thread_count)
+        return PL_OK;
+    pl_select_binds_deinit(binds);
+    return pl_error_set(err, PL_NOMEM, "out of memory for a selection");
+}
+
+void pl_select_binds_deinit(struct pl_select_binds *binds)
+{
+    free(binds->sessions);
+    free(binds->threads);
+    *binds = (struct pl_select_binds){0};
+}
+
+void pl_select_bind(struct pl_stmt *stmt, const struct pl_select_binds *binds,
+                    const struct pl_selection *selection)
+{
+    pl_stmt_int(stmt, ":from", open_from(selection));
+    pl_stmt_int(stmt, ":to", open_to(selection));
+    pl_stmt_text(stmt, ":app", selection->app);
+    pl_stmt_text(stmt, ":release", selection->release);
+    pl_stmt_text(stmt, ":environment", selection->environment);
+    pl_stmt_text(stmt, ":sessions", binds->sessions);
+}
+
+void pl_select_bind_threads(struct pl_stmt *stmt, const struct pl_select_binds *binds,
+                            const struct pl_selection *selection)
+{
+    pl_stmt_text(stmt, ":threads", binds->threads);
+    pl_stmt_text(stmt, ":name", selection->thread_name);
+}
+
+/* ---- slots ---- */
+
+struct select {
+    struct pl_store *store;
+    const struct pl_selection *selection;
+    struct pl_select_binds binds;
+    struct pl_bins bins;
+    bool all_threads;
+    struct pl_idmap threads; /* the wanted ones, unless all are */
+    struct pl_slot_reader reader;
+    const struct pl_slot_visitor *visitor;
+    struct pl_selected found;
+};
+
+static enum pl_status want_threads(struct select *select, struct pl_error *err)
+{
+    const struct pl_selection *selection = select->selection;
+    struct pl_stmt *stmt;
+    bool row;
+    select->all_threads = !selection->thread_count && !selection->thread_name;
+    if (!pl_idmap_init(&select->threads, 0, 0))
+        return pl_error_set(err, PL_NOMEM, "out of memory for a selection");
+    if (select->all_threads)
+        return PL_OK;
+    enum pl_status status =
+        pl_stmt_get(select->store, PL_SQL_SELECT_THREAD_IDS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_select_bind_threads(stmt, &select->binds, selection);
+    while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
+        int64_t id = pl_stmt_column_int(stmt, 0);
+        if (id > 0 && id < UINT32_MAX &&
+            pl_idmap_add(&select->threads, (uint32_t)id) == PL_IDMAP_NONE) {
+            pl_stmt_reset(stmt);
+            return pl_error_set(err, PL_NOMEM, "out of memory for a selection");
+        }
+    }
+    return status;
+}
+
+static bool wants_thread(const struct select *select, int64_t id)
+{
+    return select->all_threads ||
+           (id > 0 && id < UINT32_MAX &&
+            pl_idmap_find(&select->threads, (uint32_t)id) != PL_IDMAP_NONE);
+}
+
+static enum pl_status visit_slots(struct select *select, const struct pl_part_row *part,
+                                  struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    struct pl_slot slot;
+    bool row;
+    enum pl_status status = pl_stmt_get(select->store, PL_SQL_SELECT_SLOTS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":part", part->id);
+    while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
+        if (!wants_thread(select, pl_stmt_column_int(stmt, 0)))
+            continue;
+        status = pl_slot_read(&select->reader, stmt, &slot, err);
+        if (status == PL_OK)
+            status = select->visitor->slot(select->visitor->self, &slot, err);
+        if (status != PL_OK)
+            break;
+    }
+    if (status != PL_OK)
+        pl_stmt_reset(stmt);
+    return status;
+}
+
+static void extend(struct pl_selected *range, int64_t from_ns, int64_t to_ns,
+                   const struct pl_bins *bins)
+{
+    from_ns = from_ns > bins->from_ns ? from_ns : bins->from_ns;
+    to_ns = to_ns < bins->to_ns ? to_ns : bins->to_ns;
+    if (from_ns >= to_ns)
+        return;
+    if (range->from_ns == range->to_ns) {
+        *range = (struct pl_selected){from_ns, to_ns};
+        return;
+    }
+    range->from_ns = from_ns < range->from_ns ? from_ns : range->from_ns;
+    range->to_ns = to_ns > range->to_ns ? to_ns : range->to_ns;
+}
+
+static enum pl_status visit_parts(struct select *select, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    struct pl_part_row part;
+    bool row;
+    enum pl_status status = pl_stmt_get(select->store, PL_SQL_SELECT_PARTS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_select_bind(stmt, &select->binds, select->selection);
+    pl_stmt_int(stmt, ":from", select->bins.from_ns - ROUNDING_NS);
+    pl_stmt_int(stmt, ":to", select->bins.to_ns + ROUNDING_NS);
+    while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
+        status = pl_part_read(stmt, &part, err);
+        if (status == PL_OK)
+            status = pl_slot_reader_part(&select->reader, &part, err);
+        if (status == PL_OK)
+            status = visit_slots(select, &part, err);
+        if (status != PL_OK)
+            break;
+        extend(&select->found, part.start_ns, part.end_ns, &select->bins);
+    }
+    if (status != PL_OK)
+        pl_stmt_reset(stmt);
+    return status;
+}
+
+enum pl_status pl_select_slots(struct pl_store *store,
+                               const struct pl_selection *selection,
+                               const struct pl_bins *bins,
+                               const struct pl_slot_visitor *visitor,
+                               struct pl_selected *selected_out, struct pl_error *err)
+{
+    struct select select = {.store = store, .selection = selection, .visitor = visitor};
+    select.bins = (struct pl_bins){open_from(selection), open_to(selection), 0};
+    select.bins.bin_ns = select.bins.to_ns - select.bins.from_ns;
+    if (bins)
+        select.bins = *bins;
+    select.reader.bins = &select.bins;
+    enum pl_status status = pl_select_binds_init(&select.binds, selection, err);
+    if (status == PL_OK)
+        status = want_threads(&select, err);
+    if (status == PL_OK && select.bins.bin_ns > 0)
+        status = visit_parts(&select, err);
+    if (status == PL_OK)
+        *selected_out = select.found;
+    pl_slot_reader_deinit(&select.reader);
+    pl_idmap_deinit(&select.threads);
+    pl_select_binds_deinit(&select.binds);
+    return status;
+}
+
+/* ---- range and losses ---- */
+
+/* One row of one of the two statements below; the range's second column too. */
+static enum pl_status ask(struct pl_store *store, enum pl_sql sql,
+                          const struct pl_selection *selection, int64_t values[2],
+                          struct pl_error *err)
+{
+    struct pl_select_binds binds;
+    struct pl_stmt *stmt;
+    bool row = false;
+    enum pl_status status = pl_select_binds_init(&binds, selection, err);
+    if (status != PL_OK)
+        return status;
+    status = pl_stmt_get(store, sql, &stmt, err);
+    if (status == PL_OK) {
+        pl_select_bind(stmt, &binds, selection);
+        if (sql == PL_SQL_SELECT_LOST)
+            pl_select_bind_threads(stmt, &binds, selection);
+        status = pl_stmt_row(stmt, &row, err);
+    }
+    if (status == PL_OK && row) {
+        values[0] = pl_stmt_column_int(stmt, 0);
+        values[1] = sql == PL_SQL_SELECT_RANGE ? pl_stmt_column_int(stmt, 1) : 0;
+        pl_stmt_reset(stmt);
+    }
+    pl_select_binds_deinit(&binds);
+    return status;
+}
+
+enum pl_status pl_select_range(struct pl_store *store,
+                               const struct pl_selection *selection,
+                               struct pl_selected *range_out, struct pl_error *err)
+{
+    int64_t values[2] = {0, 0};
+    enum pl_status status = ask(store, PL_SQL_SELECT_RANGE, selection, values, err);
+    if (status != PL_OK)
+        return status;
+    struct pl_bins open = {open_from(selection), open_to(selection), 0};
+    *range_out = (struct pl_selected){0};
+    if (values[0] < values[1])
+        extend(range_out, values[0], values[1], &open);
+    return PL_OK;
+}
+
+enum pl_status pl_select_lost(struct pl_store *store,
+                              const struct pl_selection *selection, int64_t *lost_out,
+                              struct pl_error *err)
+{
+    int64_t values[2] = {0, 0};
+    enum pl_status status = ask(store, PL_SQL_SELECT_LOST, selection, values, err);
+    *lost_out = values[0];
+    return status;
+}

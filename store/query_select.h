@@ -1,0 +1,117 @@
+/* Selection: from struct pl_selection to slots, decoded and cut to the tick.
+ *
+ *   part (candidates by time and session) -> slot (by thread) -> runs
+ *
+ * A slot is one thread's samples in one part. Which of its ticks lie in the
+ * selection, and in which bin of a timeline, is told by a table made once a part.
+ * What the file says is checked here: a visitor sees runs that are sound, weights
+ * >= 0, and sums over all slots that fit int64_t. */
+#ifndef PL_STORE_QUERY_SELECT_H
+#define PL_STORE_QUERY_SELECT_H
+
+#include "store/codec.h"
+#include "store/query.h"
+
+#define PL_BIN_NONE UINT32_MAX
+
+/* Equal bins from from_ns on; a sample belongs to the one its time is in. */
+struct pl_bins {
+    int64_t from_ns, to_ns, bin_ns;
+};
+
+/* Which bin tick i is in, PL_BIN_NONE outside; the same bin lasts until next[i]. */
+struct pl_tick_bins {
+    uint32_t *bin, *next;
+    size_t count, cap;
+};
+
+struct pl_slot_run {
+    uint32_t stack; /* 0: no sample */
+    uint32_t count : 31;
+    uint32_t off_cpu : 1;
+};
+
+/* Borrowed, until the visitor returns. Runs cover no more ticks than `bins`. */
+struct pl_slot {
+    int64_t session_id;
+    uint32_t thread_id;
+    bool cpu_known;    /* off_cpu means something */
+    int64_t cpu_ns;    /* exact, of the whole slot; -1 unknown */
+    int64_t period_ns; /* what a sample weighs if there are no weights */
+    const struct pl_slot_run *runs;
+    size_t run_count;
+    const int64_t *weights_ns;       /* per run and sample; NULL: period_ns */
+    const struct pl_tick_bins *bins; /* NULL: all of it is in `bin` */
+    uint32_t bin;
+};
+
+/* Part of one run: samples of one stack in one bin. */
+struct pl_piece {
+    uint32_t stack, bin, samples;
+    bool on_cpu; /* takes part in the CPU metric */
+    int64_t wall_ns, cpu_ns;
+};
+struct pl_pieces {
+    struct pl_piece *list; /* owned */
+    size_t count, cap;
+};
+
+/* The slot's samples within the bins. CPU: the slot's exact cpu_ns, spread over
+ * its on-CPU samples by weight, each getting the difference of the rounded-down
+ * shares up to it and before it, so that the pieces of any cuts add up exactly.
+ * Without cpu_ns: their weight. On-CPU samples are those marked so; all, if
+ * the slot has no marks or CPU time and no marked sample. False: out of memory. */
+PL_MUST_CHECK bool pl_slot_pieces(const struct pl_slot *slot, struct pl_pieces *pieces);
+
+struct pl_slot_visitor {
+    void *self;
+    enum pl_status (*slot)(void *self, const struct pl_slot *slot,
+                           struct pl_error *err);
+};
+
+/* What was looked at. */
+struct pl_selected {
+    int64_t from_ns, to_ns; /* of the parts, cut to the selection; 0, 0: none */
+};
+
+/* Call `visitor` for each slot with a thread of the selection, parts by time. With
+ * `bins` only ticks in them count. `selection->function` is the visitor's affair.
+ * The caller holds a read transaction. Errors  INPUT damaged; IO; NOMEM; the
+ * visitor's. */
+PL_MUST_CHECK enum pl_status
+pl_select_slots(struct pl_store *store, const struct pl_selection *selection,
+                const struct pl_bins *bins, const struct pl_slot_visitor *visitor,
+                struct pl_selected *selected_out, struct pl_error *err);
+
+/* The time range of all candidate parts, cut to the selection; 0, 0 if none. */
+PL_MUST_CHECK enum pl_status pl_select_range(struct pl_store *store,
+                                             const struct pl_selection *selection,
+                                             struct pl_selected *range_out,
+                                             struct pl_error *err);
+
+/* Samples known to be lost in the selection. */
+PL_MUST_CHECK enum pl_status pl_select_lost(struct pl_store *store,
+                                            const struct pl_selection *selection,
+                                            int64_t *lost_out, struct pl_error *err);
+
+/* ---- inside query_*.c ---- */
+
+struct pl_stmt;
+
+/* The texts a selection's statements bind; keep until they are reset. */
+struct pl_select_binds {
+    char *sessions, *threads; /* JSON arrays, NULL: open */
+};
+PL_MUST_CHECK enum pl_status pl_select_binds_init(struct pl_select_binds *binds,
+                                                  const struct pl_selection *selection,
+                                                  struct pl_error *err);
+void pl_select_binds_deinit(struct pl_select_binds *binds);
+
+/* :from :to :app :release :environment :sessions */
+void pl_select_bind(struct pl_stmt *stmt, const struct pl_select_binds *binds,
+                    const struct pl_selection *selection);
+/* :threads :name */
+void pl_select_bind_threads(struct pl_stmt *stmt, const struct pl_select_binds *binds,
+                            const struct pl_selection *selection);
+
+#endif
