@@ -1,0 +1,105 @@
+// Colours of boxes: the hue says which module, chosen by a hash so that it is the same
+// in every recording; lightness is constant so that text stays readable on all of them;
+// system code has hardly any chroma, so that the program's own stands out.
+
+import { hashString } from "./hash.js";
+
+/**
+ * OKLCH to sRGB, clipped.
+ * @param {number} l lightness 0..1
+ * @param {number} c chroma
+ * @param {number} h hue, degrees
+ * @returns {[number, number, number]} 0..255
+ */
+export function oklch(l, c, h) {
+  const angle = (h * Math.PI) / 180;
+  const a = c * Math.cos(angle);
+  const b = c * Math.sin(angle);
+  const long = (l + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const medium = (l - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const short = (l - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const linear = [
+    4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
+    -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
+    -0.0041960863 * long - 0.7034186147 * medium + 1.707614701 * short,
+  ];
+  return /** @type {[number, number, number]} */ (linear.map(gamma));
+}
+
+function gamma(value) {
+  const light = Math.min(1, Math.max(0, value));
+  const encoded = light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055;
+  return Math.round(encoded * 255);
+}
+
+/** As a pixel of a Uint32Array over ImageData (little-endian RGBA). */
+export function pixel([red, green, blue]) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+/** `rgb(1, 2, 3)` or `#010203` of a computed style to a triple. */
+export function parseColor(text) {
+  if (text.startsWith("#")) return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+  const numbers = text.match(/[\d.]+/g) ?? ["0", "0", "0"];
+  return numbers.slice(0, 3).map(Number);
+}
+
+/** `amount` 0: all of `from`, 1: all of `to`. */
+export function blend(from, to, amount) {
+  return from.map((value, i) => Math.round(value + (to[i] - value) * amount));
+}
+
+const tones = {
+  light: { lightness: 0.83, chroma: 0.072, system: 0.012, hot: 0.75, hotChroma: 0.13 },
+  dark: { lightness: 0.45, chroma: 0.062, system: 0.01, hot: 0.56, hotChroma: 0.11 },
+};
+
+/**
+ * @typedef {object} Palette one pixel value for each function, by what it should say
+ * @property {Uint32Array} normal
+ * @property {Uint32Array} dim     not matched, or outside of what is zoomed
+ * @property {Uint32Array} hot     pointed at
+ * @property {number} ground       between boxes
+ */
+
+/**
+ * @param {{name: string[], module: string[], in_app: (number|null)[]}} functions
+ * @param {"light"|"dark"} theme
+ * @param {number[]} ground the surface's red, green, blue
+ * @returns {Palette} with one entry more than there are functions: the root's
+ */
+export function makePalette(functions, theme, ground) {
+  const size = functions.name.length + 1;
+  const palette = {
+    normal: new Uint32Array(size),
+    dim: new Uint32Array(size),
+    hot: new Uint32Array(size),
+    ground: pixel(/** @type {any} */ (ground)),
+  };
+  for (let i = 0; i < size; i++) {
+    const { plain, hot } = functionTones(functions, i, tones[theme]);
+    palette.normal[i] = pixel(plain);
+    palette.dim[i] = pixel(/** @type {any} */ (blend(plain, ground, 0.78)));
+    palette.hot[i] = pixel(hot);
+  }
+  return palette;
+}
+
+function functionTones(functions, index, tone) {
+  const name = functions.name[index];
+  const pseudo = name === undefined || name.startsWith("[");
+  const hue = moduleHue(functions.module[index] ?? "");
+  // Neighbours of one module differ a little, so that their edges show.
+  const shade = pseudo ? 0 : ((hashString(name, 1) % 5) - 2) * 0.009;
+  const system = functions.in_app[index] === 0;
+  const chroma = pseudo ? 0 : system ? tone.system : tone.chroma;
+  return {
+    plain: oklch(tone.lightness + shade, chroma, hue),
+    hot: oklch(tone.hot + shade, pseudo ? 0 : system ? tone.system * 3 : tone.hotChroma, hue),
+  };
+}
+
+/** Degrees; the same module has the same hue everywhere. @param {string} module */
+export function moduleHue(module) {
+  return hashString(module.slice(module.lastIndexOf("/") + 1), 7) % 360;
+}

@@ -1,0 +1,152 @@
+// Function names, shortened to fit. Demangled C++ and Rust carry their parameters and
+// template arguments; the last component is what tells one box from its neighbour, so
+// it goes last. Anything that does not parse is left as it is.
+
+const identifierEnd = /[\w$~]$/;
+
+/** Is the text before `at` the word `operator` (so that <, > or ( are its name)? */
+function afterOperator(text, at) {
+  return /(^|[^\w$])operator\s*[<>=\-!(&|]*$/.test(text.slice(Math.max(0, at - 14), at));
+}
+
+/**
+ * Drop every balanced group between `open` and `close` that `drops` agrees to.
+ * @param {string} text
+ * @param {string} open one character
+ * @param {string} close one character
+ * @param {(before: string, inside: string, at: number) => boolean} drops
+ */
+function dropGroups(text, open, close, drops) {
+  let out = "";
+  for (let i = 0; i < text.length; i++) {
+    const end = text[i] === open ? groupEnd(text, i, open, close) : -1;
+    if (end > 0 && drops(out, text.slice(i + 1, end), i)) i = end;
+    else out += text[i];
+  }
+  return out;
+}
+
+function groupEnd(text, from, open, close) {
+  let depth = 0;
+  for (let i = from; i < text.length; i++) {
+    if (text[i] === open) depth++;
+    else if (text[i] === close && text[i - 1] !== "-" && --depth === 0) return i;
+  }
+  return -1;
+}
+
+/** `a::b<c>(d) const` -> `a::b(d) const`. */
+export function withoutTemplates(name) {
+  const short = dropGroups(name, "<", ">", (before, _inside, at) => {
+    if (afterOperator(name, at)) return false;
+    return identifierEnd.test(before) || before.endsWith("::") || before.endsWith(")");
+  });
+  return short.replace(/::(::)+/g, "::").replace(/::$/, "");
+}
+
+/** `a::b(c) const` -> `a::b`; keeps `(anonymous namespace)` and Go's `(*T)`. */
+export function withoutParameters(name) {
+  const short = dropGroups(name, "(", ")", (before, inside, at) => {
+    if (before === "" || /[.\s]$/.test(before)) return false;
+    if (inside === "anonymous namespace" || before.endsWith("::")) return false;
+    return !(inside === "" && afterOperator(name, at));
+  });
+  return short.replace(/( const| volatile| &&?| noexcept| \[clone [^\]]*\]|\[abi:\w+\])+$/, "");
+}
+
+/** `void a::b` -> `a::b`. Only templates' names are demangled with a return type. */
+function withoutReturnType(name) {
+  const operator = name.search(/(^|[^\w$])operator\b/);
+  const head = operator < 0 ? name : name.slice(0, operator + 1);
+  let depth = 0;
+  for (let i = head.length - 1; i > 0; i--) {
+    if (")}]>".includes(head[i])) depth++;
+    else if ("({[<".includes(head[i])) depth--;
+    else if (head[i] === " " && depth === 0) return name.slice(i + 1);
+  }
+  return name;
+}
+
+/** Parts between top-level `::`. */
+function components(name) {
+  const parts = [];
+  let depth = 0;
+  let from = 0;
+  for (let i = 0; i < name.length; i++) {
+    if ("({<[".includes(name[i]) && !afterOperator(name, i)) depth++;
+    else if (")}>]".includes(name[i]) && !afterOperator(name, i)) depth--;
+    else if (depth === 0 && name.startsWith("::", i)) {
+      parts.push(name.slice(from, i));
+      from = i + 2;
+      i++;
+    }
+  }
+  parts.push(name.slice(from));
+  return parts.filter((part) => part !== "");
+}
+
+const compilerSuffix = /(\.(part|isra|constprop|cold|lto_priv|llvm)(\.\d+)*|\.\d+)+$/;
+const rustHash = /::h[0-9a-f]{16}$/;
+const rustQualified = /^<(.+) as ([^<>]+(?:<.*>)?)>::(.+)$/;
+
+/** Names of Java, Python, Go: parts between dots. */
+function dottedTails(name) {
+  const parts = name.slice(name.lastIndexOf("/") + 1).split(".");
+  if (parts.length < 2 || !parts.every((part) => /^[\w$<>*()]+$/.test(part))) return [];
+  return parts.length > 2 ? [parts.slice(-2).join("."), parts.at(-1)] : [parts.at(-1)];
+}
+
+/**
+ * The name as it was, then ever shorter forms of it.
+ * @param {string} name
+ * @returns {string[]} at least one, each shorter than the one before
+ */
+export function nameVariants(name) {
+  const variants = [name];
+  const add = (text) => {
+    if (text && text.length < variants.at(-1).length) variants.push(text);
+  };
+  if (name.startsWith("[")) return variants;
+
+  let short = name.replace(rustHash, "");
+  add(short);
+  const qualified = rustQualified.exec(short);
+  if (qualified) {
+    add(`${withoutTemplates(qualified[1])}::${qualified[3]}`);
+    short = variants.at(-1);
+  }
+  const hadTemplate = short.includes("<");
+  short = withoutParameters(short);
+  add(short);
+  short = withoutTemplates(short);
+  if (hadTemplate) short = withoutReturnType(short);
+  add(short);
+  short = short.replace(compilerSuffix, "") || short;
+  add(short);
+
+  const parts = components(short);
+  if (parts.length > 2) add(parts.slice(-2).join("::"));
+  if (parts.length > 1) add(parts.at(-1));
+  else dottedTails(short).forEach(add);
+  return variants;
+}
+
+/** For tables and sentences: no parameters, no template arguments, all namespaces. */
+export function shortName(name) {
+  const variants = nameVariants(name);
+  const separators = (text) => text.split(/::|\./).length;
+  const plain = withoutTemplates(withoutParameters(name.replace(rustHash, "")));
+  return variants.findLast((text) => separators(text) >= separators(plain)) ?? name;
+}
+
+/**
+ * The longest variant of at most `room` characters, else the shortest one cut.
+ * @param {string[]} variants from nameVariants
+ * @param {number} room characters
+ * @returns {string} "" when not even three characters fit
+ */
+export function fitName(variants, room) {
+  for (const text of variants) if (text.length <= room) return text;
+  if (room < 3) return "";
+  return `${variants.at(-1).slice(0, room - 1)}…`;
+}

@@ -1,0 +1,81 @@
+// Which threads the timeline shows: the busiest, the rest folded into one row.
+
+/**
+ * @typedef {object} ThreadRow
+ * @property {number[]} ids      one thread, or all the folded ones
+ * @property {string} label
+ * @property {string} detail     for the tooltip
+ * @property {Float64Array|number[]} wall  by bin
+ * @property {Float64Array|number[]} cpu
+ * @property {number} cpuTotal
+ * @property {boolean} folded
+ */
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+/**
+ * @param {{thread_id: number, name: string, wall_ns: number[], cpu_ns: number[]}[]} series
+ * @param {{id: number, session_id: number, tid: number}[]} threads
+ * @param {Map<number, import("./selection.js").Session>} sessions by id
+ * @param {number} most rows of their own
+ * @param {string[]} keep ids that never fold: the chosen ones
+ * @returns {{rows: ThreadRow[], folded: ThreadRow|null}}
+ */
+export function rankThreads(series, threads, sessions, most, keep = []) {
+  const known = new Map(threads.map((thread) => [thread.id, thread]));
+  const processes = new Set(threads.map((thread) => thread.session_id)).size;
+  const names = new Map();
+  for (const { name } of series) names.set(name, (names.get(name) ?? 0) + 1);
+  const rows = series.map((entry) =>
+    threadRow(entry, known.get(entry.thread_id), sessions, processes > 1, names));
+  rows.sort((a, b) => b.cpuTotal - a.cpuTotal || b.wallTotal - a.wallTotal || a.ids[0] - b.ids[0]);
+  if (rows.length <= most + 1) return { rows, folded: null };
+  const kept = rows.filter((row, i) => i < most || keep.includes(String(row.ids[0])));
+  return { rows: kept, folded: foldRows(rows.filter((row) => !kept.includes(row)), rows) };
+}
+
+function threadRow(entry, thread, sessions, manyProcesses, names) {
+  const session = thread && sessions.get(thread.session_id);
+  const name = entry.name || (thread ? `thread ${thread.tid}` : `#${entry.thread_id}`);
+  let label = name;
+  if (manyProcesses && session && session.app !== name) label = `${session.app}/${name}`;
+  else if (thread && names.get(entry.name) > 1) label = `${name} ${thread.tid}`;
+  return {
+    ids: [entry.thread_id],
+    label,
+    detail: thread ? `${name}, tid ${thread.tid}${session ? `, ${session.app} ${session.pid}` : ""}` : name,
+    wall: entry.wall_ns,
+    cpu: entry.cpu_ns,
+    cpuTotal: sum(entry.cpu_ns),
+    wallTotal: sum(entry.wall_ns),
+    folded: false,
+  };
+}
+
+function foldRows(rest, all) {
+  if (rest.length === 0) return null;
+  const bins = rest[0].cpu.length;
+  const wall = new Float64Array(bins);
+  const cpu = new Float64Array(bins);
+  for (const row of rest)
+    for (let bin = 0; bin < bins; bin++) {
+      wall[bin] += row.wall[bin] / rest.length;
+      cpu[bin] += row.cpu[bin] / rest.length;
+    }
+  const cpuTotal = sum(rest.map((row) => row.cpuTotal));
+  const idle = cpuTotal < 0.01 * sum(all.map((row) => row.cpuTotal));
+  return {
+    ids: rest.flatMap((row) => row.ids),
+    label: `+${rest.length} ${idle ? "idle" : "more"}`,
+    detail: `${rest.length} threads with less CPU time`,
+    wall, cpu, cpuTotal, wallTotal: 0, folded: true,
+  };
+}
+
+/** Sum over threads for each bin, in cores (CPU time per time). */
+export function totalCores(series, bins, binNs) {
+  const cores = new Float64Array(bins);
+  for (const { cpu_ns } of series)
+    for (let bin = 0; bin < bins; bin++) cores[bin] += cpu_ns[bin] / binNs;
+  return cores;
+}

@@ -1,0 +1,55 @@
+// The flame graph for those who do not see the canvas: a treegrid of the path to the
+// cursor, its siblings and its children, made anew as the cursor moves. It also takes
+// the keyboard focus for the canvas.
+
+import { duration, percent } from "../lib/format.js";
+import { childrenOf, pathTo } from "../lib/flame-model.js";
+import { shortName } from "../lib/names.js";
+import { h } from "./dom.js";
+
+const most = 40; // siblings or children told
+
+/** @param {(key: string, event: KeyboardEvent) => void} onKey */
+export function createFlameTree(onKey) {
+  const element = h("div", {
+    role: "treegrid", tabindex: "0", class: "flame-tree", "aria-label": "Call tree of the flame graph",
+    onkeydown: (event) => {
+      if (!event.ctrlKey && !event.metaKey && !event.altKey) onKey(event.key, event);
+    },
+  });
+
+  /** @param {import("../lib/flame-model.js").FlameModel} model @param {number} cursor */
+  function update(model, cursor) {
+    const path = pathTo(model, cursor);
+    const rows = path.slice(0, -1).map((node) => row(model, node, true));
+    const siblings = cursor === 0 ? [0] : around(childrenOf(model, model.parent[cursor]), cursor);
+    for (const node of siblings) {
+      rows.push(row(model, node, node === cursor, node === cursor));
+      if (node === cursor)
+        for (const child of childrenOf(model, node).slice(0, most)) rows.push(row(model, child, false));
+    }
+    element.replaceChildren(...rows);
+    element.setAttribute("aria-activedescendant", `flame-row-${cursor}`);
+  }
+
+  return { element, update };
+}
+
+function around(nodes, cursor) {
+  const at = nodes.indexOf(cursor);
+  const from = Math.max(0, Math.min(at - most / 2, nodes.length - most));
+  return nodes.slice(from, from + most);
+}
+
+function row(model, node, expanded, selected = false) {
+  const leaf = model.subtreeEnd[node] === node + 1;
+  const name = node === 0 ? "all" : shortName(model.functions.name[model.fn[node]]);
+  const share = percent(model.total[node], model.total[0]);
+  return h("div", {
+    role: "row", id: `flame-row-${node}`, "aria-level": model.depth[node] + 1,
+    "aria-expanded": leaf ? null : String(expanded), "aria-selected": String(selected),
+  },
+  h("span", { role: "gridcell" }, name),
+  h("span", { role: "gridcell" }, ` total ${share}, ${duration(model.total[node])}`),
+  h("span", { role: "gridcell" }, ` self ${duration(model.self[node])}`));
+}

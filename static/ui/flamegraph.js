@@ -1,0 +1,441 @@
+// The flame graph: root on top, drawn on a canvas that covers only what is visible of a
+// scrolled box. Boxes are painted as pixels (lib/flame-spans.js), text over them.
+//
+// What is zoomed and selected comes in with `update` and goes out through `actions`;
+// pointer position, keyboard cursor and free zoom (Ctrl-wheel, drag) live here.
+
+import { makePalette, parseColor } from "../lib/colors.js";
+import { childrenOf, findNode, nodeAt, nodeKey } from "../lib/flame-model.js";
+import { paintRow } from "../lib/flame-spans.js";
+import { fitName, nameVariants } from "../lib/names.js";
+import { fitCanvas, h } from "./dom.js";
+import { createFlameTree } from "./flame-tree.js";
+import { createTooltip } from "./tooltip.js";
+
+const rowHeight = 18;
+const fontSize = 11;
+const labelPadding = 4;
+const animationMs = 150;
+const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
+
+/**
+ * @typedef {object} FlameProps
+ * @property {import("../lib/flame-model.js").FlameModel} model
+ * @property {"light"|"dark"} theme
+ * @property {Uint8Array|null} matches   by function, when there is a search
+ * @property {string} zoom               key of the node that fills the width
+ * @property {number} hot                function to light up, -1 none
+ * @property {string} summary            what the picture shows, for those who do not see it
+ */
+
+/**
+ * @typedef {object} FlameActions
+ * @property {(zoom: string, fn: number) => void} zoomTo
+ * @property {() => void} back
+ * @property {(fn: number) => void} hover   -1: nothing is pointed at
+ */
+
+/**
+ * @param {HTMLElement} root
+ * @param {FlameActions} actions
+ */
+export function createFlameGraph(root, actions) {
+  return new FlameGraph(root, actions);
+}
+
+class FlameGraph {
+  constructor(root, actions) {
+    this.actions = actions;
+    this.canvas = h("canvas", { role: "img", class: "flame-canvas" });
+    this.space = h("div", { class: "flame-space" }, this.canvas);
+    this.scroller = h("div", { class: "flame-scroller", tabindex: "-1" }, this.space);
+    this.tree = createFlameTree((key, event) => this.onKey(key, event));
+    this.status = h("div", { class: "flame-status code" });
+    this.tooltip = createTooltip();
+    this.frame = h("div", { class: "flame-frame" }, this.scroller, this.tree.element);
+    root.append(this.frame, this.status, this.tooltip.element);
+    this.context = this.canvas.getContext("2d", { alpha: false });
+    this.view = { from: 0, to: 1 };
+    this.home = this.view; // the zoomed node's range
+    this.focus = 0;
+    this.cursor = 0;
+    this.hover = null;
+    this.labels = new Map(); // function -> name variants
+    this.listen();
+  }
+
+  listen() {
+    new ResizeObserver(() => this.redraw()).observe(this.scroller);
+    this.scroller.addEventListener("scroll", () => this.redraw());
+    this.canvas.addEventListener("pointerdown", (event) => this.onPointerDown(event));
+    this.canvas.addEventListener("pointermove", (event) => this.onPointerMove(event));
+    this.canvas.addEventListener("pointerup", (event) => this.onPointerUp(event));
+    this.canvas.addEventListener("pointerleave", () => this.setHover(null));
+    this.canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+    this.tree.element.addEventListener("focus", () => this.redraw());
+    this.tree.element.addEventListener("blur", () => this.redraw());
+  }
+
+  /** @param {FlameProps} props */
+  update(props) {
+    const old = this.props;
+    this.props = props;
+    const newModel = old?.model !== props.model;
+    if (newModel) this.adoptModel(old?.model);
+    if (newModel || old.theme !== props.theme) this.makeColors();
+    if (newModel || old.zoom !== props.zoom) this.moveFocus(newModel);
+    this.canvas.setAttribute("aria-label", props.summary);
+    this.redraw();
+  }
+
+  /** The same boxes mean the same paths, whatever their index was before. */
+  adoptModel(oldModel) {
+    const { model } = this.props;
+    if (oldModel) this.cursor = Math.max(0, findNode(model, nodeKey(oldModel, this.cursor)));
+    else this.cursor = 0;
+    this.hover = null;
+    this.tooltip.hide();
+    this.labels.clear();
+    this.space.style.height = `${model.rowCount * rowHeight}px`;
+    this.tree.update(model, this.cursor);
+  }
+
+  makeColors() {
+    const style = getComputedStyle(this.canvas);
+    this.ink = style.color;
+    this.softInk = getComputedStyle(this.status).color;
+    this.accent = style.accentColor;
+    const ground = parseColor(toRgb(this.context, style.backgroundColor));
+    this.palette = makePalette(this.props.model.functions, this.props.theme, ground);
+    this.hatch = null;
+  }
+
+  moveFocus(atOnce) {
+    const { model, zoom } = this.props;
+    this.focus = Math.max(0, findNode(model, zoom));
+    if (this.focus > 0) this.setCursor(this.focus);
+    const from = model.start[this.focus];
+    this.home = { from, to: from + Math.max(1, model.total[this.focus]) };
+    if (atOnce || stillMotion.matches) this.view = this.home;
+    else this.animateTo(this.home);
+    this.revealRow(model.depth[this.focus]);
+  }
+
+  animateTo(target) {
+    const origin = this.view;
+    const began = performance.now();
+    const step = (now) => {
+      if (this.home !== target) return;
+      const t = Math.min(1, Math.max(0, now - began) / animationMs);
+      const eased = 1 - (1 - t) ** 3;
+      this.view = t === 1 ? target : {
+        from: origin.from + (target.from - origin.from) * eased,
+        to: origin.to + (target.to - origin.to) * eased,
+      };
+      this.draw();
+      if (t < 1) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  }
+
+  /** Scroll so that a row is in sight, with one above it. */
+  revealRow(row) {
+    const top = Math.max(0, row - 1) * rowHeight;
+    const bottom = (row + 2) * rowHeight;
+    if (top < this.scroller.scrollTop) this.scroller.scrollTop = top;
+    else if (bottom > this.scroller.scrollTop + this.scroller.clientHeight)
+      this.scroller.scrollTop = bottom - this.scroller.clientHeight;
+  }
+
+  /* ---- drawing ---- */
+
+  redraw() {
+    if (this.scheduled || !this.props) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { clientWidth, clientHeight } = this.scroller;
+    if (!this.props || clientWidth === 0 || clientHeight === 0) return;
+    const began = performance.now();
+    if (fitCanvas(this.canvas, clientWidth, clientHeight) || !this.image) {
+      this.image = new ImageData(this.canvas.width, this.canvas.height);
+      this.pixels = new Uint32Array(this.image.data.buffer);
+      this.line = new Uint32Array(this.canvas.width);
+      this.hatch = null;
+    }
+    this.ratio = devicePixelRatio || 1;
+    const spans = this.paintBoxes();
+    this.context.putImageData(this.image, 0, 0);
+    this.drawHidden(spans.hatched);
+    this.drawLabels(spans.labels);
+    this.drawOutlines();
+    this.drawMs = performance.now() - began;
+  }
+
+  rowTop(row) {
+    return Math.round((row * rowHeight - this.scroller.scrollTop) * this.ratio);
+  }
+
+  paintBoxes() {
+    const { model } = this.props;
+    const { width, height } = this.canvas;
+    const spans = { labels: [], hatched: [] };
+    const gap = Math.max(1, Math.round(this.ratio));
+    const style = { ground: this.palette.ground, gap, labelWidth: 24 * this.ratio };
+    const colors = this.functionColors();
+    this.pixels.fill(style.ground);
+    const first = Math.floor(this.scroller.scrollTop / rowHeight);
+    for (let row = first; row < model.rowCount && this.rowTop(row) < height; row++) {
+      const palette = row < model.depth[this.focus] ? this.palette.dim : colors;
+      paintRow(model, row, this.view, this.line, palette, style, spans);
+      const end = Math.min(height, this.rowTop(row + 1) - gap);
+      for (let y = Math.max(0, this.rowTop(row)); y < end; y++)
+        this.pixels.set(this.line, y * width);
+    }
+    return spans;
+  }
+
+  /** What each function looks like now: matches keep their hue while the rest dims. */
+  functionColors() {
+    const { matches, hot } = this.props;
+    const { normal, dim } = this.palette;
+    const colors = matches ? normal.map((color, fn) => (matches[fn] ? color : dim[fn])) : normal.slice();
+    if (hot >= 0) colors[hot] = this.palette.hot[hot];
+    return colors;
+  }
+
+  drawHidden(hatched) {
+    if (hatched.length === 0) return;
+    const { context, ratio } = this;
+    this.hatch ??= makeHatch(context, this.softInk, ratio);
+    context.fillStyle = this.hatch;
+    for (let i = 0; i < hatched.length; i += 3) {
+      const top = this.rowTop(hatched[i + 2]);
+      context.fillRect(hatched[i], top, hatched[i + 1] - hatched[i], rowHeight * ratio - 1);
+    }
+  }
+
+  drawLabels(labels) {
+    const { context, ratio } = this;
+    const { model, matches } = this.props;
+    context.font = `${fontSize * ratio}px ${getComputedStyle(this.status).fontFamily}`;
+    context.textBaseline = "alphabetic";
+    const letter = context.measureText("0000000000").width / 10;
+    const padding = labelPadding * ratio;
+    const base = Math.round(12.5 * ratio);
+    context.fillStyle = this.ink;
+    let soft = false;
+    for (let i = 0; i < labels.length; i += 4) {
+      const fn = model.fn[labels[i]];
+      const room = Math.floor((labels[i + 2] - labels[i + 1] - 1.5 * padding) / letter);
+      const text = fitName(this.variants(fn), room);
+      if (text === "") continue;
+      const dimmed = (matches && !matches[fn]) || labels[i + 3] < model.depth[this.focus];
+      if (dimmed !== soft) {
+        soft = dimmed;
+        context.fillStyle = soft ? this.softInk : this.ink;
+      }
+      context.fillText(text, labels[i + 1] + padding, this.rowTop(labels[i + 3]) + base);
+    }
+  }
+
+  variants(fn) {
+    let variants = this.labels.get(fn);
+    if (!variants) {
+      const { model } = this.props;
+      variants = fn === model.functionCount ? ["all"] : nameVariants(model.functions.name[fn]);
+      this.labels.set(fn, variants);
+    }
+    return variants;
+  }
+
+  drawOutlines() {
+    const { ratio } = this;
+    if (this.hover && !this.hover.hidden) this.outline(this.hover.node, this.ink, ratio);
+    if (document.activeElement === this.tree.element) this.outline(this.cursor, this.accent, 2 * ratio);
+  }
+
+  outline(node, color, thickness) {
+    const { model } = this.props;
+    const scale = this.canvas.width / (this.view.to - this.view.from);
+    const edge = (weight) => Math.min(this.canvas.width, Math.max(0, (weight - this.view.from) * scale));
+    const left = edge(model.start[node]);
+    const right = edge(model.start[node] + model.total[node]);
+    if (right === left && (right === 0 || left === this.canvas.width)) return;
+    this.context.strokeStyle = color;
+    this.context.lineWidth = thickness;
+    this.context.strokeRect(left + thickness / 2, this.rowTop(model.depth[node]) + thickness / 2,
+      Math.max(thickness, right - left - thickness), rowHeight * this.ratio - thickness - this.ratio);
+  }
+
+  /* ---- pointer ---- */
+
+  hit(event) {
+    if (!this.props) return null;
+    const weight = this.weightAt(event.offsetX);
+    const row = Math.floor((event.offsetY + this.scroller.scrollTop) / rowHeight);
+    return nodeAt(this.props.model, row, weight);
+  }
+
+  weightAt(x) {
+    return this.view.from + (x / this.scroller.clientWidth) * (this.view.to - this.view.from);
+  }
+
+  onPointerDown(event) {
+    if (event.button !== 0) return;
+    this.drag = { x: event.clientX, view: this.view, moved: false };
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  onPointerMove(event) {
+    if (!this.drag) return this.setHover(this.hit(event), event);
+    const distance = event.clientX - this.drag.x;
+    if (Math.abs(distance) > 3) this.drag.moved = true;
+    if (this.drag.moved) this.pan(this.drag.view, distance);
+  }
+
+  onPointerUp(event) {
+    const { drag } = this;
+    this.drag = null;
+    if (!drag || drag.moved) return;
+    const hit = this.hit(event);
+    this.tree.element.focus({ preventScroll: true });
+    if (!hit) return;
+    this.setCursor(hit.node);
+    this.actions.zoomTo(nodeKey(this.props.model, hit.node), this.props.model.fn[hit.node]);
+  }
+
+  setHover(hit, event) {
+    const changed = hit?.node !== this.hover?.node || hit?.hidden !== this.hover?.hidden;
+    this.hover = hit;
+    if (hit && event) this.tooltip.show(this.props.model, hit, event, changed);
+    else this.tooltip.hide();
+    if (!changed) return;
+    this.status.replaceChildren(hit ? this.tooltip.line(this.props.model, hit, this.focus) : "");
+    this.actions.hover(hit && !hit.hidden ? this.props.model.fn[hit.node] : -1);
+    this.redraw();
+  }
+
+  onWheel(event) {
+    if (!event.ctrlKey || !this.props) return;
+    event.preventDefault();
+    const center = this.weightAt(event.offsetX);
+    const factor = Math.exp(event.deltaY * 0.002);
+    this.setView(center - (center - this.view.from) * factor, center + (this.view.to - center) * factor);
+  }
+
+  pan(view, pixels) {
+    const weight = (pixels / this.scroller.clientWidth) * (view.to - view.from);
+    this.setView(view.from - weight, view.to - weight);
+  }
+
+  /** Keep within the whole, and wide enough to mean something. */
+  setView(from, to) {
+    const whole = Math.max(1, this.props.model.total[0]);
+    const span = Math.min(whole, Math.max(whole * 1e-9, 10, to - from));
+    const left = Math.min(Math.max(0, from), whole - span);
+    this.view = { from: left, to: left + span };
+    this.redraw();
+  }
+
+  /* ---- keyboard: the cursor walks the graph ---- */
+
+  onKey(key, event) {
+    if (!this.props) return;
+    const { model } = this.props;
+    const moves = {
+      ArrowUp: () => model.parent[this.cursor],
+      ArrowDown: () => childrenOf(model, this.cursor)[0] ?? -1,
+      ArrowLeft: () => this.sibling(-1),
+      ArrowRight: () => this.sibling(1),
+      Home: () => 0,
+    };
+    if (moves[key]) {
+      this.moveCursor(moves[key]());
+    } else if (key === "Enter") {
+      this.actions.zoomTo(nodeKey(model, this.cursor), model.fn[this.cursor]);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  sibling(step) {
+    const { model } = this.props;
+    if (this.cursor === 0) return -1;
+    const siblings = childrenOf(model, model.parent[this.cursor]);
+    return siblings[siblings.indexOf(this.cursor) + step] ?? -1;
+  }
+
+  setCursor(node) {
+    this.cursor = node;
+    this.tree.update(this.props.model, node);
+  }
+
+  /** Put the cursor on a node and show it: what is out of sight or too small is zoomed. */
+  moveCursor(node) {
+    if (node < 0) return;
+    const { model } = this.props;
+    this.setCursor(node);
+    this.revealRow(model.depth[node]);
+    const share = model.total[node] / (this.view.to - this.view.from);
+    const middle = model.start[node] + model.total[node] / 2;
+    const inSight = middle >= this.view.from && middle < this.view.to;
+    if (!inSight || share * this.scroller.clientWidth < 4)
+      this.actions.zoomTo(nodeKey(model, node), model.fn[node]);
+    this.status.replaceChildren(this.tooltip.line(model, { node, hidden: false }, this.focus));
+    this.redraw();
+  }
+
+  /** To the next (1) or previous (-1) of these nodes, seen from the cursor. */
+  step(nodes, direction) {
+    if (nodes.length === 0) return;
+    const after = nodes.findIndex((node) => node > this.cursor);
+    const next = direction > 0
+      ? nodes[after < 0 ? 0 : after]
+      : nodes.findLast((node) => node < this.cursor) ?? nodes.at(-1);
+    this.tree.element.focus({ preventScroll: true });
+    this.moveCursor(next);
+  }
+
+  /** Undo free zoom, else let the page go back. */
+  escape() {
+    if (this.view !== this.home && this.props) {
+      this.animateTo(this.home);
+      return;
+    }
+    this.actions.back();
+  }
+}
+
+/** A computed colour may be oklch(); a pixel of it is not. */
+function toRgb(context, color) {
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = color;
+  context.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+  context.restore();
+  return `rgb(${red}, ${green}, ${blue})`;
+}
+
+function makeHatch(context, color, ratio) {
+  const size = Math.round(6 * ratio);
+  const tile = new OffscreenCanvas(size, size);
+  const brush = tile.getContext("2d");
+  brush.strokeStyle = color;
+  brush.globalAlpha = 0.55;
+  brush.lineWidth = ratio;
+  brush.beginPath();
+  for (const shift of [-size, 0, size]) {
+    brush.moveTo(shift, size);
+    brush.lineTo(shift + size, 0);
+  }
+  brush.stroke();
+  return context.createPattern(tile, "repeat");
+}

@@ -1,0 +1,381 @@
+// CPU over time, and below it a heat row for each thread. Dragging chooses a time range
+// for everything below; a thread's name chooses the thread.
+//
+// The canvases are drawn when data, size or theme change; the range is elements laid
+// over them, so dragging draws nothing.
+
+import { blend } from "../lib/colors.js";
+import { duration, moment, niceTimeStep, timeOfDay } from "../lib/format.js";
+import { rankThreads, totalCores } from "../lib/threads.js";
+import { fill, fitCanvas, h, iconButton, icons } from "./dom.js";
+
+const areaHeight = 62;
+const axisHeight = 16;
+const rowHeight = 16;
+const busiest = 15;
+const edgeGrip = 5; // px around an edge of the range that grab it
+
+/**
+ * @typedef {object} TimelineProps
+ * @property {any} timeline   answer of GET timeline
+ * @property {any[]} threads  of GET threads
+ * @property {Map<number, any>} sessions
+ * @property {string[]} chosen  thread ids
+ * @property {number} from
+ * @property {number} to
+ * @property {boolean} zoomed the timeline spans a part only
+ * @property {"light"|"dark"} theme
+ */
+
+/**
+ * @typedef {object} TimelineActions
+ * @property {(from: number, to: number) => void} setRange  0, 0 clears
+ * @property {(ids: string[]) => void} setThreads
+ * @property {(from: number, to: number) => void} setWindow  0, 0 is everything
+ */
+
+/** @param {HTMLElement} root @param {TimelineActions} actions */
+export function createTimeline(root, actions) {
+  return new Timeline(root, actions);
+}
+
+class Timeline {
+  constructor(root, actions) {
+    this.actions = actions;
+    this.expanded = false;
+    this.area = h("canvas", { role: "img", class: "timeline-area-canvas" });
+    this.heat = h("canvas", { role: "img", class: "timeline-heat-canvas" });
+    this.labels = h("div", { class: "thread-labels" });
+    this.heatSpace = h("div", { class: "timeline-heat" }, this.heat);
+    this.scroller = h("div", { class: "timeline-threads" }, this.labels, this.heatSpace);
+    this.axisName = h("span", { class: "muted" });
+    this.buttons = h("span", { class: "timeline-buttons" });
+    this.head = h("div", { class: "timeline-head" }, this.axisName, this.buttons);
+    this.range = h("div", { class: "timeline-range", hidden: true });
+    this.rangeText = h("div", { class: "timeline-range-text", hidden: true });
+    this.slider = { from: this.makeSlider("from"), to: this.makeSlider("to") };
+    this.overlay = h("div", { class: "timeline-overlay" }, this.slider.from, this.slider.to, this.range, this.rangeText);
+    this.body = h("div", { class: "timeline-body" },
+      h("div", { class: "timeline-area" }, this.head, this.area), this.scroller, this.overlay);
+    root.append(this.body);
+    this.listen();
+  }
+
+  /** The range for the keyboard: two sliders, seen as the range's edges. */
+  makeSlider(end) {
+    const label = end === "from" ? "Start of the time range" : "End of the time range";
+    return h("input", {
+      type: "range", class: "visually-hidden", "aria-label": label, min: 0, max: 200, step: 1,
+      oninput: () => this.onSlider(end),
+      onfocus: () => (this.range.dataset.focus = end),
+      onblur: () => delete this.range.dataset.focus,
+    });
+  }
+
+  listen() {
+    new ResizeObserver(() => this.redraw()).observe(this.body);
+    new ResizeObserver(() => this.redraw()).observe(this.scroller);
+    this.scroller.addEventListener("scroll", () => this.redraw());
+    for (const target of [this.area, this.heatSpace]) {
+      target.addEventListener("pointerdown", (event) => this.onPointerDown(event, target));
+      target.addEventListener("pointermove", (event) => this.onPointerMove(event));
+      target.addEventListener("pointerup", (event) => this.onPointerUp(event));
+      target.addEventListener("pointerleave", () => this.drag || (this.rangeText.hidden = true));
+    }
+  }
+
+  /** @param {TimelineProps} props */
+  update(props) {
+    this.props = props;
+    const { timeline, threads, sessions, chosen } = props;
+    const { rows, folded } = rankThreads(timeline.series, threads, sessions,
+      this.expanded ? Infinity : busiest, chosen);
+    this.rows = folded ? [...rows, folded] : rows;
+    this.cores = totalCores(timeline.series, timeline.bins, timeline.bin_ns);
+    this.fillLabels();
+    this.fillButtons();
+    this.placeRange(props.from, props.to);
+    this.axisName.textContent = "CPU, cores";
+    this.heatSpace.style.height = `${this.rows.length * rowHeight}px`;
+    this.redraw();
+  }
+
+  fillLabels() {
+    const chosen = new Set(this.props.chosen);
+    fill(this.labels, this.rows.map((row) => {
+      const pressed = !row.folded && chosen.has(String(row.ids[0]));
+      return h("button", {
+        type: "button", class: "thread-label", title: row.detail,
+        "aria-pressed": row.folded ? null : String(pressed),
+        "aria-expanded": row.folded ? "false" : null,
+        onclick: (event) => (row.folded ? this.expand(true) : this.onThread(row, event)),
+      }, h("span", { class: "thread-name" }, row.label),
+      h("span", { class: "muted" }, row.cpuTotal > 0 ? duration(row.cpuTotal) : "idle"));
+    }), this.expanded && this.rows.length > busiest + 1 && h("button", {
+      type: "button", class: "thread-label", "aria-expanded": "true", onclick: () => this.expand(false),
+    }, "Fold idle threads"));
+  }
+
+  expand(expanded) {
+    this.expanded = expanded;
+    this.update(this.props);
+  }
+
+  fillButtons() {
+    const { from, to, zoomed } = this.props;
+    fill(this.buttons,
+      to > 0 && iconButton(icons.zoomIn, "Spread the range over the timeline",
+        () => this.actions.setWindow(from, to)),
+      zoomed && iconButton(icons.zoomOut, "Show the whole time", () => this.actions.setWindow(0, 0)));
+  }
+
+  onThread(row, event) {
+    const id = String(row.ids[0]);
+    const { chosen } = this.props;
+    if (event.ctrlKey || event.metaKey || event.shiftKey)
+      this.actions.setThreads(chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id]);
+    else this.actions.setThreads(chosen.length === 1 && chosen[0] === id ? [] : [id]);
+  }
+
+  /* ---- range ---- */
+
+  timeAt(clientX) {
+    const box = this.area.getBoundingClientRect();
+    const { from_ns, to_ns } = this.props.timeline;
+    const share = Math.min(1, Math.max(0, (clientX - box.left) / box.width));
+    return from_ns + share * (to_ns - from_ns);
+  }
+
+  shareOf(time) {
+    const { from_ns, to_ns } = this.props.timeline;
+    return Math.min(1, Math.max(0, (time - from_ns) / (to_ns - from_ns)));
+  }
+
+  onPointerDown(event, target) {
+    if (event.button !== 0 || !this.props) return;
+    target.setPointerCapture(event.pointerId);
+    const edge = this.edgeAt(event.clientX);
+    const { from, to } = this.props;
+    const anchor = edge === "from" ? to : edge === "to" ? from : this.timeAt(event.clientX);
+    this.drag = { anchor, x: event.clientX, moved: edge !== null };
+  }
+
+  edgeAt(clientX) {
+    if (!this.props?.to) return null;
+    const box = this.area.getBoundingClientRect();
+    const near = (time) => Math.abs(box.left + this.shareOf(time) * box.width - clientX) <= edgeGrip;
+    if (near(this.props.to)) return "to";
+    return near(this.props.from) ? "from" : null;
+  }
+
+  onPointerMove(event) {
+    if (!this.props) return;
+    if (!this.drag) {
+      event.currentTarget.style.cursor = this.edgeAt(event.clientX) ? "ew-resize" : "crosshair";
+      this.tellTime(event);
+      return;
+    }
+    if (Math.abs(event.clientX - this.drag.x) > 3) this.drag.moved = true;
+    if (this.drag.moved) this.placeRange(...this.draggedRange(event), true);
+  }
+
+  draggedRange(event) {
+    const time = this.timeAt(event.clientX);
+    return [Math.min(time, this.drag.anchor), Math.max(time, this.drag.anchor)].map(Math.round);
+  }
+
+  onPointerUp(event) {
+    const { drag } = this;
+    if (!drag) return;
+    const [from, to] = this.draggedRange(event);
+    this.drag = null;
+    this.rangeText.hidden = true;
+    if (drag.moved && to > from) this.actions.setRange(from, to);
+    else if (this.props.to) this.actions.setRange(0, 0);
+  }
+
+  /** What is under the pointer. */
+  tellTime(event) {
+    const { timeline } = this.props;
+    const time = this.timeAt(event.clientX);
+    const bin = Math.min(timeline.bins - 1, Math.floor((time - timeline.from_ns) / timeline.bin_ns));
+    const row = event.currentTarget === this.heatSpace ? this.rows[Math.floor(
+      (event.clientY - this.heatSpace.getBoundingClientRect().top) / rowHeight)] : null;
+    const parts = [`+${duration(time - timeline.from_ns)}`, timeOfDay(time, true)];
+    if (row) parts.push(row.label, `${Math.round((row.cpu[bin] / timeline.bin_ns) * 100)}% of a core`);
+    else parts.push(`${this.cores[bin]?.toFixed(2)} cores`);
+    this.showText(parts.join(" · "), this.shareOf(time));
+  }
+
+  showText(text, share) {
+    this.rangeText.hidden = false;
+    this.rangeText.textContent = text;
+    const width = this.overlay.clientWidth;
+    const left = Math.min(width - this.rangeText.offsetWidth - 4, Math.max(4, share * width + 10));
+    this.rangeText.style.transform = `translateX(${left}px)`;
+  }
+
+  placeRange(from, to, dragging = false) {
+    const shown = to > 0;
+    this.range.hidden = !shown;
+    if (shown) {
+      const left = this.shareOf(from);
+      this.range.style.left = `${left * 100}%`;
+      this.range.style.width = `${(this.shareOf(to) - left) * 100}%`;
+    }
+    if (dragging) this.showText(this.describe(from, to), this.shareOf(to));
+    this.slider.from.value = String(Math.round(shown ? this.shareOf(from) * 200 : 0));
+    this.slider.to.value = String(Math.round(shown ? this.shareOf(to) * 200 : 200));
+    for (const end of ["from", "to"]) {
+      const time = end === "from" ? from : to;
+      this.slider[end].setAttribute("aria-valuetext",
+        shown ? `${duration(Math.max(0, time - this.props.timeline.from_ns))} after the start` : "not limited");
+    }
+  }
+
+  describe(from, to) {
+    const { timeline } = this.props;
+    const first = Math.max(0, Math.floor((from - timeline.from_ns) / timeline.bin_ns));
+    const last = Math.min(timeline.bins, Math.ceil((to - timeline.from_ns) / timeline.bin_ns));
+    const cores = this.cores.slice(first, last);
+    const mean = cores.reduce((sum, value) => sum + value, 0) / Math.max(1, cores.length);
+    return `+${duration(from - timeline.from_ns)} to +${duration(to - timeline.from_ns)} · ${duration(to - from)} · ${mean.toFixed(2)} cores`;
+  }
+
+  onSlider(end) {
+    const { from_ns, to_ns } = this.props.timeline;
+    const at = { from: Number(this.slider.from.value), to: Number(this.slider.to.value) };
+    if (at.from >= at.to) at[end] = end === "from" ? at.to - 1 : at.from + 1;
+    const time = (step) => Math.round(from_ns + (step / 200) * (to_ns - from_ns));
+    const whole = at.from <= 0 && at.to >= 200;
+    this.actions.setRange(whole ? 0 : time(at.from), whole ? 0 : time(at.to));
+  }
+
+  /* ---- drawing ---- */
+
+  redraw() {
+    if (this.scheduled || !this.props) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      this.drawArea();
+      this.drawHeat();
+    });
+  }
+
+  drawArea() {
+    const width = this.overlay.clientWidth;
+    if (width === 0) return;
+    fitCanvas(this.area, width, areaHeight);
+    const context = this.area.getContext("2d");
+    const ratio = devicePixelRatio || 1;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, areaHeight);
+    const style = getComputedStyle(this.area);
+    const most = Math.max(1, ...this.cores);
+    this.drawAxis(context, style, width, most);
+    drawSteps(context, this.cores, most, width, areaHeight - axisHeight, style);
+    const { timeline } = this.props;
+    const total = this.cores.reduce((sum, value) => sum + value, 0) * timeline.bin_ns;
+    this.area.setAttribute("aria-label", `CPU time over ${duration(timeline.to_ns - timeline.from_ns)} from ${moment(timeline.from_ns)}: ${duration(total)} in all, at most ${most.toFixed(1)} cores at once`);
+  }
+
+  drawAxis(context, style, width, most) {
+    const { from_ns, to_ns } = this.props.timeline;
+    const span = to_ns - from_ns;
+    const step = niceTimeStep(span, width / 110);
+    const relative = span < 600e9;
+    context.font = `10.5px ${style.fontFamily}`;
+    context.fillStyle = style.color;
+    context.strokeStyle = style.borderTopColor;
+    context.lineWidth = 1;
+    context.beginPath();
+    const first = relative ? 0 : Math.ceil(from_ns / step) * step - from_ns;
+    for (let at = first; at <= span; at += step) {
+      const x = Math.round((at / span) * width) + 0.5;
+      context.moveTo(x, 0);
+      context.lineTo(x, areaHeight - axisHeight + 3);
+      const text = relative ? duration(at) : timeOfDay(from_ns + at);
+      if (x + context.measureText(text).width + 4 < width) context.fillText(text, x + 3, areaHeight - 4);
+    }
+    context.moveTo(0, areaHeight - axisHeight + 0.5);
+    context.lineTo(width, areaHeight - axisHeight + 0.5);
+    context.stroke();
+    context.textAlign = "right";
+    context.fillText(most < 10 ? most.toFixed(1) : most.toFixed(0), width - 4, 10);
+    context.textAlign = "left";
+  }
+
+  drawHeat() {
+    const width = this.overlay.clientWidth;
+    const height = Math.min(this.scroller.clientHeight, this.rows.length * rowHeight);
+    if (width === 0 || height <= 0) return;
+    fitCanvas(this.heat, width, height);
+    const context = this.heat.getContext("2d");
+    const ratio = devicePixelRatio || 1;
+    const style = getComputedStyle(this.heat);
+    const ramp = makeRamp(context, style);
+    const scroll = this.scroller.scrollTop;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const first = Math.floor(scroll / rowHeight);
+    for (let i = first; i < this.rows.length && i * rowHeight - scroll < height; i++) {
+      const faded = this.props.chosen.length > 0 && !this.props.chosen.includes(String(this.rows[i].ids[0]));
+      context.globalAlpha = faded ? 0.35 : 1;
+      drawHeatRow(context, this.rows[i], this.props.timeline, i * rowHeight - scroll, width, ramp);
+    }
+    context.globalAlpha = 1;
+    this.heat.setAttribute("aria-label", `CPU time by thread: ${this.rows.slice(0, 5).map((row) => `${row.label} ${duration(row.cpuTotal)}`).join(", ")}${this.rows.length > 5 ? " and others" : ""}`);
+  }
+}
+
+function drawSteps(context, values, most, width, height, style) {
+  const step = width / values.length;
+  context.beginPath();
+  context.moveTo(0, height);
+  for (let bin = 0; bin < values.length; bin++) {
+    const y = height - (values[bin] / most) * (height - 4);
+    context.lineTo(bin * step, y);
+    context.lineTo((bin + 1) * step, y);
+  }
+  context.lineTo(width, height);
+  context.fillStyle = style.accentColor;
+  context.globalAlpha = 0.85;
+  context.fill();
+  context.globalAlpha = 1;
+}
+
+const rampSteps = 24;
+
+/** From the colour of a thread that is there to one that runs all the time. */
+function makeRamp(context, style) {
+  const [from, to] = [style.backgroundColor, style.accentColor].map((color) => {
+    context.fillStyle = color;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalAlpha = 1;
+    context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  });
+  return Array.from({ length: rampSteps + 1 }, (_, i) => `rgb(${blend(from, to, i / rampSteps).join(" ")})`);
+}
+
+function drawHeatRow(context, row, timeline, top, width, ramp) {
+  const { bins, bin_ns } = timeline;
+  const colorOf = (bin) => {
+    if (!(row.cpu[bin] > 0)) return row.wall[bin] > 0 ? ramp[0] : null;
+    // The root makes little work visible.
+    const busy = Math.sqrt(Math.min(1, row.cpu[bin] / bin_ns));
+    return ramp[Math.max(2, Math.round(busy * rampSteps))];
+  };
+  let from = 0;
+  for (let bin = 1; bin <= bins; bin++) {
+    const color = colorOf(from);
+    if (bin < bins && colorOf(bin) === color) continue;
+    if (color) {
+      context.fillStyle = color;
+      const left = Math.round((from / bins) * width);
+      context.fillRect(left, top + 1, Math.round((bin / bins) * width) - left, rowHeight - 2);
+    }
+    from = bin;
+  }
+}

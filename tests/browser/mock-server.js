@@ -1,0 +1,143 @@
+// A stand-in for `proflite serve`: the viewer's files under the same content policy, and
+// made-up answers. Tests start it in-process; by hand:
+//
+//   node mock-server.js [SCENARIO] [PORT]
+//
+// Scenarios: normal, empty, error, few, big (200,000 nodes), live, idle (no CPU time).
+
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { makeSessions, makeThreads, makeTimeline, makeTree, prune, topOf } from "./mock-data.js";
+
+const root = fileURLToPath(new URL("../../static/", import.meta.url));
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:";
+const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
+
+const scenarios = {
+  normal: { size: 1500, samples: 9120 },
+  few: { size: 60, samples: 42 },
+  big: { size: 200_000, samples: 3_000_000, bushy: true },
+  live: { size: 800, samples: 4200 },
+  idle: { size: 300, samples: 2000 },
+  empty: { size: 1, samples: 0 },
+  error: { size: 1, samples: 0 },
+};
+
+export const token = "test-token";
+
+/** @returns {Promise<{url: string, close: () => void, requests: string[]}>} */
+export async function startMock(scenario = "normal", port = 0) {
+  const world = makeWorld(scenario);
+  const requests = [];
+  const server = createServer((request, response) => {
+    const url = new URL(request.url, "http://localhost");
+    requests.push(request.url);
+    if (url.pathname.startsWith("/api/v1/")) answerApi(world, request, url, response);
+    else answerFile(url, response);
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(undefined)));
+  const address = /** @type {any} */ (server.address());
+  return { url: `http://127.0.0.1:${address.port}/`, requests, world, close: () => (server.closeAllConnections(), server.close()) };
+}
+
+function makeWorld(scenario) {
+  const start = Date.now() * 1e6 - 120e9;
+  const sessions = scenario === "empty" ? [] : makeSessions(start, scenario === "live" ? "live" : "ended");
+  const tree = makeTree({ seed: 42, ...scenarios[scenario] });
+  return { scenario, sessions, threads: makeThreads(sessions, 5), tree, generation: 1, failing: scenario === "error" };
+}
+
+function answerFile(url, response) {
+  const path = normalize(join(root, url.pathname === "/" ? "index.html" : url.pathname));
+  if (!path.startsWith(root) || !existsSync(path) || !statSync(path).isFile()) {
+    response.writeHead(404).end("not found");
+    return;
+  }
+  response.writeHead(200, {
+    "Content-Type": types[extname(path)] ?? "application/octet-stream",
+    "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache",
+  });
+  createReadStream(path).pipe(response);
+}
+
+function answerApi(world, request, url, response) {
+  const send = (status, body) => response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+  const fail = (status, code, message) => send(status, { error: { code, message } });
+  if (request.headers.authorization !== `Bearer ${token}`) return fail(401, "unauthorized", "token required");
+  const route = url.pathname.slice("/api/v1/".length);
+  if (world.failing && route !== "sessions") return fail(500, "io", "disk I/O error while reading chunk 17");
+  if (!routes[route]) return fail(404, "not_found", "no such endpoint");
+  if (world.delayMs) return setTimeout(() => send(200, routes[route](world, url.searchParams)), world.delayMs);
+  return send(200, routes[route](world, url.searchParams));
+}
+
+const routes = {
+  meta: (world) => {
+    if (world.scenario === "live") advance(world);
+    return { schema: 1, version: "0.1.0", db: "mock.db", generation: world.generation, sessions: world.sessions.length };
+  },
+  sessions: (world) => ({ schema: 1, sessions: world.sessions }),
+  threads: (world, params) => ({ schema: 1, threads: world.threads.filter((thread) => inSessions(params, thread.session_id)) }),
+  timeline: (world, params) => {
+    const sessions = world.sessions.filter((session) => inSessions(params, session.id));
+    const threads = world.threads.filter((thread) => inSessions(params, thread.session_id))
+      .map((thread) => (world.scenario === "idle" ? { ...thread, busy: 0 } : thread));
+    const from = Number(params.get("from") ?? Math.min(...sessions.map((session) => session.start_ns)));
+    const to = Number(params.get("to") ?? Math.max(...sessions.map((session) => session.end_ns)));
+    return makeTimeline(sessions, threads, Number(params.get("bins")), from, to);
+  },
+  flamegraph: (world, params) => {
+    const tree = selected(world, params);
+    const nodeCount = tree.nodes.parent.length;
+    const { functions, nodes, total_ns, samples, hidden } = prune(tree, minNs(tree, params));
+    return {
+      schema: 1, metric: params.get("metric"), unit: "ns", total_ns, samples, lost: 3,
+      ...times(world, params), node_count: nodeCount, shown: nodes.parent.length, hidden_ns: hidden, functions, nodes,
+    };
+  },
+  top: (world, params) => topOf(selected(world, params), Number(params.get("limit"))),
+};
+
+function inSessions(params, id) {
+  const wanted = params.get("session");
+  return !wanted || wanted.split(",").includes(String(id));
+}
+
+/** Times before the recording hold nothing; a thread, or a range, holds less. */
+function selected(world, params) {
+  if (world.scenario === "idle" && params.get("metric") === "cpu") return makeTree({ size: 1, samples: 0, seed: 1 });
+  if (!params.get("thread") && !params.get("from") && params.get("metric") !== "cpu") return world.tree;
+  const { size, samples } = scenarios[world.scenario];
+  return makeTree({ size: size / 3, samples: Math.round(samples / 3), seed: 43 });
+}
+
+/** As many nodes as allowed: the lightest go first. */
+function minNs(tree, params) {
+  const most = Number(params.get("max_nodes"));
+  const least = Number(params.get("min_ns") ?? 0);
+  if (!most || tree.nodes.parent.length <= most) return least;
+  const sorted = Float64Array.from(tree.nodes.total_ns).sort();
+  return Math.max(least, sorted[sorted.length - most] + 1);
+}
+
+function times(world, params) {
+  const chosen = world.sessions.filter((session) => inSessions(params, session.id));
+  return {
+    from_ns: Number(params.get("from") ?? Math.min(...chosen.map((session) => session.start_ns))),
+    to_ns: Number(params.get("to") ?? Math.max(...chosen.map((session) => session.end_ns))),
+  };
+}
+
+function advance(world) {
+  world.generation++;
+  world.sessions[0].end_ns += 1e9;
+  world.sessions[0].samples += 400;
+  world.tree = makeTree({ seed: 42, size: 800, samples: 4200 + world.generation * 400 });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { url } = await startMock(process.argv[2] ?? "normal", Number(process.argv[3] ?? 0));
+  console.log(`${url}#t=${token}`);
+}
