@@ -50,7 +50,7 @@ void *pl_arena_alloc(struct pl_arena *arena, size_t size)
     const size_t align = alignof(max_align_t);
     if (size > SIZE_MAX / 2)
         return NULL;
-    size = (size + align - 1) & ~(align - 1);
+    size = size ? (size + align - 1) & ~(align - 1) : align;
     if (size > arena->free_bytes) {
         size_t bytes = size > BLOCK_BYTES / 4 ? size : BLOCK_BYTES;
         unsigned char *fresh = add_block(arena, bytes);

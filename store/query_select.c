@@ -204,7 +204,10 @@ enum pl_status pl_select_slots(struct pl_store *store,
                                struct pl_selected *selected_out, struct pl_error *err)
 {
     struct select select = {.store = store, .selection = selection, .visitor = visitor};
-    select.bins = (struct pl_bins){open_from(selection), open_to(selection), 0};
+    select.bins = (struct pl_bins){.from_ns = open_from(selection),
+                                   .to_ns = open_to(selection),
+                                   .open_from = !selection->from_ns,
+                                   .open_to = !selection->to_ns};
     select.bins.bin_ns = select.bins.to_ns - select.bins.from_ns;
     if (bins)
         select.bins = *bins;
@@ -259,7 +262,8 @@ enum pl_status pl_select_range(struct pl_store *store,
     enum pl_status status = ask(store, PL_SQL_SELECT_RANGE, selection, values, err);
     if (status != PL_OK)
         return status;
-    struct pl_bins open = {open_from(selection), open_to(selection), 0};
+    struct pl_bins open = {.from_ns = open_from(selection),
+                           .to_ns = open_to(selection)};
     *range_out = (struct pl_selected){0};
     if (values[0] < values[1])
         extend(range_out, values[0], values[1], &open);

@@ -14,9 +14,12 @@
 
 #define PL_BIN_NONE UINT32_MAX
 
-/* Equal bins from from_ns on; a sample belongs to the one its time is in. */
+/* Equal bins from from_ns on; a sample belongs to the one its time is in. At an open
+ * end the bin there takes all that lies beyond: stored times are rounded and may
+ * stick out of what their part says. */
 struct pl_bins {
     int64_t from_ns, to_ns, bin_ns;
+    bool open_from, open_to;
 };
 
 /* Which bin tick i is in, PL_BIN_NONE outside; the same bin lasts until next[i]. */

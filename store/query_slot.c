@@ -61,8 +61,16 @@ enum pl_status pl_part_read(const struct pl_stmt *stmt, struct pl_part_row *part
 
 static uint32_t bin_of(const struct pl_bins *bins, int64_t time_ns)
 {
-    if (time_ns < bins->from_ns || time_ns >= bins->to_ns)
-        return PL_BIN_NONE;
+    if (time_ns < bins->from_ns) {
+        if (!bins->open_from)
+            return PL_BIN_NONE;
+        time_ns = bins->from_ns;
+    }
+    if (time_ns >= bins->to_ns) {
+        if (!bins->open_to)
+            return PL_BIN_NONE;
+        time_ns = bins->to_ns - 1;
+    }
     return (uint32_t)(((uint64_t)time_ns - (uint64_t)bins->from_ns) /
                       (uint64_t)bins->bin_ns);
 }
