@@ -1,0 +1,132 @@
+#include "process/normalize.h"
+
+#include "process/paths.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return text && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path;
+}
+
+static bool matches(const struct pl_normal_frame *frame, const char *const *prefixes,
+                    size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (prefixes[i][0] && (has_prefix(frame->function, prefixes[i]) ||
+                               has_prefix(frame->module, prefixes[i]) ||
+                               has_prefix(base_name(frame->module), prefixes[i]) ||
+                               has_prefix(frame->file, prefixes[i])))
+            return true;
+    return false;
+}
+
+static bool in_packages(const char *path)
+{
+    return path && (strstr(path, "/site-packages/") || strstr(path, "/dist-packages/"));
+}
+
+static bool under_any(const char *path, const char *const *folders)
+{
+    for (; path && *folders; folders++)
+        if (pl_path_under(path, *folders))
+            return true;
+    return false;
+}
+
+/* What came with the system or the compiler, and the recorder itself. */
+static bool is_system(const struct pl_normal_frame *frame)
+{
+    static const char *const libraries[] = {"/lib",       "/lib32",      "/lib64",
+                                            "/libx32",    "/usr/lib",    "/usr/lib32",
+                                            "/usr/lib64", "/usr/libx32", NULL};
+    static const char *const sources[] = {"/usr/include", "/usr/lib", "/usr/lib64",
+                                          "/usr/src",     "/rustc",   NULL};
+    return under_any(frame->module, libraries) || under_any(frame->file, sources) ||
+           has_prefix(frame->module, "[vdso]") ||
+           has_prefix(frame->module, "[vsyscall]") ||
+           has_prefix(base_name(frame->module), "libproflite");
+}
+
+int8_t pl_normalize_in_app(const struct pl_normalize_options *options,
+                           const struct pl_normal_frame *frame)
+{
+    const char *root = options->project_root;
+    if (frame->in_app == 0 || frame->in_app == 1)
+        return frame->in_app;
+    if (matches(frame, options->in_app_include, options->in_app_include_count))
+        return 1;
+    if (matches(frame, options->in_app_exclude, options->in_app_exclude_count))
+        return 0;
+    if (in_packages(frame->file) || in_packages(frame->module))
+        return 0;
+    if (root && *root &&
+        ((frame->file && pl_path_under(frame->file, root)) ||
+         (frame->module && pl_path_under(frame->module, root))))
+        return 1;
+    if (is_system(frame))
+        return 0;
+    return frame->module && *frame->module ? 1 : -1;
+}
+
+char *pl_normalize_file(const struct pl_normalize_options *options, const char *file)
+{
+    const char *root = options->project_root;
+    if (!file || !*file)
+        return strdup("");
+    if (file[0] != '/' && !strstr(file, "/../") && !has_prefix(file, "./"))
+        return strdup(file); /* "<string>", "node:fs", "http://…": not ours to clean */
+    char *clean = pl_path_join(NULL, file);
+    if (!clean || !root || !*root || strcmp(root, "/") == 0 ||
+        !pl_path_under(clean, root))
+        return clean;
+    size_t skip = strlen(root);
+    while (clean[skip] == '/')
+        skip++;
+    if (!clean[skip])
+        return clean;
+    memmove(clean, clean + skip, strlen(clean + skip) + 1);
+    return clean;
+}
+
+void pl_normalized_deinit(struct pl_normalized *result)
+{
+    for (size_t i = 0; result->files && i < result->count; i++)
+        free(result->files[i]);
+    free(result->files);
+    free(result->rows);
+    *result = (struct pl_normalized){0};
+}
+
+enum pl_status pl_normalize(const struct pl_normalize_options *options,
+                            const struct pl_normal_frame_list *frames,
+                            struct pl_normalized *result_out, struct pl_error *err)
+{
+    size_t room = frames->count ? frames->count : 1;
+    struct pl_normalized result = {
+        .rows = calloc(room, sizeof result.rows[0]),
+        .files = calloc(room, sizeof result.files[0]),
+    };
+    if (!result.rows || !result.files)
+        goto fail;
+    for (; result.count < frames->count; result.count++) {
+        struct pl_normal_frame *row = &result.rows[result.count];
+        *row = frames->rows[result.count];
+        row->in_app = pl_normalize_in_app(options, row);
+        row->file = result.files[result.count] = pl_normalize_file(options, row->file);
+        if (!row->file)
+            goto fail;
+    }
+    *result_out = result;
+    return PL_OK;
+fail:
+    pl_normalized_deinit(&result);
+    return pl_error_set(err, PL_NOMEM, "out of memory");
+}

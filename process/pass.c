@@ -1,0 +1,244 @@
+#include "process/pass.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "process/symbolicate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Longer than the slowest single step of one chunk; renewed before each. */
+#define LEASE_MS 180000
+
+#define CATEGORY "profile_chunk"
+
+struct pl_pass {
+    struct pl_store *store;
+    struct pl_pass_options options;
+    struct pl_symbolizer *symbolizer;
+    struct pl_pass_counters counters;
+    char owner[PL_ID_TEXT + 24];
+};
+
+enum pl_status pl_pass_open(struct pl_store *store,
+                            const struct pl_pass_options *options,
+                            struct pl_pass **pass_out, struct pl_error *err)
+{
+    static const struct pl_pass_options defaults = {0};
+    struct pl_id id;
+    char text[PL_ID_TEXT];
+    struct pl_pass *pass = calloc(1, sizeof *pass);
+    if (!pass)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    pass->store = store;
+    pass->options = options ? *options : defaults;
+    enum pl_status status = pl_id_new(&id, err);
+    if (status == PL_OK)
+        status = pl_symbolizer_open(&pass->options.symbols, &pass->symbolizer, err);
+    if (status != PL_OK) {
+        pl_pass_close(pass);
+        return status;
+    }
+    pl_id_format(&id, text);
+    (void)snprintf(pass->owner, sizeof pass->owner, "%ld-%s", (long)getpid(), text);
+    *pass_out = pass;
+    return PL_OK;
+}
+
+void pl_pass_close(struct pl_pass *pass)
+{
+    if (!pass)
+        return;
+    pl_symbolizer_close(pass->symbolizer);
+    free(pass);
+}
+
+const struct pl_pass_counters *pl_pass_counters(const struct pl_pass *pass)
+{
+    return &pass->counters;
+}
+
+static enum pl_status renew_lease(struct pl_pass *pass, struct pl_error *err)
+{
+    return pl_pass_lease(pass->store, pass->owner, LEASE_MS, err);
+}
+
+/* ---- symbolicate ---- */
+
+static void count_symbolicated(struct pl_pass *pass,
+                               const struct pl_symbolicated *result)
+{
+    if (result->timed_out)
+        pass->counters.symbolicate_timeout++;
+    else if (!result->complete)
+        pass->counters.symbolicate_error++;
+    if (!result->complete)
+        pl_log(PL_LOG_WARN, "process", "symbolication incomplete: %s", result->message);
+    pass->counters.frames += result->count;
+    for (size_t i = 0; i < result->count; i++)
+        pass->counters.frames_named += result->frames[i].name_count > 0;
+}
+
+/* One round over the chunk's frames. `only_named`: those that have a status too,
+ * of which only what was found now is written. */
+static enum pl_status name_frames(struct pl_pass *pass, int64_t chunk_id,
+                                  bool only_named, bool *complete_out,
+                                  struct pl_error *err)
+{
+    struct pl_raw_frame_list raw = {0};
+    struct pl_symbolicated result = {0};
+    enum pl_status status =
+        pl_pass_raw_frames(pass->store, chunk_id, only_named, &raw, err);
+    if (status == PL_OK)
+        status = pl_symbolicate(pass->symbolizer, &raw, only_named, &result, err);
+    if (status == PL_OK) {
+        count_symbolicated(pass, &result);
+        *complete_out = result.complete;
+        status = pl_pass_put_names(pass->store, chunk_id, result.frames, result.count,
+                                   result.complete, result.error, result.status,
+                                   result.complete ? NULL : result.message, err);
+    }
+    pl_symbolicated_deinit(&result);
+    pl_raw_frame_list_deinit(&raw);
+    return status;
+}
+
+static enum pl_status symbolicate(struct pl_pass *pass,
+                                  const struct pl_pending_chunk *chunk,
+                                  struct pl_error *err)
+{
+    int64_t from_ns = pl_clock_mono_ns();
+    bool complete = false;
+    enum pl_status status = name_frames(pass, chunk->id, false, &complete, err);
+    if (status == PL_OK && pass->options.redo && complete)
+        status = name_frames(pass, chunk->id, true, &complete, err);
+    pass->counters.symbolicate_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
+    return status;
+}
+
+/* ---- normalize ---- */
+
+/* Native code is not obfuscated: nothing was done, and the flag says so. */
+static enum pl_status normalize(struct pl_pass *pass,
+                                const struct pl_pending_chunk *chunk,
+                                struct pl_error *err)
+{
+    int64_t from_ns = pl_clock_mono_ns();
+    struct pl_normal_frame_list frames = {0};
+    struct pl_normalized result = {0};
+    enum pl_status status = pl_pass_named_frames(pass->store, chunk->id, &frames, err);
+    if (status == PL_OK)
+        status = pl_normalize(&pass->options.normalize, &frames, &result, err);
+    if (status == PL_OK)
+        status = pl_pass_put_normal(pass->store, chunk->id, result.rows, result.count,
+                                    chunk->deobfuscated, err);
+    pl_normalized_deinit(&result);
+    pl_normal_frame_list_deinit(&frames);
+    pass->counters.normalize_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
+    return status;
+}
+
+/* ---- one chunk ---- */
+
+static enum pl_status finish(struct pl_pass *pass, int64_t chunk_id,
+                             const char *outcome, const char *reason,
+                             struct pl_error *err)
+{
+    bool duplicate = false;
+    enum pl_status status = pl_pass_finish(pass->store, chunk_id, CATEGORY, outcome,
+                                           reason, &duplicate, err);
+    if (status != PL_OK)
+        return status;
+    if (duplicate)
+        pass->counters.duplicates++;
+    else if (reason)
+        pass->counters.outcomes_invalid++;
+    else
+        pass->counters.outcomes_accepted++;
+    return PL_OK;
+}
+
+/* Data that a step cannot read is the chunk's fault and ends it; anything else
+ * (a full disk, no memory) is not, and the chunk waits for the next run. */
+static enum pl_status reject_if_broken(struct pl_pass *pass, int64_t chunk_id,
+                                       enum pl_status status, const char *reason,
+                                       bool *rejected_out, struct pl_error *err)
+{
+    *rejected_out = status == PL_INPUT;
+    if (status != PL_INPUT)
+        return status;
+    pl_log(PL_LOG_WARN, "process", "chunk %lld: %s", (long long)chunk_id,
+           err ? err->message : reason);
+    return finish(pass, chunk_id, "invalid", reason, err);
+}
+
+static enum pl_status run_chunk(struct pl_pass *pass,
+                                const struct pl_pending_chunk *chunk,
+                                struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    bool rejected = false;
+    pass->counters.chunks++;
+    if (!chunk->sampled) {
+        pass->counters.unsampled_profiles++;
+        return PL_OK; /* nothing more is made of it, and it has no outcome */
+    }
+    if (!chunk->symbolicated) {
+        status = symbolicate(pass, chunk, err);
+        status = reject_if_broken(pass, chunk->id, status,
+                                  "profiling_failed_symbolication", &rejected, err);
+        if (status == PL_OK)
+            status = renew_lease(pass, err);
+    }
+    if (status == PL_OK && !rejected && (!chunk->normalized || !chunk->symbolicated)) {
+        status = normalize(pass, chunk, err);
+        status = reject_if_broken(pass, chunk->id, status,
+                                  "profiling_failed_normalization", &rejected, err);
+    }
+    if (status == PL_OK && !rejected)
+        status = finish(pass, chunk->id, "accepted", NULL, err);
+    return status;
+}
+
+static bool stopped(const struct pl_pass *pass)
+{
+    return pass->options.stop && atomic_load(pass->options.stop);
+}
+
+static enum pl_status run_all(struct pl_pass *pass, struct pl_error *err)
+{
+    int64_t after_id = 0;
+    uint64_t done = 0;
+    for (;;) {
+        struct pl_pending_chunk chunk;
+        enum pl_status status = renew_lease(pass, err);
+        if (status == PL_OK)
+            status = pl_pass_next(pass->store, after_id, &chunk, err);
+        if (status == PL_OK)
+            status = run_chunk(pass, &chunk, err);
+        if (status != PL_OK)
+            return status == PL_NOT_FOUND ? PL_OK : status;
+        after_id = chunk.id;
+        done++;
+        if (pass->options.progress)
+            pass->options.progress(pass->options.progress_self, done);
+        if (stopped(pass))
+            return PL_OK;
+    }
+}
+
+enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
+{
+    enum pl_status status = renew_lease(pass, err);
+    if (status != PL_OK)
+        return status;
+    if (pass->options.redo)
+        status = pl_pass_redo_all(pass->store, err);
+    if (status == PL_OK)
+        status = run_all(pass, err);
+    pl_pass_release(pass->store, pass->owner);
+    return status;
+}

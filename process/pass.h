@@ -1,0 +1,61 @@
+/* The processing pass: raw chunk -> readable chunk.
+ *
+ *   sampled check ─▶ metadata ─▶ symbolicate ─▶ deobfuscate ─▶ normalize ─▶ outcome
+ *
+ * Each step is one transaction together with its flag, so the pass may be killed
+ * at any instruction and run again: steps whose flag is set are passed by, a chunk
+ * gets exactly one outcome. A failing or slow symbolication keeps the chunk, with
+ * the error stored beside it; only data that a step cannot read rejects it.
+ *
+ * One process at a time runs the pass on a file, under a lease in the store. */
+#ifndef PL_PROCESS_PASS_H
+#define PL_PROCESS_PASS_H
+
+#include "process/normalize.h"
+#include "process/symbolizer.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+struct pl_pass_options {
+    struct pl_symbolizer_options symbols;
+    struct pl_normalize_options normalize;
+    bool redo;               /* first mark every chunk as not symbolicated, and ask
+                                again for frames that have names */
+    const atomic_bool *stop; /* nullable: true ends the pass after this chunk */
+    void (*progress)(void *self, uint64_t chunks_done); /* nullable */
+    void *progress_self;
+};
+
+/* Names as in `proflite_task_<name>_total`. Only ever growing. */
+struct pl_pass_counters {
+    uint64_t chunks; /* taken up */
+    uint64_t missing_keys_debug_meta;
+    uint64_t missing_keys_profile;
+    uint64_t symbolicate_error;
+    uint64_t symbolicate_timeout;
+    uint64_t unsampled_profiles;
+    uint64_t outcomes_accepted;
+    uint64_t outcomes_invalid;
+    uint64_t duplicates; /* had an outcome already (a redo, a resend) */
+    uint64_t frames, frames_named;
+    uint64_t symbolicate_ns, normalize_ns; /* stage timers */
+};
+
+struct pl_pass;
+
+/* Ownership  borrows store, options and what they point to until close. Keeps its
+ * symbol worker from one run to the next.  Threads  those of the store. */
+PL_MUST_CHECK enum pl_status pl_pass_open(struct pl_store *store,
+                                          const struct pl_pass_options *options,
+                                          struct pl_pass **pass_out,
+                                          struct pl_error *err);
+void pl_pass_close(struct pl_pass *pass); /* NULL is fine */
+
+/* Everything there is to do now; OK when that is nothing.
+ * Errors  BUSY another process runs the pass; IO; NOMEM. What was done stays. */
+PL_MUST_CHECK enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err);
+
+const struct pl_pass_counters *pl_pass_counters(const struct pl_pass *pass);
+
+#endif
