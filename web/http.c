@@ -54,7 +54,7 @@ void pl_http_error_from(struct pl_http_error *error, const struct pl_error *err)
         const char *code;
     } answers[] = {
         [PL_OK] = {500, "internal"},
-        [PL_NOT_FOUND] = {404, "not_found"},
+        [PL_NOT_FOUND] = {503, "store_missing"},
         [PL_USAGE] = {400, "bad_request"},
         [PL_INPUT] = {500, "store_damaged"},
         [PL_IO] = {500, "store_io"},

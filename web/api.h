@@ -1,0 +1,31 @@
+/* API handlers: a store and parameters in, a JSON document out. They run on pool
+ * threads and know nothing of HTTP. Every answer's shape is in docs/API.md. */
+#ifndef PL_WEB_API_H
+#define PL_WEB_API_H
+
+#include "base/buf.h"
+#include "web/params.h"
+
+struct pl_api_call {
+    struct pl_selection selection;
+    const struct pl_params *params;
+    const char *db_path;
+    uint64_t generation;
+};
+
+/* Writes the whole document or fails; what is in `out` then is thrown away.
+ * Errors  USAGE parameters; others as the store's. */
+typedef enum pl_status pl_api_handler(struct pl_store *store,
+                                      const struct pl_api_call *call,
+                                      struct pl_buf *out, struct pl_error *err);
+
+pl_api_handler pl_api_meta;
+pl_api_handler pl_api_apps;
+pl_api_handler pl_api_health;
+pl_api_handler pl_api_sessions;
+pl_api_handler pl_api_threads;
+pl_api_handler pl_api_timeline;
+pl_api_handler pl_api_flamegraph;
+pl_api_handler pl_api_top;
+
+#endif

@@ -1,0 +1,284 @@
+/* Lifecycle of the server, and the one callback through which every request goes:
+ *
+ *   connection ─▶ CivetWeb worker: parses the head ─▶ handle_request
+ *                   guard ─▶ /api/: token ─▶ route ─▶ pool thread asks the store
+ *                         └▶ asset
+ *
+ * CivetWeb gets no document root, so nothing of its own file serving, directory
+ * listing, CGI or CORS is ever reached. It offers no way to bound a connection's
+ * time but a timeout on its head, so there are many workers: they cost little
+ * (100 KiB of stack, mostly untouched), and slow peers cannot take them all before
+ * their time is up. */
+#include "web/server.h"
+
+#include "base/log.h"
+#include "web/assets.h"
+#include "web/guard.h"
+#include "web/listen.h"
+#include "web/reply.h"
+#include "web/routes.h"
+#include "web/token.h"
+
+#include <civetweb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POOL_THREADS 4
+
+struct pl_server {
+    struct mg_context *context;
+    struct pl_pool *pool;
+    struct pl_guard guard;
+    char *db_path, *static_dir;
+    char token[PL_TOKEN_TEXT];
+    char url[160];
+};
+
+/* ---- requests ---- */
+
+/* /api/: token, then route. */
+static int answer_api(const struct pl_server *server,
+                      const struct pl_http_request *request,
+                      struct pl_http_response *response, char **owned_out,
+                      struct pl_http_error *error)
+{
+    const struct pl_route *route = pl_route_find(request);
+    int refused = pl_guard_check_token(&server->guard, request, error);
+    if (refused)
+        return refused;
+    if (!route)
+        return pl_http_error_set(error, 404, "not_found", "no such route");
+    return pl_route_run(route, server->pool, server->db_path, request, response,
+                        owned_out, error);
+}
+
+static int answer_asset(const struct pl_server *server,
+                        const struct pl_http_request *request,
+                        struct pl_http_response *response, char **owned_out,
+                        struct pl_http_error *error)
+{
+    const char *tag = pl_http_header(request, "If-None-Match");
+    int refused = pl_asset_get(server->static_dir, request, response, owned_out, error);
+    if (!refused && pl_http_etag_matches(tag, response->etag))
+        response->status = 304;
+    return refused;
+}
+
+/* Alive, without a word on what is stored. */
+static int answer_healthz(struct pl_http_response *response)
+{
+    static const char body[] = "{\"ok\":true}";
+    response->status = 200;
+    response->type = "application/json; charset=utf-8";
+    response->body = body;
+    response->body_len = sizeof body - 1;
+    return 0;
+}
+
+static void answer(const struct pl_server *server, struct mg_connection *conn,
+                   const struct pl_http_request *request)
+{
+    struct pl_http_response response = {0};
+    struct pl_http_error error = {0};
+    char *owned = NULL;
+    bool head = strcmp(request->method, "HEAD") == 0;
+    int refused = pl_guard_check(&server->guard, request, &error);
+    if (!refused && strcmp(request->target, "/healthz") == 0)
+        refused = answer_healthz(&response);
+    else if (!refused && strncmp(request->target, "/api/", 5) == 0)
+        refused = answer_api(server, request, &response, &owned, &error);
+    else if (!refused)
+        refused = answer_asset(server, request, &response, &owned, &error);
+    if (refused)
+        pl_reply_error(conn, &error, head);
+    else
+        pl_reply(conn, &response, head);
+    free(owned);
+}
+
+/* CivetWeb's begin_request: runs before anything of its own looks at the request. */
+static int handle_request(struct mg_connection *conn)
+{
+    const struct mg_request_info *info = mg_get_request_info(conn);
+    struct pl_http_header headers[MG_MAX_HEADERS];
+    struct pl_http_request request = {
+        .method = info->request_method,
+        .target = info->request_uri ? info->request_uri : "",
+        .query = info->query_string ? info->query_string : "",
+        .version = info->http_version,
+        .headers = headers,
+    };
+    /* One request a connection: nothing of a doubtful one is read as the next. */
+    mg_disable_connection_keep_alive(conn);
+    for (int i = 0; i < info->num_headers && i < MG_MAX_HEADERS; i++)
+        headers[request.header_count++] = (struct pl_http_header){
+            info->http_headers[i].name, info->http_headers[i].value};
+    answer(info->user_data, conn, &request);
+    return 1;
+}
+
+/* CivetWeb refused it before it was a request. */
+static int handle_error(struct mg_connection *conn, int status, const char *message)
+{
+    struct pl_http_error error;
+    (void)message; /* may quote the request */
+    mg_disable_connection_keep_alive(conn);
+    pl_http_error_set(&error, status, "bad_request", "the request was not understood");
+    pl_reply_error(conn, &error, false);
+    return 0;
+}
+
+static int log_line(const struct mg_connection *conn, const char *message)
+{
+    (void)conn;
+    pl_log(PL_LOG_DEBUG, "web", "%s", message);
+    return 1;
+}
+
+/* ---- lifecycle ---- */
+
+static enum pl_status start_civetweb(struct pl_server *server,
+                                     const struct pl_listen *where,
+                                     struct pl_error *err)
+{
+    char address[80], text[256] = "";
+    /* clang-format off */
+    const char *options[] = {
+        "listening_ports", address,
+        "num_threads", "256",
+        "connection_queue", "256",
+        "request_timeout_ms", "5000",
+        "max_request_size", "16384",
+        "tcp_nodelay", "1",
+        "enable_keep_alive", "no",
+        "decode_url", "no",
+        "enable_directory_listing", "no",
+        "enable_auth_domain_check", "no",
+        "access_control_allow_origin", "",
+        "access_control_allow_methods", "",
+        "access_control_allow_headers", "",
+        NULL,
+    };
+    /* clang-format on */
+    const struct mg_callbacks callbacks = {
+        .begin_request = handle_request,
+        .http_error = handle_error,
+        .log_message = log_line,
+        .log_access = log_line,
+    };
+    struct mg_init_data init = {&callbacks, server, options};
+    struct mg_error_data error = {.text = text, .text_buffer_size = sizeof text};
+    (void)snprintf(address, sizeof address, "%s:%u", where->host, where->port);
+    server->context = mg_start2(&init, &error);
+    if (!server->context)
+        return pl_error_set(
+            err, PL_IO,
+            "cannot listen on %s: %s; stop what listens there, or choose "
+            "a free port with --listen 127.0.0.1:0",
+            address, text[0] ? text : "the web server did not start");
+    return PL_OK;
+}
+
+static void set_guard(struct pl_server *server, const struct pl_listen *where)
+{
+    char name[256] = "";
+    server->guard.port = where->port;
+    server->guard.any_address = where->any;
+    server->guard.token = server->token[0] ? server->token : NULL;
+    pl_guard_allow(&server->guard, "127.0.0.1");
+    pl_guard_allow(&server->guard, "localhost");
+    pl_guard_allow(&server->guard, "[::1]");
+    pl_guard_allow(&server->guard, where->host);
+    if (!where->loopback && gethostname(name, sizeof name - 1) == 0)
+        pl_guard_allow(&server->guard, name);
+}
+
+static void set_url(struct pl_server *server, const struct pl_listen *where)
+{
+    (void)snprintf(server->url, sizeof server->url, "http://%s:%u/%s%s",
+                   where->any ? "127.0.0.1" : where->host, where->port,
+                   server->token[0] ? "#t=" : "", server->token);
+}
+
+static enum pl_status start(struct pl_server *server,
+                            const struct pl_server_options *options,
+                            struct pl_listen *where, struct pl_error *err)
+{
+    int reserved = -1;
+    enum pl_status status = PL_OK;
+    server->db_path = strdup(options->db_path);
+    if (options->static_dir)
+        server->static_dir = strdup(options->static_dir);
+    if (!server->db_path || (options->static_dir && !server->static_dir))
+        return pl_error_set(err, PL_NOMEM, "out of memory starting the server");
+    status = pl_listen_reserve(where, &reserved, err);
+    if (status == PL_OK && !options->no_token)
+        status = pl_token_load(options->db_path, server->token, err);
+    if (status == PL_OK)
+        status = pl_pool_start(options->db_path, POOL_THREADS, &server->pool, err);
+    if (status == PL_OK) {
+        set_guard(server, where);
+        set_url(server, where);
+        status = start_civetweb(server, where, err);
+    }
+    if (reserved >= 0)
+        close(reserved);
+    return status;
+}
+
+enum pl_status pl_server_start(const struct pl_server_options *options,
+                               struct pl_server **server_out, struct pl_error *err)
+{
+    struct pl_listen where;
+    enum pl_status status =
+        pl_listen_parse(options->listen ? options->listen : "127.0.0.1", &where, err);
+    if (status != PL_OK)
+        return status;
+    if (options->no_token && !where.loopback)
+        return pl_error_set(err, PL_USAGE,
+                            "--no-token would open %s to everybody who can reach %s: "
+                            "leave it out, or listen on 127.0.0.1",
+                            options->db_path, where.host);
+    struct pl_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return pl_error_set(err, PL_NOMEM, "out of memory starting the server");
+    status = start(server, options, &where, err);
+    if (status != PL_OK) {
+        pl_server_stop(server);
+        return status;
+    }
+    *server_out = server;
+    return PL_OK;
+}
+
+const char *pl_server_url(const struct pl_server *server)
+{
+    return server->url;
+}
+
+int pl_server_port(const struct pl_server *server)
+{
+    return server->guard.port;
+}
+
+const char *pl_server_token(const struct pl_server *server)
+{
+    return server->token;
+}
+
+void pl_server_stop(struct pl_server *server)
+{
+    if (!server)
+        return;
+    if (server->pool)
+        pl_pool_interrupt(server->pool);
+    if (server->context)
+        mg_stop(server->context);
+    pl_pool_stop(server->pool);
+    free(server->db_path);
+    free(server->static_dir);
+    free(server);
+}

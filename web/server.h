@@ -1,0 +1,41 @@
+/* The web server: viewer, API and, in the background, the processing pass.
+ *
+ *   pl_server_start(&options, &server, err);
+ *   puts(pl_server_url(server));
+ *   ... wait ...
+ *   pl_server_stop(server);
+ */
+#ifndef PL_WEB_SERVER_H
+#define PL_WEB_SERVER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct pl_server;
+
+struct pl_server_options {
+    const char *listen;     /* NULL: 127.0.0.1:7717; see web/listen.h */
+    const char *db_path;    /* need not exist yet */
+    const char *static_dir; /* NULL: the viewer inside the binary */
+    bool no_token;          /* on loopback only */
+};
+
+/* Returns once connections are accepted.
+ * Ownership  the server is the caller's, to stop; options are copied.
+ * Errors  USAGE options that make no sense; IO the address is taken or forbidden,
+ * or the token cannot be read; UNSUPPORTED; NOMEM. */
+PL_MUST_CHECK enum pl_status pl_server_start(const struct pl_server_options *options,
+                                             struct pl_server **server_out,
+                                             struct pl_error *err);
+
+/* "http://127.0.0.1:PORT/#t=TOKEN"; lives as long as the server. */
+const char *pl_server_url(const struct pl_server *server);
+int pl_server_port(const struct pl_server *server);
+const char *pl_server_token(const struct pl_server *server); /* "" if none wanted */
+
+/* Ends connections and threads. A request being sent may delay it by 2 s, a query
+ * that runs by as long as it takes. NULL is fine. */
+void pl_server_stop(struct pl_server *server);
+
+#endif
