@@ -133,4 +133,13 @@ struct pl_chunk_sink {
                                   struct pl_error *err);
 };
 
+/* The writer of the store at `path` (created if missing) as a sink of its own, for
+ * a caller that knows no more of the store than this header. The caller's thread
+ * only.  Errors  as pl_store_open (store/store.h). */
+PL_MUST_CHECK enum pl_status pl_chunk_sink_open(const char *path,
+                                                struct pl_chunk_sink *sink_out,
+                                                void **handle_out,
+                                                struct pl_error *err);
+void pl_chunk_sink_close(void *handle); /* NULL is fine; the sink is gone then */
+
 #endif
