@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/launch.h"
 #include "cli/options.h"
+#include "cli/pass_run.h"
 #include "cli/supervise.h"
 #include "cli/target.h"
 #include "cli/term.h"
@@ -20,9 +21,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define STEP_MS    50
-#define DEFAULT_HZ 101
-#define MAX_HZ     1000
+#define STEP_MS          50
+#define DEFAULT_HZ       101
+#define MAX_HZ           1000
+#define PASS_PATIENCE_MS 10000 /* another recorder may be at it, for all of us */
 
 enum { OPT_MODE, OPT_HZ, OPT_NAME, OPT_OUTPUT, OPT_ANYWAY };
 
@@ -296,9 +298,24 @@ static void summarize(struct record *r)
                pl_cli_db_flag(r->cli));
 }
 
+static void process(struct record *r)
+{
+    struct pl_error err = {0};
+    struct pl_pass_result result;
+    enum pl_status status =
+        pl_cli_pass_run(r->store, false, PASS_PATIENCE_MS, &result, &err);
+    if (status)
+        pl_cli_say("record: %s; names will come with: proflite%s process", err.message,
+                   pl_cli_db_flag(r->cli));
+    else if (result.stopped)
+        pl_cli_say("record: not all is named yet; proflite%s process goes on",
+                   pl_cli_db_flag(r->cli));
+}
+
 static void finish(struct record *r)
 {
     struct pl_error err = {0};
+    process(r);
     if (pl_store_checkpoint(r->store, &err) != PL_OK && err.status != PL_BUSY)
         pl_cli_say("record: %s", err.message);
     summarize(r);

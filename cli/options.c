@@ -68,8 +68,7 @@ static int set_global(struct pl_options *o, int index)
     } else if (strcmp(name, "json") == 0) {
         o->cli->json = true;
     } else if (strcmp(name, "version") == 0) {
-        pl_help_version(stdout, o->cli->json);
-        return done(o, PL_EXIT_OK);
+        o->version = true;
     } else {
         if (o->command)
             pl_help_command(stdout, o->command);
@@ -181,6 +180,10 @@ static int missing_value(struct pl_options *o)
 static int finish(struct pl_options *o)
 {
     o->first_operand = optind;
+    if (o->version) {
+        pl_help_version(stdout, o->cli->json);
+        return done(o, PL_EXIT_OK);
+    }
     if (o->command && o->cli->json && !o->command->json)
         return done(o, pl_cli_usage(o->command, "has no --json"));
     return PL_OPTIONS_END;

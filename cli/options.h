@@ -23,6 +23,7 @@ struct pl_options {
     const char *value; /* of the option just returned */
     int first_operand;
     int exit_code;
+    bool version;                       /* asked for */
     struct pl_selection_args selection; /* of a command that selects */
     struct option longs[PL_OPTIONS_MAX];
     char shorts[2 * PL_OPTIONS_MAX + 4];

@@ -1,0 +1,158 @@
+/* serve: the viewer and its API on this machine, until INT or TERM.
+ *
+ * The signals are blocked before the server's threads are made, so that only this
+ * thread ever takes one. */
+#include "cli/options.h"
+#include "web/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OPT_LISTEN, OPT_OPEN, OPT_NO_TOKEN, OPT_STATIC_DIR };
+
+static const struct pl_option options[] = {
+    [OPT_LISTEN] = {"listen", 0, "HOST:PORT",
+                    "where to listen (127.0.0.1:7717); port 0 takes a free one"},
+    [OPT_OPEN] = {"open", 0, NULL, "open it in the browser"},
+    [OPT_NO_TOKEN] = {"no-token", 0, NULL,
+                      "whoever reaches the port may look (loopback)"},
+    [OPT_STATIC_DIR] = {"static-dir", 0, "DIR", "the viewer's files from there"},
+    {NULL, 0, NULL, NULL},
+};
+
+extern char **environ;
+
+/* The browser, found as desktops want it found. Its helper may live on. */
+static void open_browser(const char *url, const sigset_t *mask)
+{
+    static char name[] = "xdg-open";
+    char address[256];
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    snprintf(address, sizeof address, "%s", url);
+    char *argv[] = {name, address, NULL};
+    if (posix_spawnattr_init(&attributes) != 0)
+        return;
+    if (posix_spawn_file_actions_init(&actions) != 0) {
+        posix_spawnattr_destroy(&attributes);
+        return;
+    }
+    int error = posix_spawnattr_setsigmask(&attributes, mask);
+    if (!error)
+        error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    if (!error) /* what it prints is not our data */
+        error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null",
+                                                 O_WRONLY, 0);
+    if (!error)
+        error = posix_spawnp(&pid, name, &actions, &attributes, argv, environ);
+    if (error)
+        pl_cli_say("serve: cannot run xdg-open (%s); open the address yourself",
+                   strerror(error));
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+}
+
+/* False with *exit_code when there is nothing to serve. */
+static bool read_arguments(struct pl_options *parser, struct pl_server_options *server,
+                           bool *browser, int *exit_code)
+{
+    int option;
+    while ((option = pl_options_next(parser)) >= 0) {
+        if (option == OPT_LISTEN)
+            server->listen = parser->value;
+        else if (option == OPT_OPEN)
+            *browser = true;
+        else if (option == OPT_NO_TOKEN)
+            server->no_token = true;
+        else
+            server->static_dir = parser->value;
+    }
+    bool go = option == PL_OPTIONS_END && pl_options_no_operands(parser);
+    *exit_code = parser->exit_code;
+    return go;
+}
+
+/* A file that is there must be a store; one that is not may still come. */
+static enum pl_status check_store(struct pl_cli *cli, const char *path,
+                                  struct pl_error *err)
+{
+    struct pl_store *store = NULL;
+    enum pl_status status = pl_store_open(path, PL_STORE_READ, &store, err);
+    pl_store_close(store);
+    if (status != PL_NOT_FOUND)
+        return status;
+    pl_cli_say("serve: no store at %s yet; make it with: proflite%s record -- CMD",
+               path, pl_cli_db_flag(cli));
+    return PL_OK;
+}
+
+static void wait_for_signal(const sigset_t *signals)
+{
+    int number;
+    while (sigwait(signals, &number) == EINTR)
+        continue;
+}
+
+static enum pl_status serve(const struct pl_server_options *server_options,
+                            bool browser, struct pl_error *err)
+{
+    struct pl_server *server = NULL;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    enum pl_status status = pl_server_start(server_options, &server, err);
+    if (!status) {
+        if (puts(pl_server_url(server)) < 0 || fflush(stdout) != 0)
+            pl_cli_say("serve: cannot write the address: %s", strerror(errno));
+        if (browser)
+            open_browser(pl_server_url(server), &before);
+        wait_for_signal(&signals);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL); /* a second Ctrl-C need not wait */
+    pl_server_stop(server);
+    return status;
+}
+
+static int run(struct pl_cli *cli, int argc, char **argv)
+{
+    struct pl_options parser;
+    struct pl_server_options server = {0};
+    struct pl_error err = {0};
+    enum pl_status status = PL_OK;
+    bool browser = false;
+    int exit_code = PL_EXIT_OK;
+    pl_options_init(&parser, cli, &pl_cmd_serve, argc, argv);
+    if (read_arguments(&parser, &server, &browser, &exit_code)) {
+        server.db_path = pl_cli_db(cli, &err);
+        status = server.db_path ? check_store(cli, server.db_path, &err) : PL_USAGE;
+        if (!status)
+            status = serve(&server, browser, &err);
+        if (status)
+            exit_code = pl_cli_fail(&err);
+    }
+    pl_options_deinit(&parser);
+    return exit_code;
+}
+
+const struct pl_command pl_cmd_serve = {
+    .name = "serve",
+    .synopsis = "[OPTIONS]",
+    .summary = "Show the store in a browser",
+    .details = "Prints one line, the address; INT and TERM end it. New recordings are\n"
+               "processed and appear by themselves.",
+    .examples = "proflite serve --open\n"
+                "proflite --db run.db serve --listen 127.0.0.1:0\n",
+    .options = options,
+    .run = run,
+};

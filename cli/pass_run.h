@@ -1,0 +1,20 @@
+/* The processing pass as commands run it: patient with another process that holds
+ * the lease, with progress on a terminal, and ended by INT or TERM between two
+ * chunks (a second one ends this process as usual). */
+#ifndef PL_CLI_PASS_RUN_H
+#define PL_CLI_PASS_RUN_H
+
+#include "process/pass.h"
+
+struct pl_pass_result {
+    struct pl_pass_counters counters;
+    bool stopped; /* by a signal, before everything was done */
+};
+
+/* Errors  BUSY after waiting `patience_ms`; else the pass's. */
+PL_MUST_CHECK enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo,
+                                             int patience_ms,
+                                             struct pl_pass_result *result_out,
+                                             struct pl_error *err);
+
+#endif
