@@ -6,7 +6,6 @@
 #include "formats/svg.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,7 +107,9 @@ static enum pl_status print_view(const struct flame *flame, bool json,
     double percent = flame->min_percent;
     if (percent < 0)
         percent = json ? 0 : DEFAULT_MIN_PERCENT;
-    int64_t min_ns = (int64_t)ceil((double)profile->total_ns * percent / 100);
+    double least = (double)profile->total_ns * percent / 100;
+    int64_t min_ns = (int64_t)least;
+    min_ns += (double)min_ns < least; /* rounded up */
     enum pl_status status =
         pl_flame_view_init(&view, profile, min_ns, (uint32_t)flame->depth, err);
     if (!status)
