@@ -16,7 +16,7 @@ struct pl_capture_options {
     bool cpu_mode;
     bool follow_fork; /* the child of a fork starts a session of its own */
     int hidden_tid;   /* a thread never to sample (the app's drain thread); 0 none */
-    uint8_t session_id[16];
+    uint8_t session_id[16]; /* all zero: a random one */
 };
 
 /* 0, or a negative errno. Nothing is left behind after an error. One capture per
@@ -31,5 +31,14 @@ void pl_capture_stop(void);
 void pl_capture_hide_thread(int tid);
 
 bool pl_capture_running(void);
+
+/* What is about to become of the process, told by the preload library; each does
+ * nothing in a process that is not the one captured (the child of a vfork shares
+ * its memory). Signals  safe. */
+void pl_capture_exiting(int status); /* it ends with this status */
+void pl_capture_execing(void);       /* another program takes its place... */
+void pl_capture_exec_failed(void);   /* ...or did not */
+void pl_capture_maps_changed(void);  /* a library was unloaded */
+void pl_capture_names_changed(void); /* a thread was renamed */
 
 #endif

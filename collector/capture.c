@@ -1,0 +1,503 @@
+/* Capture: lifecycle of the profiled process's side.
+ *
+ *   start:  memory -> segment file (hidden name) -> handler -> sampler -> rename
+ *   stop:   sampler ends (and waits for handlers) -> segment EXITED -> unmap
+ *   fork:   the signal is blocked around it; in the child all memory of the capture
+ *           reads as zero (MADV_WIPEONFORK) and the segment is not mapped
+ *           (MADV_DONTFORK), so that nothing of the parent's can be written there;
+ *           then the child starts a session of its own
+ *
+ * All state, tables and the sampler's stack are one mapping, made once in the life
+ * of a process and never given back: a handler may be using it. After the start
+ * nothing here runs but stop and fork. Only the segment's descriptor is open for a
+ * moment in the host's table. */
+#include "collector/capture.h"
+
+#include "collector/handler.h"
+#include "collector/sampler.h"
+#include "collector/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STACK_BYTES (128u * 1024)
+#define GUARD_BYTES 4096u
+#define TLS_BYTES   8192u
+#define NAME_BYTES  64u
+
+/* The one mapping; the code map follows it on a page of its own. */
+struct memory {
+    uint8_t guard[GUARD_BYTES];
+    uint8_t stack[STACK_BYTES];
+    /* What the thread register of the sampler points into: libc's functions would
+     * find zeros, not the host's data, if one ever looked. */
+    uint64_t tls[TLS_BYTES / 8];
+    struct pl_state state;
+    struct pl_sampler sampler;
+};
+
+/* Not wiped by fork: what a child needs to start a session of its own. */
+static struct {
+    struct memory *memory;
+    uint64_t memory_bytes;
+    struct pl_capture_options options; /* dir and app point to the copies below */
+    char dir[1024];
+    char app[64];
+    uint8_t session_id[16], parent_session_id[16];
+    bool fork_handlers;
+    int pid; /* that samples now; 0 none */
+} capture;
+
+/* The thread's wish while a fork of its own is under way. */
+static __thread bool unblock_after_fork __attribute__((tls_model("initial-exec")));
+
+/* The sampler's life as the kernel sees it: cleared, with a wake-up, at its end. */
+static _Atomic uint32_t sampler_alive;
+
+static void *memory_or_null(long address)
+{
+    return address < 0 && address > -4096 ? NULL : (void *)(uintptr_t)address;
+}
+
+/* ---- the bare thread ---- */
+
+/* long start_bare_thread(flags, stack_top, parent_tid, child_tid, tls, run, argument):
+ * clone(2), whose child calls run(argument) on the new stack and then ends itself. */
+long pl_start_bare_thread(unsigned long flags, void *stack_top, void *parent_tid,
+                          void *child_tid, void *tls, void (*run)(struct pl_sampler *),
+                          struct pl_sampler *argument);
+__asm__(".text\n"
+        ".hidden pl_start_bare_thread\n"
+        ".globl pl_start_bare_thread\n"
+        ".type pl_start_bare_thread, @function\n"
+        "pl_start_bare_thread:\n"
+        ".cfi_startproc\n"
+        "    mov  8(%rsp), %rax\n" /* argument */
+        "    sub  $16, %rsi\n"
+        "    mov  %r9, (%rsi)\n" /* run */
+        "    mov  %rax, 8(%rsi)\n"
+        "    mov  %rcx, %r10\n" /* the kernel's order: parent_tid child_tid tls */
+        "    mov  $56, %eax\n"
+        "    syscall\n"
+        "    test %rax, %rax\n"
+        "    jnz  1f\n"
+        "    .cfi_undefined rip\n"
+        "    xor  %ebp, %ebp\n"
+        "    pop  %rax\n"
+        "    pop  %rdi\n"
+        "    call *%rax\n"
+        "    xor  %edi, %edi\n"
+        "    mov  $60, %eax\n"
+        "    syscall\n"
+        "    hlt\n"
+        "1:  .cfi_restore rip\n"
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size pl_start_bare_thread, . - pl_start_bare_thread\n"
+        ".previous\n");
+
+static int start_sampler(struct memory *memory)
+{
+    struct pl_sampler *sampler = &memory->sampler;
+    uint64_t all = UINT64_MAX, mask = 0;
+    uint64_t *tls = memory->tls + TLS_BYTES / 16;
+    tls[0] = tls[2] =
+        (uint64_t)(uintptr_t)tls; /* as libc's thread block points to itself */
+    atomic_store(&sampler_alive, 1);
+    pl_sys4(SYS_rt_sigprocmask, SIG_SETMASK, PL_ARG(&all), PL_ARG(&mask), sizeof mask);
+    long tid =
+        pl_start_bare_thread(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                                 CLONE_SETTLS | CLONE_CHILD_CLEARTID,
+                             memory->stack + STACK_BYTES, NULL, &sampler_alive, tls,
+                             pl_sampler_run, sampler);
+    pl_sys4(SYS_rt_sigprocmask, SIG_SETMASK, PL_ARG(&mask), 0, sizeof mask);
+    if (tid < 0) {
+        atomic_store(&sampler_alive, 0);
+        return (int)tid;
+    }
+    /* Until it has closed its copies of the host's descriptors. */
+    while (!atomic_load(&sampler->ready) && atomic_load(&sampler_alive))
+        pl_sys4(SYS_futex, PL_ARG(&sampler->ready), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0,
+                0);
+    return atomic_load(&sampler->ready) == 1 ? 0 : -EIO;
+}
+
+static void join_sampler(struct memory *memory)
+{
+    uint32_t alive;
+    atomic_store(&memory->state.stop, 1);
+    pl_sys4(SYS_futex, PL_ARG(&memory->state.stop), FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
+            INT32_MAX, 0);
+    while ((alive = atomic_load(&sampler_alive)) != 0)
+        pl_sys4(SYS_futex, PL_ARG(&sampler_alive), FUTEX_WAIT, alive, 0);
+}
+
+/* ---- the segment ---- */
+
+/* Field 22 of /proc/self/stat, the one that tells this process from a later one of
+ * the same number. */
+static uint64_t read_pid_start(void)
+{
+    char text[1024];
+    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG("/proc/self/stat"),
+                      O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    long got = pl_sys3(SYS_read, fd, PL_ARG(text), sizeof text);
+    pl_sys3(SYS_close, fd, 0, 0);
+    long at = got > 0 ? got : 0;
+    while (at > 0 && text[at - 1] != ')')
+        at--;
+    int field = 2;
+    for (; at < got && field < 22; at++)
+        field += text[at] == ' ';
+    uint64_t value = 0;
+    for (; at < got && text[at] >= '0' && text[at] <= '9'; at++)
+        value = value * 10 + (uint64_t)(text[at] - '0');
+    return value;
+}
+
+static void fill_names(struct pl_segment *segment)
+{
+    long got = pl_sys3(SYS_readlink, PL_ARG("/proc/self/exe"), PL_ARG(segment->exe),
+                       sizeof segment->exe - 1);
+    const char *name = capture.app, *exe = segment->exe;
+    if (got < 0)
+        segment->exe[0] = '\0';
+    if (!*name) {
+        name = exe;
+        for (const char *c = exe; *c; c++) {
+            if (*c == '/')
+                name = c + 1;
+        }
+    }
+    for (size_t i = 0; name[i] && i < sizeof segment->app - 1; i++)
+        segment->app[i] = name[i];
+}
+
+static void fill_segment(struct pl_segment *segment, const struct pl_state *state)
+{
+    struct timespec mono, wall;
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    clock_gettime(CLOCK_REALTIME, &wall);
+    segment->magic = PL_SEG_MAGIC;
+    segment->version = PL_SEG_VERSION;
+    segment->header_bytes = sizeof *segment;
+    segment->pid = (uint32_t)state->pid;
+    segment->parent_pid = (uint32_t)pl_sys3(SYS_getppid, 0, 0, 0);
+    segment->pid_start = read_pid_start();
+    pl_copy(segment->session_id, capture.session_id, sizeof segment->session_id);
+    pl_copy(segment->parent_session_id, capture.parent_session_id,
+            sizeof segment->parent_session_id);
+    segment->cpu_mode = state->cpu_mode;
+    segment->period_ns = state->period_ns;
+    segment->mono_origin_ns = mono.tv_sec * INT64_C(1000000000) + mono.tv_nsec;
+    segment->wall_origin_ns = wall.tv_sec * INT64_C(1000000000) + wall.tv_nsec;
+    fill_names(segment);
+}
+
+/* "<dir>/.<pid>-<8 hex>.seg" or without the dot. */
+static void segment_path(char *path, const char *dot)
+{
+    char *at = pl_text_append(path, capture.dir);
+    at = pl_text_append(at, "/");
+    at = pl_text_append(at, dot);
+    at = pl_text_append_number(at, (uint64_t)capture.memory->state.pid);
+    at = pl_text_append(at, "-");
+    for (unsigned i = 0; i < 4; i++) {
+        *at++ = "0123456789abcdef"[capture.session_id[i] >> 4];
+        *at++ = "0123456789abcdef"[capture.session_id[i] & 15];
+    }
+    pl_text_append(at, ".seg");
+}
+
+/* Make the file, allocate it, map it. Returns its descriptor. */
+static int make_segment(struct pl_state *state, const char *path)
+{
+    const uint64_t bytes = (sizeof(struct pl_segment) + 4095) & ~UINT64_C(4095);
+    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path),
+                      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return (int)fd;
+    long result = pl_sys4(SYS_fallocate, fd, 0, 0, PL_ARG(bytes));
+    if (result == 0) {
+        long address = pl_sys6(SYS_mmap, 0, PL_ARG(bytes), PROT_READ | PROT_WRITE,
+                               MAP_SHARED, fd, 0);
+        state->segment = memory_or_null(address);
+        result = state->segment ? 0 : address;
+    }
+    if (result < 0) {
+        pl_sys3(SYS_unlink, PL_ARG(path), 0, 0);
+        pl_sys3(SYS_close, fd, 0, 0);
+        return (int)result;
+    }
+    state->segment_bytes = bytes;
+    pl_sys3(SYS_madvise, PL_ARG(state->segment), PL_ARG(bytes), MADV_DONTFORK);
+    return (int)fd;
+}
+
+static void unmap_segment(struct pl_state *state)
+{
+    for (unsigned i = 0; i < PL_SEG_MAX_THREADS; i++) {
+        uint8_t *ring = state->slots[i].ring.bytes;
+        if (ring && !atomic_load(&state->slots[i].busy)) {
+            state->slots[i].ring.bytes = NULL;
+            pl_sys3(SYS_munmap, PL_ARG(ring), PL_RING_BYTES, 0);
+        }
+    }
+    pl_sys3(SYS_munmap, PL_ARG(state->segment), PL_ARG(state->segment_bytes), 0);
+    state->segment = NULL;
+}
+
+/* ---- start and stop ---- */
+
+static int make_memory(void)
+{
+    uint64_t head = (sizeof(struct memory) + 4095) & ~UINT64_C(4095);
+    uint64_t bytes = (head + pl_codemap_bytes() + 4095) & ~UINT64_C(4095);
+    if (capture.memory) { /* once more in this process: all zero again */
+        pl_sys3(SYS_madvise, PL_ARG(capture.memory->stack), PL_ARG(bytes - GUARD_BYTES),
+                MADV_DONTNEED);
+        return 0;
+    }
+    long address = pl_sys6(SYS_mmap, 0, PL_ARG(bytes), PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct memory *memory = memory_or_null(address);
+    if (!memory)
+        return (int)address;
+    long result = pl_sys3(SYS_madvise, address, PL_ARG(bytes), MADV_WIPEONFORK);
+    if (result < 0) {
+        pl_sys3(SYS_munmap, address, PL_ARG(bytes), 0);
+        return (int)result;
+    }
+    pl_sys3(SYS_mprotect, address, GUARD_BYTES, PROT_NONE);
+    capture.memory = memory;
+    capture.memory_bytes = bytes;
+    return 0;
+}
+
+static int random_bytes(void *to, size_t bytes)
+{
+    long got = pl_sys3(SYS_getrandom, PL_ARG(to), PL_ARG(bytes), 0);
+    return got == (long)bytes ? 0 : -EIO;
+}
+
+static int make_ids(struct pl_sampler *sampler)
+{
+    uint64_t words[2], none = 0;
+    uint8_t any = 0;
+    if (random_bytes(words, sizeof words))
+        return -EIO;
+    uint64_t cookie = words[0] & PL_COOKIE_MASK;
+    atomic_compare_exchange_strong(&pl_state_cookie, &none,
+                                   cookie ? cookie : UINT64_C(1) << 32);
+    sampler->random = words[1] | 1;
+    for (unsigned i = 0; i < sizeof capture.session_id; i++)
+        any |= capture.session_id[i];
+    return any ? 0 : random_bytes(capture.session_id, sizeof capture.session_id);
+}
+
+/* An address in the program itself. */
+static uint64_t main_address(void)
+{
+    return getauxval(AT_PHDR);
+}
+
+static int start_session(void)
+{
+    char hidden[sizeof capture.dir + NAME_BYTES], path[sizeof capture.dir + NAME_BYTES];
+    int result = make_memory();
+    if (result < 0)
+        return result;
+    struct memory *memory = capture.memory;
+    struct pl_state *state = &memory->state;
+    struct pl_sampler *sampler = &memory->sampler;
+    state->pid = (int)pl_sys3(SYS_getpid, 0, 0, 0);
+    state->period_ns = capture.options.period_ns;
+    state->cpu_mode = capture.options.cpu_mode;
+    state->hidden_tid = capture.options.hidden_tid;
+    result = make_ids(sampler);
+    if (result < 0)
+        return result;
+    segment_path(hidden, ".");
+    segment_path(path, "");
+    int fd = make_segment(state, hidden);
+    if (fd < 0)
+        return fd;
+    fill_segment(state->segment, state);
+    sampler->state = state;
+    sampler->segment = state->segment;
+    sampler->segment_fd = fd;
+    sampler->codemap =
+        pl_codemap_init((uint8_t *)memory + ((sizeof *memory + 4095) & ~UINT64_C(4095)),
+                        state, capture.dir, main_address());
+    result = pl_handler_install();
+    if (result == 0) {
+        atomic_store(&pl_state_current, state);
+        result = start_sampler(memory);
+    }
+    pl_sys3(SYS_close, fd, 0, 0);
+    if (result == 0) {
+        atomic_store_explicit(&state->segment->state, PL_SEG_LIVE,
+                              memory_order_release);
+        result = (int)pl_sys3(SYS_rename, PL_ARG(hidden), PL_ARG(path), 0);
+        if (result < 0)
+            join_sampler(memory);
+    }
+    if (result < 0) {
+        atomic_store(&pl_state_current, NULL);
+        pl_sys3(SYS_unlink, PL_ARG(hidden), 0, 0);
+        unmap_segment(state);
+        return result;
+    }
+    capture.pid = state->pid;
+    return 0;
+}
+
+/* ---- fork ---- */
+
+static void set_signal_blocked(bool blocked, bool *was_blocked)
+{
+    uint64_t mask = 0, signal = UINT64_C(1) << (PL_SIGNAL - 1);
+    pl_sys4(SYS_rt_sigprocmask, blocked ? SIG_BLOCK : SIG_UNBLOCK, PL_ARG(&signal),
+            PL_ARG(&mask), sizeof mask);
+    if (was_blocked)
+        *was_blocked = (mask & signal) != 0;
+}
+
+static void before_fork(void)
+{
+    bool was_blocked;
+    set_signal_blocked(true, &was_blocked);
+    unblock_after_fork = !was_blocked;
+}
+
+static void after_fork_in_parent(void)
+{
+    if (unblock_after_fork)
+        set_signal_blocked(false, NULL);
+}
+
+static void after_fork_in_child(void)
+{
+    bool was_running = capture.pid != 0;
+    capture.pid = 0;
+    atomic_store(&pl_state_current, NULL);
+    atomic_store(&sampler_alive, 0);
+    pl_handler_after_fork();
+    if (was_running && capture.options.follow_fork) {
+        pl_copy(capture.parent_session_id, capture.session_id,
+                sizeof capture.session_id);
+        pl_zero(capture.session_id, sizeof capture.session_id);
+        capture.options.hidden_tid = 0;
+        start_session();
+    }
+    if (unblock_after_fork)
+        set_signal_blocked(false, NULL);
+}
+
+/* ---- the interface ---- */
+
+static bool copy_text(char *to, size_t size, const char *from)
+{
+    size_t length = from ? strnlen(from, size) : 0;
+    if (length >= size)
+        return false;
+    memcpy(to, from ? from : "", length);
+    to[length] = '\0';
+    return true;
+}
+
+int pl_capture_start(const struct pl_capture_options *options)
+{
+    if (pl_capture_running())
+        return -EALREADY;
+    if (!options->dir || options->dir[0] != '/' || options->period_ns <= 0 ||
+        !copy_text(capture.dir, sizeof capture.dir, options->dir))
+        return -EINVAL;
+    if (!copy_text(capture.app, sizeof capture.app, options->app))
+        capture.app[0] = '\0';
+    capture.options = *options;
+    memcpy(capture.session_id, options->session_id, sizeof capture.session_id);
+    memset(capture.parent_session_id, 0, sizeof capture.parent_session_id);
+    if (!capture.fork_handlers) {
+        int result =
+            pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+        if (result)
+            return -result;
+        capture.fork_handlers = true;
+    }
+    int saved = errno;
+    int result = start_session();
+    errno = saved;
+    return result;
+}
+
+bool pl_capture_running(void)
+{
+    return capture.pid && capture.pid == (int)pl_sys3(SYS_getpid, 0, 0, 0);
+}
+
+void pl_capture_stop(void)
+{
+    if (!pl_capture_running())
+        return;
+    struct pl_state *state = &capture.memory->state;
+    join_sampler(capture.memory);
+    atomic_store(&pl_state_current, NULL);
+    atomic_store_explicit(&state->segment->state, PL_SEG_EXITED, memory_order_release);
+    unmap_segment(state);
+    capture.pid = 0;
+}
+
+void pl_capture_hide_thread(int tid)
+{
+    capture.options.hidden_tid = tid;
+    if (pl_capture_running())
+        capture.memory->state.hidden_tid = tid;
+}
+
+void pl_capture_exiting(int status)
+{
+    if (!pl_capture_running())
+        return;
+    struct pl_segment *segment = capture.memory->state.segment;
+    atomic_store(&segment->exit_status, status & 0xff);
+    atomic_store_explicit(&segment->state, PL_SEG_EXITED, memory_order_release);
+}
+
+void pl_capture_execing(void)
+{
+    if (pl_capture_running())
+        atomic_store_explicit(&capture.memory->state.segment->state, PL_SEG_EXECED,
+                              memory_order_release);
+}
+
+void pl_capture_exec_failed(void)
+{
+    if (pl_capture_running())
+        atomic_store_explicit(&capture.memory->state.segment->state, PL_SEG_LIVE,
+                              memory_order_release);
+}
+
+void pl_capture_maps_changed(void)
+{
+    if (pl_capture_running())
+        atomic_store(&capture.memory->state.segment->maps_stale, 1);
+}
+
+void pl_capture_names_changed(void)
+{
+    if (pl_capture_running())
+        atomic_store(&capture.memory->state.names_stale, true);
+}

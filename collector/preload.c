@@ -1,0 +1,377 @@
+/* Preload: `proflite record` puts this library into every program it starts.
+ *
+ * The constructor starts the capture if PROFLITE_DIR says where to; without it, in a
+ * set-user-ID program, or when anything is missing, the library does nothing. It
+ * never prints.
+ *
+ * The functions here stand before libc's own. They keep three promises:
+ *   - the capture's signal stays deliverable and out of the host's sight
+ *   - the segment says how the process ended
+ *   - unloaded libraries and renamed threads are noticed soon
+ * Each calls libc's function for the work. A process that is not captured (the child
+ * of a vfork, for one, which shares our memory) gets libc's behaviour unchanged. */
+#include "collector/capture.h"
+#include "collector/handler.h"
+#include "collector/state.h"
+#include "collector/sys.h"
+
+#include <alloca.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#define EXPORT     __attribute__((visibility("default")))
+#define DEFAULT_HZ 101
+#define HIGHEST_HZ 1000
+
+/* libc's functions behind ours: found by the constructor, so that none is looked up
+ * in the child of a vfork or in a signal handler. Another library's constructor may
+ * call one earlier. */
+#define REAL_LIST(X)                                                                   \
+    X(sigaction, int, (int, const struct sigaction *, struct sigaction *))             \
+    X(signal, sighandler_t, (int, sighandler_t))                                       \
+    X(sysv_signal, sighandler_t, (int, sighandler_t))                                  \
+    X(siginterrupt, int, (int, int))                                                   \
+    X(sigprocmask, int, (int, const sigset_t *, sigset_t *))                           \
+    X(pthread_sigmask, int, (int, const sigset_t *, sigset_t *))                       \
+    X(sigwait, int, (const sigset_t *, int *))                                         \
+    X(sigwaitinfo, int, (const sigset_t *, siginfo_t *))                               \
+    X(sigtimedwait, int, (const sigset_t *, siginfo_t *, const struct timespec *))     \
+    X(execve, int, (const char *, char *const *, char *const *))                       \
+    X(execv, int, (const char *, char *const *))                                       \
+    X(execvp, int, (const char *, char *const *))                                      \
+    X(execvpe, int, (const char *, char *const *, char *const *))                      \
+    X(fexecve, int, (int, char *const *, char *const *))                               \
+    X(execveat, int, (int, const char *, char *const *, char *const *, int))           \
+    X(daemon, int, (int, int))                                                         \
+    X(dlclose, int, (void *))                                                          \
+    X(pthread_setname_np, int, (pthread_t, const char *))
+
+static struct {
+#define X(name, type, arguments) type(*name) arguments;
+    REAL_LIST(X)
+#undef X
+} real;
+
+static bool recording; /* set by the constructor, never changed after */
+
+static void find(void *pointer, const char *name)
+{
+    void *symbol = dlsym(RTLD_NEXT, name);
+    memcpy(pointer, &symbol, sizeof symbol);
+}
+
+static void find_all(void)
+{
+#define X(name, type, arguments)                                                       \
+    if (!real.name)                                                                    \
+        find(&real.name, #name);
+    REAL_LIST(X)
+#undef X
+}
+
+#define REAL(name) (real.name ? real.name : (find(&real.name, #name), real.name))
+
+/* ---- the signal's disposition ---- */
+
+static int host_sigaction(const struct sigaction *action, struct sigaction *old)
+{
+    int result = pl_handler_host_action(action, old);
+    if (result == 0)
+        return 0;
+    errno = -result;
+    return -1;
+}
+
+static sighandler_t host_signal(sighandler_t handler, int flags)
+{
+    struct sigaction action = {.sa_flags = flags}, old;
+    action.sa_handler = handler;
+    if (handler == SIG_ERR) {
+        errno = EINVAL;
+        return SIG_ERR;
+    }
+    return host_sigaction(&action, &old) ? SIG_ERR : old.sa_handler;
+}
+
+EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+    if (number == PL_SIGNAL && pl_handler_installed())
+        return host_sigaction(action, old);
+    return REAL(sigaction)(number, action, old);
+}
+
+EXPORT sighandler_t signal(int number, sighandler_t handler)
+{
+    if (number == PL_SIGNAL && pl_handler_installed())
+        return host_signal(handler, SA_RESTART);
+    return REAL(signal)(number, handler);
+}
+
+EXPORT sighandler_t bsd_signal(int number, sighandler_t handler);
+EXPORT sighandler_t bsd_signal(int number, sighandler_t handler)
+{
+    return signal(number, handler);
+}
+
+EXPORT sighandler_t ssignal(int number, sighandler_t handler)
+{
+    return signal(number, handler);
+}
+
+EXPORT sighandler_t sysv_signal(int number, sighandler_t handler)
+{
+    if (number == PL_SIGNAL && pl_handler_installed())
+        return host_signal(handler, (int)(SA_RESETHAND | SA_NODEFER));
+    return REAL(sysv_signal)(number, handler);
+}
+
+EXPORT sighandler_t __sysv_signal(int number, sighandler_t handler)
+{
+    return sysv_signal(number, handler);
+}
+
+EXPORT int siginterrupt(int number, int interrupts)
+{
+    if (number != PL_SIGNAL || !pl_handler_installed())
+        return REAL(siginterrupt)(number, interrupts);
+    struct sigaction action;
+    pl_handler_host_action(NULL, &action);
+    action.sa_flags =
+        interrupts ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
+    return host_sigaction(&action, NULL);
+}
+
+/* ---- the signal's mask ---- */
+
+/* The set without our signal; `copy` is the room for it. */
+static const sigset_t *without_ours(const sigset_t *set, sigset_t *copy)
+{
+    if (!recording || !set || sigismember(set, PL_SIGNAL) != 1)
+        return set;
+    *copy = *set;
+    sigdelset(copy, PL_SIGNAL);
+    return copy;
+}
+
+EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+    sigset_t copy;
+    if (how != SIG_UNBLOCK)
+        set = without_ours(set, &copy);
+    return REAL(sigprocmask)(how, set, old);
+}
+
+EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    sigset_t copy;
+    if (how != SIG_UNBLOCK)
+        set = without_ours(set, &copy);
+    return REAL(pthread_sigmask)(how, set, old);
+}
+
+EXPORT int sigwait(const sigset_t *set, int *number)
+{
+    sigset_t copy;
+    return REAL(sigwait)(without_ours(set, &copy), number);
+}
+
+EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+    sigset_t copy;
+    return REAL(sigwaitinfo)(without_ours(set, &copy), info);
+}
+
+EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info,
+                        const struct timespec *timeout)
+{
+    sigset_t copy;
+    return REAL(sigtimedwait)(without_ours(set, &copy), info, timeout);
+}
+
+/* ---- ends of a process ---- */
+
+EXPORT void _exit(int status)
+{
+    pl_capture_exiting(status);
+    for (;;)
+        pl_sys3(SYS_exit_group, status, 0, 0);
+}
+
+EXPORT void _Exit(int status)
+{
+    _exit(status);
+}
+
+/* libc's daemon() ends the parent with an _exit of its own. What the child of its
+ * fork finds as its parent's state does not matter to it. */
+EXPORT int daemon(int no_chdir, int no_close)
+{
+    pl_capture_exiting(0);
+    int result = REAL(daemon)(no_chdir, no_close);
+    pl_capture_exec_failed(); /* the fork failed, or: the child, already live */
+    return result;
+}
+
+static int exec_failed(int result)
+{
+    pl_capture_exec_failed();
+    return result;
+}
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    pl_capture_execing();
+    return exec_failed(REAL(execve)(path, argv, envp));
+}
+
+EXPORT int execv(const char *path, char *const argv[])
+{
+    pl_capture_execing();
+    return exec_failed(REAL(execv)(path, argv));
+}
+
+EXPORT int execvp(const char *file, char *const argv[])
+{
+    pl_capture_execing();
+    return exec_failed(REAL(execvp)(file, argv));
+}
+
+EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    pl_capture_execing();
+    return exec_failed(REAL(execvpe)(file, argv, envp));
+}
+
+EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    pl_capture_execing();
+    return exec_failed(REAL(fexecve)(fd, argv, envp));
+}
+
+EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[],
+                    int flags)
+{
+    pl_capture_execing();
+    return exec_failed(REAL(execveat)(dir, path, argv, envp, flags));
+}
+
+/* The arguments of an execl*() call as an array; `list` stands behind the first. */
+#define GATHER(argv, first, list)                                                      \
+    do {                                                                               \
+        va_list count_list;                                                            \
+        size_t count = 1;                                                              \
+        va_copy(count_list, list);                                                     \
+        while (va_arg(count_list, char *))                                             \
+            count++;                                                                   \
+        va_end(count_list);                                                            \
+        argv = alloca((count + 1) * sizeof *argv);                                     \
+        memcpy(argv, &(first), sizeof *argv);                                          \
+        for (size_t i = 1; i <= count; i++)                                            \
+            argv[i] = va_arg(list, char *);                                            \
+    } while (0)
+
+EXPORT int execl(const char *path, const char *arg, ...)
+{
+    char **argv;
+    va_list list;
+    va_start(list, arg);
+    GATHER(argv, arg, list);
+    va_end(list);
+    return execv(path, argv);
+}
+
+EXPORT int execlp(const char *file, const char *arg, ...)
+{
+    char **argv;
+    va_list list;
+    va_start(list, arg);
+    GATHER(argv, arg, list);
+    va_end(list);
+    return execvp(file, argv);
+}
+
+EXPORT int execle(const char *path, const char *arg, ...)
+{
+    char **argv;
+    va_list list;
+    va_start(list, arg);
+    GATHER(argv, arg, list);
+    char *const *envp = va_arg(list, char *const *);
+    va_end(list);
+    return execve(path, argv, envp);
+}
+
+/* ---- changes ---- */
+
+EXPORT int dlclose(void *handle)
+{
+    int result = REAL(dlclose)(handle);
+    if (recording)
+        pl_capture_maps_changed();
+    return result;
+}
+
+EXPORT int pthread_setname_np(pthread_t thread, const char *name)
+{
+    int result = REAL(pthread_setname_np)(thread, name);
+    if (recording)
+        pl_capture_names_changed();
+    return result;
+}
+
+/* ---- start ---- */
+
+static void at_exit(int status, void *unused)
+{
+    (void)unused;
+    pl_capture_exiting(status);
+}
+
+static int64_t period_from(const char *text)
+{
+    int64_t hz = 0;
+    for (const char *c = text ? text : ""; *c; c++) {
+        if (*c < '0' || *c > '9' || hz > HIGHEST_HZ)
+            return 1000000000 / DEFAULT_HZ;
+        hz = hz * 10 + (*c - '0');
+    }
+    if (hz < 1 || hz > HIGHEST_HZ)
+        hz = DEFAULT_HZ;
+    return 1000000000 / hz;
+}
+
+/* A signal mask outlives exec: our signal may come in blocked. */
+static void unblock_signal(void)
+{
+    uint64_t signal = UINT64_C(1) << (PL_SIGNAL - 1);
+    pl_sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, PL_ARG(&signal), 0, sizeof signal);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    int saved = errno;
+    find_all();
+    const char *dir = getenv("PROFLITE_DIR"), *mode = getenv("PROFLITE_MODE");
+    if (dir && *dir && !getauxval(AT_SECURE)) {
+        struct pl_capture_options options = {
+            .dir = dir,
+            .app = getenv("PROFLITE_APP"),
+            .period_ns = period_from(getenv("PROFLITE_HZ")),
+            .cpu_mode = mode && strcmp(mode, "cpu") == 0,
+            .follow_fork = true,
+        };
+        if (pl_capture_start(&options) == 0) {
+            unblock_signal();
+            on_exit(at_exit, NULL);
+            recording = true;
+        }
+    }
+    errno = saved;
+}

@@ -1,0 +1,171 @@
+/* Quiet capture: the stack of a blocked thread, taken without waking it.
+ *
+ * /proc/self/task/TID/syscall shows whether a thread runs and, if not, its SP and PC.
+ * Its stack is read through the kernel only: the thread may go on, or end, at any
+ * moment. A walk that raced with it gives a stack that was partly overwritten; the
+ * thread has then moved on, and its next tick corrects it.
+ *
+ * BP is not shown. Rules that find it on the stack make it known, see unwind.c. */
+#include "collector/sampler.h"
+
+#include "base/hash.h"
+#include "collector/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define MAX_OPEN    512 /* threads whose file is kept open */
+#define QUIET_MOVES 24u
+#define KNOWN_PC_SP 3u
+
+static bool open_syscall(struct pl_sampler *sampler, struct pl_slot *slot, int *fd_out)
+{
+    char path[64];
+    if (slot->syscall_fd >= 0) {
+        *fd_out = slot->syscall_fd;
+        return true;
+    }
+    char *at = pl_text_append(path, "/proc/self/task/");
+    at = pl_text_append_number(at, (uint64_t)slot->tid);
+    pl_text_append(at, "/syscall");
+    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path), O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    *fd_out = (int)fd;
+    if (fd < MAX_OPEN && sampler->live_count < MAX_OPEN)
+        slot->syscall_fd = (int)fd;
+    return true;
+}
+
+/* The last two words of the line, "... 0xSP 0xPC". */
+static bool parse_registers(const char *text, long length, uint64_t *sp, uint64_t *pc)
+{
+    uint64_t words[2] = {0, 0};
+    long at = length;
+    for (int i = 1; i >= 0; i--) {
+        while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '\n'))
+            at--;
+        for (unsigned shift = 0; at > 0 && text[at - 1] != ' ' && text[at - 1] != 'x';
+             at--, shift += 4) {
+            char c = text[at - 1];
+            unsigned digit = c >= 'a' ? (unsigned)(c - 'a') + 10 : (unsigned)(c - '0');
+            if (digit > 15 || shift > 60)
+                return false;
+            words[i] |= (uint64_t)digit << shift;
+        }
+        if (at < 2 || text[at - 1] != 'x')
+            return false;
+        at -= 2;
+    }
+    *sp = words[0];
+    *pc = words[1];
+    return *sp && *pc;
+}
+
+static enum pl_quiet read_registers(struct pl_sampler *sampler, struct pl_slot *slot,
+                                    uint64_t *sp, uint64_t *pc)
+{
+    char text[256];
+    int fd;
+    if (!open_syscall(sampler, slot, &fd))
+        return PL_QUIET_GONE;
+    long got = pl_sys4(SYS_pread64, fd, PL_ARG(text), sizeof text, 0);
+    if (fd != slot->syscall_fd)
+        pl_sys3(SYS_close, fd, 0, 0);
+    if (got <= 0)
+        return PL_QUIET_GONE;
+    if (text[0] == 'r') /* "running" */
+        return PL_QUIET_RUNNING;
+    return parse_registers(text, got, sp, pc) ? PL_QUIET_TAKEN : PL_QUIET_GONE;
+}
+
+static uint32_t put_registers(const struct pl_sampler *sampler,
+                              const struct pl_walk *walk,
+                              const struct pl_ring_space *space, struct pl_rec *rec)
+{
+    struct pl_registers registers = {
+        .pc = walk->pc, .sp = walk->sp, .pc_known = KNOWN_PC_SP};
+    uint32_t at = (uint32_t)(sizeof *rec + sizeof registers);
+    uint32_t most = (space->room - at) & ~7u;
+    if (most > PL_STACK_COPY_BYTES)
+        most = PL_STACK_COPY_BYTES;
+    pl_copy(space->at + sizeof *rec, &registers, sizeof registers);
+    long got =
+        pl_sys_read_memory(sampler->tid, walk->sp & ~UINT64_C(7), space->at + at, most);
+    rec->kind = PL_REC_REGISTERS;
+    rec->stack_bytes = (uint16_t)(got > 0 ? got & ~7L : 0);
+    return at + rec->stack_bytes;
+}
+
+static enum pl_quiet put_record(struct pl_sampler *sampler, unsigned index,
+                                const struct pl_walk *walk, uint32_t tick,
+                                int64_t now_ns)
+{
+    struct pl_segment *segment = sampler->segment;
+    struct pl_seg_thread *shared = &segment->threads[index];
+    struct pl_ring ring = {segment->quiet_ring, PL_QUIET_RING_BYTES,
+                           &segment->quiet_head, &segment->quiet_tail};
+    struct pl_rec rec = {.slot = (uint16_t)index,
+                         .end = (uint8_t)walk->end,
+                         .tick = tick,
+                         .periods = 1,
+                         .mono_ns = now_ns,
+                         .generation = sampler->state->slots[index].generation};
+    uint32_t need = (uint32_t)sizeof rec + walk->count * 8;
+    if (walk->need_registers)
+        need = (uint32_t)sizeof rec + (uint32_t)sizeof(struct pl_registers) + 2048;
+    struct pl_ring_space space;
+    if (!pl_ring_reserve(&ring, need, &space)) {
+        pl_count(&shared->lost[PL_LOSS_RING_FULL], 1);
+        return PL_QUIET_LOST;
+    }
+    if (walk->need_registers) {
+        rec.bytes = put_registers(sampler, walk, &space, &rec);
+    } else {
+        rec.kind = PL_REC_STACK;
+        rec.pc_count = (uint16_t)walk->count;
+        rec.bytes = need;
+        pl_copy(space.at + sizeof rec, walk->pcs, walk->count * sizeof(uint64_t));
+        pl_count(&shared->walks[walk->end], 1);
+    }
+    pl_copy(space.at, &rec, sizeof rec);
+    pl_ring_commit(&ring, &space, rec.bytes);
+    return PL_QUIET_TAKEN;
+}
+
+enum pl_quiet pl_quiet_registers(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_walk *walk = &sampler->quiet_walk;
+    *walk = (struct pl_walk){.code = atomic_load(&sampler->state->code),
+                             .memory = {.window = sampler->quiet_window,
+                                        .window_bytes = PL_QUIET_WINDOW_BYTES,
+                                        .refills = QUIET_MOVES,
+                                        .tid = sampler->tid},
+                             .guess_bp = true,
+                             .max_frames = PL_MAX_FRAMES,
+                             .pcs = sampler->quiet_pcs};
+    enum pl_quiet found =
+        read_registers(sampler, &sampler->state->slots[index], &walk->sp, &walk->pc);
+    if (found == PL_QUIET_TAKEN)
+        pl_unwind_walk(walk);
+    return found;
+}
+
+enum pl_quiet pl_quiet_put(struct pl_sampler *sampler, unsigned index, uint32_t tick,
+                           int64_t now_ns)
+{
+    struct pl_slot *slot = &sampler->state->slots[index];
+    const struct pl_walk *walk = &sampler->quiet_walk;
+    if (walk->unknown_code)
+        atomic_store_explicit(&sampler->segment->maps_stale, 1, memory_order_relaxed);
+    slot->recapture = walk->need_registers || walk->unknown_code;
+    uint64_t hash = pl_hash_mix(walk->sp, walk->count);
+    for (uint32_t i = 0; i < walk->count; i++)
+        hash = pl_hash_mix(hash, walk->pcs[i]);
+    hash |= 1;
+    if (hash == slot->quiet_hash)
+        return PL_QUIET_SAME;
+    enum pl_quiet put = put_record(sampler, index, walk, tick, now_ns);
+    slot->quiet_hash = put == PL_QUIET_TAKEN ? hash : 0;
+    return put;
+}

@@ -1,0 +1,368 @@
+/* One round of the sampler in wall mode, at absolute deadlines:
+ *
+ *   TICK
+ *   threads that came or went?           START NAME / END
+ *   each thread: CPU clock moved?        no: nothing, it keeps its stack
+ *      blocked: take its stack quietly   RAN quiet / same
+ *      running: signal it                RAN signalled
+ *   mappings or rows changed?            MODULES
+ *   publish all events of the round at once
+ *
+ * A thread whose earlier signal is unanswered is asked again: a pending signal is
+ * not queued twice, and the handler answers for the latest tick; the earlier one is
+ * counted as lost by whoever takes it from `want_tick`.
+ *
+ * In cpu mode timers of the kernel send the signals; the rounds, every 20 ms, only
+ * look after threads and modules. */
+#include "collector/sampler.h"
+
+#include "collector/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <time.h>
+
+#define CPU_ROUND_NS  INT64_C(20000000)
+#define QUIET_TRIES   2
+#define STOP_WAIT_NS  INT64_C(1000000)
+#define STOP_WAITS    50
+#define GONE_ROUND_NS INT64_C(1000000000)
+
+static int64_t mono_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now); /* the vDSO: cannot fail, touches no errno */
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static uint64_t next_random(struct pl_sampler *sampler)
+{
+    uint64_t x = sampler->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return sampler->random = x;
+}
+
+/* Sleep until `deadline_ns` (monotonic) or until told to stop. */
+static void sleep_until(struct pl_sampler *sampler, int64_t deadline_ns)
+{
+    struct timespec until = {deadline_ns / 1000000000, deadline_ns % 1000000000};
+    pl_sys6(SYS_futex, PL_ARG(&sampler->state->stop),
+            FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, PL_ARG(&until), 0,
+            (long)FUTEX_BITSET_MATCH_ANY);
+}
+
+static bool is_stopping(struct pl_sampler *sampler)
+{
+    return atomic_load(&sampler->state->stop) ||
+           atomic_load_explicit(&sampler->segment->stop, memory_order_relaxed);
+}
+
+/* ---- events ---- */
+
+static void begin_events(struct pl_sampler *sampler)
+{
+    struct pl_segment *segment = sampler->segment;
+    uint64_t used = sampler->event_head -
+                    atomic_load_explicit(&segment->event_tail, memory_order_acquire);
+    sampler->event_room =
+        used > PL_EVENT_RING_SLOTS ? 0 : PL_EVENT_RING_SLOTS - (uint32_t)used;
+}
+
+static void publish_events(struct pl_sampler *sampler)
+{
+    atomic_store_explicit(&sampler->segment->event_head, sampler->event_head,
+                          memory_order_release);
+}
+
+static void put_tick(struct pl_sampler *sampler, int64_t now_ns)
+{
+    pl_event_put(sampler, (struct pl_event){.kind = PL_EVENT_TICK,
+                                            .arg = sampler->tick,
+                                            .value = (uint64_t)now_ns});
+}
+
+static void put_ran(struct pl_sampler *sampler, unsigned index, enum pl_ran how,
+                    int64_t cpu_ns)
+{
+    pl_event_put(sampler, (struct pl_event){.kind = PL_EVENT_RAN,
+                                            .flags = (uint8_t)how,
+                                            .slot = (uint16_t)index,
+                                            .arg = sampler->tick,
+                                            .value = (uint64_t)cpu_ns});
+}
+
+static void refresh_code(struct pl_sampler *sampler, int64_t now_ns, bool force)
+{
+    if (pl_codemap_refresh(sampler->codemap, now_ns, force)) {
+        uint32_t count =
+            atomic_load_explicit(&sampler->segment->module_count, memory_order_relaxed);
+        pl_event_put(sampler,
+                     (struct pl_event){.kind = PL_EVENT_MODULES, .arg = count});
+    }
+}
+
+/* ---- wall mode ---- */
+
+static bool send_signal(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_state *state = sampler->state;
+    siginfo_t info;
+    pl_zero(&info, sizeof info);
+    info.si_signo = PL_SIGNAL;
+    info.si_code = SI_QUEUE;
+    info.si_pid = state->pid;
+    info.si_uid = (uid_t)pl_sys3(SYS_getuid, 0, 0, 0);
+    info.si_value.sival_ptr =
+        (void *)(uintptr_t)(atomic_load(&pl_state_cookie) | index);
+    return pl_sys4(SYS_rt_tgsigqueueinfo, state->pid, state->slots[index].tid,
+                   PL_SIGNAL, PL_ARG(&info)) == 0;
+}
+
+static void ask_thread(struct pl_sampler *sampler, unsigned index, int64_t cpu_ns)
+{
+    struct pl_slot *slot = &sampler->state->slots[index];
+    struct pl_seg_thread *shared = &sampler->segment->threads[index];
+    uint32_t unanswered = atomic_exchange(&slot->want_tick, sampler->tick);
+    if (unanswered != PL_NO_TICK)
+        pl_count(&shared->lost[PL_LOSS_NO_ANSWER], 1);
+    slot->quiet_hash = 0;
+    slot->recapture = false;
+    put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);
+    if (!send_signal(sampler, index))
+        sampler->scan_wanted = true; /* gone; its END counts the loss */
+}
+
+/* A capture from outside is only good if the thread did not run meanwhile. */
+static enum pl_quiet capture(struct pl_sampler *sampler, unsigned index,
+                             int64_t *cpu_ns)
+{
+    struct pl_slot *slot = &sampler->state->slots[index];
+    enum pl_quiet result = PL_QUIET_RUNNING;
+    for (int i = 0; i < QUIET_TRIES; i++) {
+        result = pl_quiet_registers(sampler, index);
+        if (result != PL_QUIET_TAKEN)
+            return result;
+        int64_t after = pl_thread_cpu_ns(slot->tid);
+        if (after < 0)
+            return PL_QUIET_GONE;
+        if (after == *cpu_ns)
+            break;
+        *cpu_ns = after;
+    }
+    return pl_quiet_put(sampler, index, sampler->tick, mono_ns());
+}
+
+static void look_at_thread(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_slot *slot = &sampler->state->slots[index];
+    int64_t cpu_ns = pl_thread_cpu_ns(slot->tid);
+    if (cpu_ns < 0) {
+        sampler->scan_wanted = true;
+        return;
+    }
+    bool again = slot->recapture && sampler->code_version_changed;
+    if (slot->sampled && (uint64_t)cpu_ns == slot->cpu_ns && !again)
+        return;
+    switch (capture(sampler, index, &cpu_ns)) {
+    case PL_QUIET_RUNNING:
+        ask_thread(sampler, index, cpu_ns);
+        break;
+    case PL_QUIET_TAKEN:
+    case PL_QUIET_LOST:
+        put_ran(sampler, index, PL_RAN_QUIET, cpu_ns);
+        break;
+    case PL_QUIET_SAME:
+        put_ran(sampler, index, PL_RAN_SAME, cpu_ns);
+        break;
+    case PL_QUIET_GONE:
+        sampler->scan_wanted = true;
+        return;
+    }
+    slot->sampled = true;
+    slot->cpu_ns = (uint64_t)cpu_ns;
+}
+
+/* ---- cpu mode ---- */
+
+static void arm_timer(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_state *state = sampler->state;
+    struct pl_slot *slot = &state->slots[index];
+    struct sigevent event;
+    int id = -1;
+    pl_zero(&event, sizeof event);
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = PL_SIGNAL;
+    event.sigev_value.sival_ptr =
+        (void *)(uintptr_t)(atomic_load(&pl_state_cookie) | index);
+    event._sigev_un._tid = slot->tid;
+    long clock = (long)(int)((~(unsigned)slot->tid << 3) | 6);
+    if (pl_sys3(SYS_timer_create, clock, PL_ARG(&event), PL_ARG(&id)) < 0)
+        return;
+    slot->timer_id = id;
+    int64_t first = 1 + (int64_t)(next_random(sampler) % (uint64_t)state->period_ns);
+    struct itimerspec when = {
+        .it_interval = {state->period_ns / 1000000000, state->period_ns % 1000000000},
+        .it_value = {first / 1000000000, first % 1000000000}};
+    /* What a new thread used before it was found counts as overruns. */
+    pl_sys4(SYS_timer_settime, id, slot->existed ? 0 : TIMER_ABSTIME, PL_ARG(&when), 0);
+}
+
+static void look_at_clock(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_slot *slot = &sampler->state->slots[index];
+    int64_t cpu_ns = pl_thread_cpu_ns(slot->tid);
+    if (cpu_ns < 0)
+        sampler->scan_wanted = true;
+    else
+        slot->cpu_ns = (uint64_t)cpu_ns;
+    if (slot->timer_id < 0)
+        arm_timer(sampler, index);
+}
+
+/* ---- rounds ---- */
+
+static void look_at_all(struct pl_sampler *sampler)
+{
+    /* Downwards: a thread that ends is replaced by the last of the list. */
+    for (uint32_t i = sampler->live_count; i-- > 0;) {
+        unsigned index = sampler->live[i];
+        struct pl_slot *slot = &sampler->state->slots[index];
+        if (!slot->announced && !pl_threads_announce(sampler, index, 2 * i + 4))
+            continue;
+        if (sampler->event_room < i + 2)
+            continue; /* kept for the RANs of the others */
+        pl_threads_name(sampler, index, false);
+        if (sampler->state->cpu_mode)
+            look_at_clock(sampler, index);
+        else
+            look_at_thread(sampler, index);
+    }
+}
+
+static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
+{
+    struct pl_segment *segment = sampler->segment;
+    begin_events(sampler);
+    if (sampler->event_room < sampler->live_count + 8) {
+        pl_count(&segment->lost[PL_LOSS_EVENT_FULL],
+                 sampler->live_count ? sampler->live_count : 1);
+        return;
+    }
+    put_tick(sampler, now_ns);
+    if (pl_threads_changed(sampler) || sampler->scan_wanted ||
+        now_ns >= sampler->next_scan_ns)
+        pl_threads_scan(sampler, now_ns);
+    if (atomic_exchange_explicit(&sampler->state->names_stale, false,
+                                 memory_order_relaxed))
+        for (uint32_t i = 0; i < sampler->live_count; i++)
+            sampler->state->slots[sampler->live[i]].next_name = 1;
+    refresh_code(sampler, now_ns, false);
+    uint32_t version = pl_codemap_version(sampler->codemap);
+    sampler->code_version_changed = version != sampler->code_version;
+    sampler->code_version = version;
+    look_at_all(sampler);
+    publish_events(sampler);
+}
+
+static void run_rounds(struct pl_sampler *sampler, int64_t round_ns)
+{
+    int64_t next_gone_ns = 0;
+    uint32_t next = 0;
+    for (;;) {
+        sleep_until(sampler, sampler->origin_ns + next * round_ns);
+        if (is_stopping(sampler))
+            return;
+        int64_t now_ns = mono_ns();
+        if (now_ns < sampler->origin_ns + next * round_ns)
+            continue; /* woken early */
+        sampler->tick = (uint32_t)((now_ns - sampler->origin_ns) / round_ns);
+        if (sampler->tick > next && !sampler->state->cpu_mode)
+            pl_count(&sampler->segment->lost[PL_LOSS_TICK_MISSED],
+                     (uint64_t)(sampler->tick - next) * sampler->live_count);
+        round_of_events(sampler, now_ns);
+        sampler->started = true;
+        atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
+                              memory_order_relaxed);
+        next = sampler->tick + 1;
+        if (now_ns >= next_gone_ns) {
+            next_gone_ns = now_ns + GONE_ROUND_NS;
+            if (pl_threads_all_gone(sampler))
+                return;
+        }
+    }
+}
+
+/* Wait a little for the signals under way, so that none comes after the stop. */
+static void settle(struct pl_sampler *sampler)
+{
+    struct pl_state *state = sampler->state;
+    atomic_store(&state->stop, 1);
+    for (uint32_t i = 0; i < sampler->live_count; i++) {
+        unsigned index = sampler->live[i];
+        struct pl_slot *slot = &state->slots[index];
+        if (slot->timer_id >= 0)
+            pl_sys3(SYS_timer_delete, slot->timer_id, 0, 0);
+        if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
+            pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], 1);
+    }
+    bool busy = true;
+    for (int waits = 0; busy && waits < STOP_WAITS; waits++) {
+        busy = false;
+        for (uint32_t i = 0; i < sampler->live_count; i++)
+            busy |= atomic_load(&state->slots[sampler->live[i]].busy);
+        if (busy) {
+            struct timespec pause = {0, STOP_WAIT_NS};
+            pl_sys3(SYS_nanosleep, PL_ARG(&pause), 0, 0);
+        }
+    }
+}
+
+/* ---- start ---- */
+
+/* The descriptors are copies of the host's; only that of the segment is wanted. */
+static void close_all_but(int keep)
+{
+    bool done = pl_sys3(SYS_close_range, keep + 1, UINT32_MAX, 0) == 0 &&
+                (keep == 0 || pl_sys3(SYS_close_range, 0, keep - 1, 0) == 0);
+    for (int fd = 0; !done && fd < 65536; fd++) {
+        if (fd != keep)
+            pl_sys3(SYS_close, fd, 0, 0);
+    }
+}
+
+static void say_ready(struct pl_sampler *sampler, uint32_t how)
+{
+    atomic_store(&sampler->ready, how);
+    pl_sys4(SYS_futex, PL_ARG(&sampler->ready), FUTEX_WAKE | FUTEX_PRIVATE_FLAG,
+            INT32_MAX, 0);
+}
+
+void pl_sampler_run(struct pl_sampler *sampler)
+{
+    struct pl_state *state = sampler->state;
+    sampler->tid = (int)pl_sys3(SYS_gettid, 0, 0, 0);
+    close_all_but(sampler->segment_fd);
+    sampler->task_fd = (int)pl_sys4(SYS_openat, AT_FDCWD, PL_ARG("/proc/self/task"),
+                                    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (sampler->task_fd < 0) {
+        say_ready(sampler, 2);
+        return;
+    }
+    pl_codemap_set_tid(sampler->codemap, sampler->tid);
+    int64_t round_ns = state->cpu_mode ? CPU_ROUND_NS : state->period_ns;
+    int64_t now_ns = mono_ns();
+    begin_events(sampler);
+    refresh_code(sampler, now_ns, true);
+    publish_events(sampler);
+    sampler->origin_ns = now_ns + (int64_t)(next_random(sampler) % (uint64_t)round_ns);
+    atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
+                          memory_order_relaxed);
+    say_ready(sampler, 1);
+    run_rounds(sampler, round_ns);
+    settle(sampler);
+}

@@ -1,0 +1,103 @@
+/* Sampler: the thread that decides, tick by tick, whose stack is taken and how.
+ *
+ * It is a bare kernel thread, unknown to libc, with a file-descriptor table of its
+ * own and every signal blocked: the host sees neither a thread that keeps the
+ * process alive nor a descriptor. It may use nothing of libc that needs
+ * thread-local storage or a lock: system calls come from sys.h. */
+#ifndef PL_COLLECTOR_SAMPLER_H
+#define PL_COLLECTOR_SAMPLER_H
+
+#include "collector/codemap.h"
+#include "collector/state.h"
+
+#define PL_QUIET_WINDOW_BYTES (24u * 1024)
+
+/* The sampler's own data, one per capture. */
+struct pl_sampler {
+    struct pl_state *state;
+    struct pl_segment *segment;
+    struct pl_codemap *codemap;
+    int segment_fd;
+    _Atomic uint32_t ready; /* futex: 1 sampling, 2 could not; the fds are closed */
+    uint64_t random;
+    int task_fd; /* /proc/self/task */
+    int tid;
+    int64_t origin_ns; /* of tick 0 */
+    uint32_t tick;
+    uint64_t event_head; /* published when the tick is done */
+    uint32_t event_room;
+    uint64_t scan;
+    uint64_t task_links; /* link count of the task folder at the last scan */
+    int64_t next_scan_ns;
+    bool scan_wanted;
+    bool started; /* threads found from now on are new */
+    uint32_t code_version;
+    bool code_version_changed; /* since the round before */
+    uint32_t live_count;
+    uint16_t live[PL_SEG_MAX_THREADS];       /* slots of live threads */
+    uint16_t by_tid[2 * PL_SEG_MAX_THREADS]; /* hash: slot + 1 */
+    uint8_t quiet_window[PL_QUIET_WINDOW_BYTES];
+    struct pl_walk quiet_walk;
+    uint64_t quiet_pcs[PL_MAX_FRAMES];
+    char buffer[32 * 1024];
+};
+
+/* The sampler's life: returns when it is to stop. Threads  its own only. */
+void pl_sampler_run(struct pl_sampler *sampler);
+
+/* ---- events ---- */
+
+/* False when the ring has no room; nothing is visible before the publish. */
+static inline bool pl_event_put(struct pl_sampler *sampler, struct pl_event event)
+{
+    if (!sampler->event_room)
+        return false;
+    sampler->event_room--;
+    sampler->segment->events[sampler->event_head++ & (PL_EVENT_RING_SLOTS - 1)] = event;
+    return true;
+}
+
+/* ---- threads.c ---- */
+
+/* Find threads that came and went; gives new ones a slot. */
+void pl_threads_scan(struct pl_sampler *sampler, int64_t now_ns);
+
+/* Has the set of threads (probably) changed since the last scan? */
+bool pl_threads_changed(struct pl_sampler *sampler);
+
+/* Publish START and NAME of a thread, if there is room for `spare` more events. */
+bool pl_threads_announce(struct pl_sampler *sampler, unsigned index, uint32_t spare);
+
+/* The thread is gone: END, and its slot is free once the drain is done with it. */
+void pl_threads_end(struct pl_sampler *sampler, unsigned index);
+
+/* Read the thread's name if it is time to, and tell a new one. */
+void pl_threads_name(struct pl_sampler *sampler, unsigned index, bool now);
+
+/* CPU clock of a thread in ns, or a negative errno. */
+int64_t pl_thread_cpu_ns(int tid);
+
+/* Are all threads but the sampler gone (the first one may be left as a zombie)? */
+bool pl_threads_all_gone(struct pl_sampler *sampler);
+
+/* ---- quiet.c ---- */
+
+enum pl_quiet {
+    PL_QUIET_RUNNING, /* not blocked: signal it */
+    PL_QUIET_TAKEN,
+    PL_QUIET_SAME,
+    PL_QUIET_LOST, /* the ring was full: counted */
+    PL_QUIET_GONE,
+};
+
+/* Look whether the thread is blocked, and if so walk its stack, without disturbing
+ * it (TAKEN). Then, if nothing happened meanwhile, put it into the ring. */
+enum pl_quiet pl_quiet_registers(struct pl_sampler *sampler, unsigned index);
+enum pl_quiet pl_quiet_put(struct pl_sampler *sampler, unsigned index, uint32_t tick,
+                           int64_t now_ns);
+
+/* Digits to text: returns the end. */
+char *pl_text_append(char *at, const char *text);
+char *pl_text_append_number(char *at, uint64_t number);
+
+#endif

@@ -1,0 +1,74 @@
+/* State: what capture, sampler and signal handler share inside the profiled
+ * process. The part the drain sees is in segment.h.
+ *
+ *   capture  makes it before the sampler and the handler can see it
+ *   sampler  owns it afterwards: slots, code table
+ *   handler  reads its own slot and the current code table, writes its ring
+ *
+ * Never freed while a handler may run; a forked child makes a new one and leaves
+ * the parent's alone. Signal-safe set. */
+#ifndef PL_COLLECTOR_STATE_H
+#define PL_COLLECTOR_STATE_H
+
+#include "collector/ring.h"
+#include "collector/segment.h"
+#include "collector/unwind.h"
+
+#include <signal.h>
+#include <stdbool.h>
+
+#define PL_SIGNAL      SIGURG
+#define PL_NO_TICK     UINT32_MAX
+#define PL_NO_BOUNDS   UINT64_MAX
+#define PL_COOKIE_MASK (~UINT64_C(0xffff)) /* of sigval: cookie | slot */
+
+/* One thread, beside its struct pl_seg_thread of the same index. */
+struct pl_slot {
+    /* sampler writes, handler reads */
+    struct pl_ring ring; /* bytes NULL: none */
+    int tid;
+    uint32_t generation;
+    /* Where the thread's own stack may be loaded from directly: `stack_lo` is
+     * PL_NO_BOUNDS, or stored (release) after a `stack_hi` that stays. */
+    _Atomic uint64_t stack_lo, stack_hi;
+    /* Wall: the tick whose stack is wanted; whoever exchanges it for something
+     * else accounts for it (handler: record or ring full; sampler: no answer). */
+    _Atomic uint32_t want_tick;
+    /* handler writes, sampler reads */
+    _Atomic uint64_t tcb; /* end of a thread's stack: where libc's own block is */
+    _Atomic(const struct pl_code_table *) using; /* table of the walk under way */
+    _Atomic bool busy;                           /* a handler is at work */
+    uint32_t sequence; /* handler only: cpu mode's running number */
+
+    /* sampler only */
+    uint64_t cpu_ns;       /* CPU clock last accepted */
+    uint64_t quiet_hash;   /* of its stack when last captured quietly; 0: none */
+    uint64_t name_head[2]; /* comm as last told */
+    uint64_t seen_scan;
+    uint32_t next_name; /* ticks until its name is read again */
+    uint32_t name_gap;
+    int syscall_fd; /* /proc/self/task/TID/syscall; -1 */
+    int timer_id;   /* cpu mode; -1 */
+    bool live, announced, existed, recapture, sampled;
+};
+
+struct pl_state {
+    struct pl_segment *segment;
+    uint64_t segment_bytes; /* of the mapping that starts at `segment` */
+    int pid; /* 0: this is the child of a fork, where the memory reads as zero */
+    int hidden_tid;
+    bool cpu_mode;
+    int64_t period_ns;
+    _Atomic uint32_t stop; /* futex: 1 the sampler is to end */
+    _Atomic bool names_stale;
+    _Atomic(const struct pl_code_table *) code;
+    struct pl_slot slots[PL_SEG_MAX_THREADS];
+};
+
+/* What the handler works on; NULL while nothing is captured. Kept by capture.c. */
+extern _Atomic(struct pl_state *) pl_state_current;
+
+/* Marks our signals, the same for the life of a process: 48 random bits, not 0. */
+extern _Atomic uint64_t pl_state_cookie;
+
+#endif

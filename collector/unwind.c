@@ -1,0 +1,293 @@
+#include "collector/unwind.h"
+
+#include "collector/sys.h"
+
+#include <ucontext.h>
+
+/* One step takes (pc, sp, bp) of a frame to those of its caller:
+ *
+ *      higher   | caller's frame |
+ *               +----------------+ <- CFA = caller's sp
+ *               | return address |    CFA - 8
+ *               | saved bp       |    CFA + 8 * row.bp, where the row says so
+ *               | ...            |
+ *      lower    +----------------+ <- sp
+ *
+ * The CFA grows with every step, so a walk ends even when the stack is torn or its
+ * frames form a cycle. Only a kernel signal frame may lead elsewhere: the handler
+ * may have run on a stack of its own. There are at most MAX_SWITCHES of those. */
+
+#define MAX_SWITCHES 8
+#define GUESS_WORDS  512 /* how far up the stack to look for a frame record */
+#define SIGNAL_WORD(reg)                                                               \
+    (offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, gregs) + 8u * (reg))
+
+struct frame {
+    uint64_t pc, sp, bp;
+    bool exact, bp_known;
+};
+
+static bool load_window(struct pl_walk_memory *memory, uint64_t address, uint64_t *word)
+{
+    if (address < memory->window_lo || memory->window_hi < 8 ||
+        address > memory->window_hi - 8) {
+        if (!memory->refills || memory->window_bytes < 8)
+            return false;
+        memory->refills--;
+        long got = pl_sys_read_memory(memory->tid, address, memory->window,
+                                      memory->window_bytes);
+        if (got < 8) {
+            memory->window_lo = memory->window_hi = 0;
+            return false;
+        }
+        memory->window_lo = address;
+        memory->window_hi = address + (uint64_t)got;
+    }
+    __builtin_memcpy(word, memory->window + (address - memory->window_lo), 8);
+    return true;
+}
+
+static inline bool load(struct pl_walk_memory *memory, uint64_t address, uint64_t *word)
+{
+    if (address & 7)
+        return false;
+    if (__builtin_expect(
+            address >= memory->lo && memory->hi >= 8 && address <= memory->hi - 8, 1)) {
+        *word = *(const volatile uint64_t *)(uintptr_t)address;
+        return true;
+    }
+    return load_window(memory, address, word);
+}
+
+const struct pl_code_range *pl_code_find(const struct pl_code_table *code, uint64_t pc)
+{
+    uint32_t low = 0, high = (uint32_t)code->count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (code->ranges[middle].start <= pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!low || pc >= code->ranges[low - 1].end)
+        return NULL;
+    return &code->ranges[low - 1];
+}
+
+struct pl_row pl_code_row(const struct pl_code_range *range, uint64_t pc)
+{
+    const struct pl_row none = {0, 0, PL_ROW_NONE, 0};
+    uint64_t offset = pc - range->base;
+    if (pc < range->base || !range->rows)
+        return none;
+    uint64_t page = offset >> PL_ROWS_PAGE_SHIFT;
+    if (page >= range->page_count)
+        return none;
+    uint32_t low = range->page[page], high = range->page[page + 1];
+    while (low < high) { /* the first row after the offset */
+        uint32_t middle = low + (high - low) / 2;
+        if (range->rows[middle].pc <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? range->rows[low - 1] : none;
+}
+
+/* The row a frame is in. A return address is looked up one byte earlier, as the
+ * call may be the last instruction of its function; the return into a kernel signal
+ * frame's trampoline is not behind a call, so it may be found at its own address. */
+static struct pl_row find_row(const struct pl_code_range *range,
+                              const struct frame *frame)
+{
+    struct pl_row row = pl_code_row(range, frame->exact ? frame->pc : frame->pc - 1);
+    if (__builtin_expect(row.kind == PL_ROW_NONE && !frame->exact, 0)) {
+        struct pl_row at = pl_code_row(range, frame->pc);
+        if (at.kind == PL_ROW_SIGNAL)
+            return at;
+    }
+    return row;
+}
+
+static enum pl_walk_end cut(struct pl_walk *walk, enum pl_walk_end end,
+                            bool need_registers)
+{
+    walk->end = end;
+    walk->need_registers = need_registers;
+    return end;
+}
+
+/* Could this be a return address: in known code, behind a call instruction? The
+ * code is read through the kernel; only the forms compilers make are known. */
+static bool follows_call(const struct pl_walk *walk, uint64_t pc)
+{
+    const struct pl_code_range *range = pl_code_find(walk->code, pc);
+    if (!range || pc - range->start < 8)
+        return false;
+    uint8_t code[8];
+    if (pl_sys_read_memory(walk->memory.tid, pc - 8, code, sizeof code) != sizeof code)
+        return false;
+    if (code[3] == 0xe8) /* call rel32 */
+        return true;
+    for (unsigned bytes = 2; bytes <= 7; bytes++) { /* call r/m: ff /2 */
+        if (code[8 - bytes] == 0xff && (code[9 - bytes] & 0x38) == 0x10)
+            return true;
+    }
+    return false;
+}
+
+/* BP of a thread seen from outside is not known. Where a rule needs it, its frame
+ * record (saved BP, return address) lies above SP: take the first that looks like
+ * one and leads to another, or to the outermost frame. */
+static bool guess_bp(struct pl_walk *walk, struct frame *frame)
+{
+    uint64_t at = frame->sp;
+    for (unsigned i = 0; i < GUESS_WORDS; i++, at += 8) {
+        uint64_t saved, pc, next;
+        if (!load(&walk->memory, at, &saved) || !load(&walk->memory, at + 8, &pc))
+            return false;
+        if (saved && (saved <= at || saved - at > (1u << 20) || (saved & 7)))
+            continue;
+        if (!pc || !follows_call(walk, pc))
+            continue;
+        if (saved) { /* going there moves the window: come back before going on */
+            bool leads_on = load(&walk->memory, saved + 8, &next);
+            if (!leads_on || !pl_code_find(walk->code, next))
+                continue;
+        }
+        frame->bp = at;
+        frame->bp_known = true;
+        return true;
+    }
+    return false;
+}
+
+static bool know_bp(struct pl_walk *walk, struct frame *frame)
+{
+    return frame->bp_known || (walk->guess_bp && guess_bp(walk, frame));
+}
+
+/* A frame of code that has no module: compilers at run time keep frame pointers. */
+static bool step_frame_pointer(struct pl_walk *walk, struct frame *frame)
+{
+    uint64_t saved, pc;
+    if (!frame->bp_known || frame->bp < frame->sp || (frame->bp & 7) ||
+        !load(&walk->memory, frame->bp, &saved) ||
+        !load(&walk->memory, frame->bp + 8, &pc)) {
+        cut(walk, PL_WALK_NO_MODULE, false);
+        return false;
+    }
+    frame->sp = frame->bp + 16;
+    frame->bp = saved;
+    frame->pc = pc;
+    frame->exact = false;
+    return true;
+}
+
+static bool step_signal(struct pl_walk *walk, struct frame *frame)
+{
+    struct frame next = {.exact = true, .bp_known = true};
+    if (!load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RIP), &next.pc) ||
+        !load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RSP), &next.sp) ||
+        !load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RBP), &next.bp)) {
+        cut(walk, PL_WALK_BAD_STACK, false);
+        return false;
+    }
+    *frame = next;
+    return true;
+}
+
+static bool find_cfa(struct pl_walk *walk, struct frame *frame, struct pl_row row,
+                     uint64_t *cfa)
+{
+    uint64_t offset = (uint64_t)(int64_t)row.cfa_offset;
+    switch (row.kind) {
+    case PL_ROW_SP:
+        *cfa = frame->sp + offset;
+        return true;
+    case PL_ROW_PLT:
+        *cfa = frame->sp + 8 + ((frame->pc & 15) >= 11 ? 8 : 0);
+        return true;
+    case PL_ROW_BP:
+    case PL_ROW_BP_DEREF:
+        if (!know_bp(walk, frame)) {
+            cut(walk, PL_WALK_LOST_BP, true);
+            return false;
+        }
+        *cfa = frame->bp + offset;
+        if (row.kind == PL_ROW_BP_DEREF &&
+            !load(&walk->memory, frame->bp + offset, cfa)) {
+            cut(walk, PL_WALK_BAD_STACK, false);
+            return false;
+        }
+        return true;
+    default:
+        cut(walk, PL_WALK_NO_RULE, true);
+        return false;
+    }
+}
+
+static bool step_row(struct pl_walk *walk, struct frame *frame, struct pl_row row)
+{
+    uint64_t cfa;
+    if (row.kind == PL_ROW_END) {
+        cut(walk, PL_WALK_ROOT, false);
+        return false;
+    }
+    if (!find_cfa(walk, frame, row, &cfa))
+        return false;
+    if (cfa <= frame->sp || (cfa & 7) || !load(&walk->memory, cfa - 8, &frame->pc)) {
+        cut(walk, PL_WALK_BAD_STACK, false);
+        return false;
+    }
+    if (row.bp == PL_ROW_BP_LOST) {
+        frame->bp_known = false;
+    } else if (row.bp) {
+        uint64_t slot = cfa + (uint64_t)(8 * (int64_t)row.bp);
+        if (!load(&walk->memory, slot, &frame->bp)) {
+            cut(walk, PL_WALK_BAD_STACK, false);
+            return false;
+        }
+        frame->bp_known = true;
+    }
+    frame->sp = cfa;
+    frame->exact = false;
+    return true;
+}
+
+void pl_unwind_walk(struct pl_walk *walk)
+{
+    struct frame frame = {walk->pc, walk->sp, walk->bp, true, walk->bp_known};
+    const struct pl_code_range *range = NULL;
+    unsigned switches = 0;
+    bool more = true;
+    walk->count = 0;
+    walk->unknown_code = false;
+    cut(walk, PL_WALK_DEPTH, false);
+    while (more && walk->count < walk->max_frames) {
+        if (!frame.pc && walk->count) {
+            cut(walk, PL_WALK_ROOT_ZERO, false);
+            return;
+        }
+        walk->pcs[walk->count++] =
+            (frame.pc & ~PL_PC_EXACT) | (frame.exact ? PL_PC_EXACT : 0);
+        uint64_t at = frame.exact ? frame.pc : frame.pc - 1;
+        if (!range || at < range->start || at >= range->end)
+            range = pl_code_find(walk->code, at);
+        if (!range)
+            walk->unknown_code = true;
+        if (!range || !range->in_module) {
+            more = step_frame_pointer(walk, &frame);
+            continue;
+        }
+        struct pl_row row = find_row(range, &frame);
+        if (row.kind != PL_ROW_SIGNAL) {
+            more = step_row(walk, &frame, row);
+        } else if (switches++ < MAX_SWITCHES) {
+            more = step_signal(walk, &frame);
+        } else {
+            cut(walk, PL_WALK_BAD_STACK, false);
+            more = false;
+        }
+    }
+}
