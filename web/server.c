@@ -5,16 +5,16 @@
  *                         └▶ asset
  *
  * CivetWeb gets no document root, so nothing of its own file serving, directory
- * listing, CGI or CORS is ever reached. It offers no way to bound a connection's
- * time but a timeout on its head, so there are many workers: they cost little
- * (100 KiB of stack, mostly untouched), and slow peers cannot take them all before
- * their time is up. */
+ * listing, CGI or CORS is ever reached. Each connection being
+ * read holds a worker: there are many, as they cost little (100 KiB of stack, mostly
+ * untouched), and the reaper ends those that take too long to ask. */
 #include "web/server.h"
 
 #include "base/log.h"
 #include "web/assets.h"
 #include "web/guard.h"
 #include "web/listen.h"
+#include "web/reaper.h"
 #include "web/reply.h"
 #include "web/routes.h"
 #include "web/token.h"
@@ -31,6 +31,7 @@
 struct pl_server {
     struct mg_context *context;
     struct pl_pool *pool;
+    struct pl_reaper *reaper;
     struct pl_guard guard;
     char *db_path, *static_dir;
     char token[PL_TOKEN_TEXT];
@@ -116,7 +117,10 @@ static int handle_request(struct mg_connection *conn)
     for (int i = 0; i < info->num_headers && i < MG_MAX_HEADERS; i++)
         headers[request.header_count++] = (struct pl_http_header){
             info->http_headers[i].name, info->http_headers[i].value};
-    answer(info->user_data, conn, &request);
+    const struct pl_server *server = info->user_data;
+    pl_reaper_handling(server->reaper, info->remote_port, true);
+    answer(server, conn, &request);
+    pl_reaper_handling(server->reaper, info->remote_port, false);
     return 1;
 }
 
@@ -126,6 +130,8 @@ static int handle_error(struct mg_connection *conn, int status, const char *mess
     struct pl_http_error error;
     (void)message; /* may quote the request */
     mg_disable_connection_keep_alive(conn);
+    if (status == 411) /* its word for a Content-Length that is no number */
+        status = 400;
     pl_http_error_set(&error, status, "bad_request", "the request was not understood");
     pl_reply_error(conn, &error, false);
     return 0;
@@ -219,6 +225,8 @@ static enum pl_status start(struct pl_server *server,
         status = pl_token_load(options->db_path, server->token, err);
     if (status == PL_OK)
         status = pl_pool_start(options->db_path, POOL_THREADS, &server->pool, err);
+    if (status == PL_OK)
+        status = pl_reaper_start(where->port, &server->reaper, err);
     if (status == PL_OK) {
         set_guard(server, where);
         set_url(server, where);
@@ -275,8 +283,11 @@ void pl_server_stop(struct pl_server *server)
         return;
     if (server->pool)
         pl_pool_interrupt(server->pool);
+    if (server->reaper)
+        pl_reaper_end_all(server->reaper);
     if (server->context)
         mg_stop(server->context);
+    pl_reaper_stop(server->reaper);
     pl_pool_stop(server->pool);
     free(server->db_path);
     free(server->static_dir);

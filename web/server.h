@@ -34,8 +34,8 @@ const char *pl_server_url(const struct pl_server *server);
 int pl_server_port(const struct pl_server *server);
 const char *pl_server_token(const struct pl_server *server); /* "" if none wanted */
 
-/* Ends connections and threads. A request being sent may delay it by 2 s, a query
- * that runs by as long as it takes. NULL is fine. */
+/* Ends connections and threads; a query that runs delays it by as long as it
+ * takes. NULL is fine. */
 void pl_server_stop(struct pl_server *server);
 
 #endif
