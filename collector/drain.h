@@ -42,6 +42,12 @@ PL_MUST_CHECK enum pl_status pl_drain_open(const struct pl_drain_options *option
 PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain,
                                            struct pl_error *err);
 
+/* As a step, then seal what is there of the open chunks: all that was captured
+ * before the call has been handed to the sink when it returns OK. Sampling goes on;
+ * the next part belongs to the next chunk or the same one, as the drain sees fit. */
+PL_MUST_CHECK enum pl_status pl_drain_flush(struct pl_drain *drain,
+                                            struct pl_error *err);
+
 /* What the caller knows of a process it waited for; else death is found out by
  * the drain itself and told apart as far as the segment says. */
 void pl_drain_process_ended(struct pl_drain *drain, pid_t pid, int wait_status);

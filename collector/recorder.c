@@ -1,0 +1,361 @@
+#include "collector/recorder.h"
+
+#include "base/clock.h"
+#include "collector/capture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STEP_MS           50
+#define FORK_WAIT_NS      (200 * PL_NS_PER_MS)
+#define DRAIN_STACK_BYTES ((size_t)1 << 20)
+
+/* Held while a store is open in this process. */
+static pthread_mutex_t store_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool fork_holds_store; /* by pl_recorder_fork_prepare */
+static bool store_forbidden;  /* child of a fork that fell into a write */
+
+/* A sink that opens the store when first called and is closed by its owner. */
+struct door {
+    const char *path;
+    void *handle; /* NULL: closed */
+    struct pl_chunk_sink sink;
+};
+
+struct pl_recorder {
+    const struct pl_settings *settings;
+    struct pl_id id; /* the session's */
+    char dir[256];
+    struct door door;
+    struct pl_drain *drain; /* the thread's alone once it runs */
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* over all below */
+    pthread_cond_t changed;
+    int tid; /* of the thread; 0: not there yet */
+    bool stop;
+    uint64_t flush_wanted, flush_done;
+    enum pl_status status; /* of the last flush, later of the end */
+    struct pl_error error;
+    struct pl_drain_stats stats;
+};
+
+/* ---- the store's door ---- */
+
+static enum pl_status open_door(struct door *door, struct pl_error *err)
+{
+    if (door->handle)
+        return PL_OK;
+    pthread_mutex_lock(&store_lock);
+    enum pl_status status =
+        store_forbidden
+            ? pl_error_set(err, PL_IO,
+                           "forked while the store was being written: this "
+                           "process cannot open it")
+            : pl_chunk_sink_open(door->path, &door->sink, &door->handle, err);
+    if (status != PL_OK) {
+        door->handle = NULL;
+        pthread_mutex_unlock(&store_lock);
+    }
+    return status;
+}
+
+static void close_door(struct door *door)
+{
+    if (!door->handle)
+        return;
+    pl_chunk_sink_close(door->handle);
+    door->handle = NULL;
+    pthread_mutex_unlock(&store_lock);
+}
+
+static enum pl_status door_session_begin(void *self,
+                                         const struct pl_sink_session *session,
+                                         struct pl_error *err)
+{
+    struct door *door = self;
+    enum pl_status status = open_door(door, err);
+    return status == PL_OK ? door->sink.session_begin(door->sink.self, session, err)
+                           : status;
+}
+
+static enum pl_status door_put(void *self, const struct pl_sink_part *part,
+                               struct pl_error *err)
+{
+    struct door *door = self;
+    enum pl_status status = open_door(door, err);
+    return status == PL_OK ? door->sink.put(door->sink.self, part, err) : status;
+}
+
+static enum pl_status door_session_end(void *self, const struct pl_id *session_id,
+                                       int64_t end_ns, enum pl_session_state state,
+                                       int exit_status, struct pl_error *err)
+{
+    struct door *door = self;
+    enum pl_status status = open_door(door, err);
+    return status == PL_OK ? door->sink.session_end(door->sink.self, session_id, end_ns,
+                                                    state, exit_status, err)
+                           : status;
+}
+
+enum pl_status pl_recorder_check_store(const char *path, struct pl_error *err)
+{
+    struct door door = {.path = path};
+    enum pl_status status = open_door(&door, err);
+    close_door(&door);
+    return status;
+}
+
+/* ---- fork ---- */
+
+static struct timespec mono_after(int64_t wait_ns)
+{
+    int64_t at = pl_clock_mono_ns() + wait_ns;
+    return (struct timespec){.tv_sec = at / PL_NS_PER_S, .tv_nsec = at % PL_NS_PER_S};
+}
+
+void pl_recorder_fork_prepare(void)
+{
+    struct timespec until = mono_after(FORK_WAIT_NS);
+    fork_holds_store =
+        pthread_mutex_clocklock(&store_lock, CLOCK_MONOTONIC, &until) == 0;
+}
+
+void pl_recorder_fork_parent(void)
+{
+    if (fork_holds_store)
+        pthread_mutex_unlock(&store_lock);
+}
+
+void pl_recorder_fork_child(void)
+{
+    if (!fork_holds_store)
+        store_forbidden = true;
+    store_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+/* ---- the drain thread ---- */
+
+/* One round outside the lock, then its results under it. */
+static void run_round(struct pl_recorder *recorder)
+{
+    struct pl_error error = {0};
+    uint64_t wanted = recorder->flush_wanted;
+    bool flush = wanted != recorder->flush_done;
+    pthread_mutex_unlock(&recorder->lock);
+
+    enum pl_status status = flush ? pl_drain_flush(recorder->drain, &error)
+                                  : pl_drain_step(recorder->drain, &error);
+    close_door(&recorder->door);
+
+    pthread_mutex_lock(&recorder->lock);
+    pl_drain_get_stats(recorder->drain, &recorder->stats);
+    if (flush) {
+        recorder->flush_done = wanted;
+        recorder->status = status;
+        recorder->error = error;
+        pthread_cond_broadcast(&recorder->changed);
+    }
+}
+
+static void *drain_thread(void *argument)
+{
+    struct pl_recorder *recorder = argument;
+    (void)prctl(PR_SET_NAME, "proflite");
+    pthread_mutex_lock(&recorder->lock);
+    recorder->tid = gettid();
+    pthread_cond_broadcast(&recorder->changed);
+    while (!recorder->stop) {
+        struct timespec until = mono_after(STEP_MS * PL_NS_PER_MS);
+        if (recorder->flush_wanted == recorder->flush_done)
+            (void)pthread_cond_timedwait(&recorder->changed, &recorder->lock, &until);
+        run_round(recorder);
+    }
+    pthread_mutex_unlock(&recorder->lock);
+    recorder->status = pl_drain_finish(recorder->drain, &recorder->error);
+    close_door(&recorder->door);
+    pl_drain_get_stats(recorder->drain, &recorder->stats);
+    return NULL;
+}
+
+/* With every signal blocked: the host's are for the host's threads, and what the
+ * thread's own writes could raise (SIGXFSZ) turns into an error code. */
+static enum pl_status start_thread(struct pl_recorder *recorder, struct pl_error *err)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int rc = pthread_attr_init(&attributes);
+    if (rc != 0)
+        return pl_error_set(err, PL_NOMEM, "no drain thread: %s", strerror(rc));
+    (void)pthread_attr_setstacksize(&attributes, DRAIN_STACK_BYTES);
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&recorder->thread, &attributes, drain_thread, recorder);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (rc != 0)
+        return pl_error_set(err, PL_IO, "no drain thread: %s", strerror(rc));
+    pthread_mutex_lock(&recorder->lock);
+    while (!recorder->tid)
+        (void)pthread_cond_wait(&recorder->changed, &recorder->lock);
+    pthread_mutex_unlock(&recorder->lock);
+    return PL_OK;
+}
+
+static void join_thread(struct pl_recorder *recorder)
+{
+    pthread_mutex_lock(&recorder->lock);
+    recorder->stop = true;
+    pthread_cond_broadcast(&recorder->changed);
+    pthread_mutex_unlock(&recorder->lock);
+    (void)pthread_join(recorder->thread, NULL);
+}
+
+/* ---- start and stop ---- */
+
+static void free_recorder(struct pl_recorder *recorder)
+{
+    pl_drain_close(recorder->drain);
+    if (recorder->dir[0])
+        pl_recording_dir_remove(recorder->dir);
+    pthread_cond_destroy(&recorder->changed);
+    pthread_mutex_destroy(&recorder->lock);
+    free(recorder);
+}
+
+static struct pl_recorder *new_recorder(const struct pl_settings *settings)
+{
+    pthread_condattr_t attributes;
+    struct pl_recorder *recorder = calloc(1, sizeof *recorder);
+    if (!recorder)
+        return NULL;
+    recorder->settings = settings;
+    recorder->door.path = settings->db;
+    pthread_mutex_init(&recorder->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&recorder->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return recorder;
+}
+
+static enum pl_status open_drain(struct pl_recorder *recorder,
+                                 const struct pl_id *recording_id, struct pl_error *err)
+{
+    const struct pl_settings *settings = recorder->settings;
+    const struct pl_chunk_sink sink = {
+        .self = &recorder->door,
+        .session_begin = door_session_begin,
+        .put = door_put,
+        .session_end = door_session_end,
+    };
+    const struct pl_drain_options options = {
+        .dir = recorder->dir,
+        .recording_id = *recording_id,
+        .app = settings->app,
+        .release = settings->release,
+        .environment = settings->environment,
+        .dist = settings->dist,
+    };
+    return pl_drain_open(&options, &sink, &recorder->drain, err);
+}
+
+static enum pl_status start_capture(struct pl_recorder *recorder, struct pl_error *err)
+{
+    const struct pl_settings *settings = recorder->settings;
+    struct pl_capture_options options = {
+        .dir = recorder->dir,
+        .app = settings->app,
+        .period_ns = PL_NS_PER_S / settings->hz,
+        .cpu_mode = settings->cpu_mode,
+        .follow_fork = false, /* a child records from its own start on */
+        .hidden_tid = recorder->tid,
+    };
+    memcpy(options.session_id, recorder->id.bytes, sizeof options.session_id);
+    int rc = pl_capture_start(&options);
+    if (rc == 0)
+        return PL_OK;
+    return pl_error_set(err, rc == -ENOSYS || rc == -EPERM ? PL_UNSUPPORTED : PL_IO,
+                        "cannot start sampling: %s", strerror(-rc));
+}
+
+enum pl_status pl_recorder_start(const struct pl_settings *settings,
+                                 const struct pl_id *recording_id,
+                                 struct pl_recorder **recorder_out,
+                                 struct pl_error *err)
+{
+    struct pl_recorder *recorder = new_recorder(settings);
+    bool threaded = false;
+    if (!recorder)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    enum pl_status status = pl_id_new(&recorder->id, err);
+    if (status == PL_OK) /* a folder of its own for each start */
+        status = pl_recording_dir_make(&recorder->id, recorder->dir,
+                                       sizeof recorder->dir, err);
+    if (status == PL_OK)
+        status = open_drain(recorder, recording_id, err);
+    if (status == PL_OK)
+        status = start_thread(recorder, err);
+    threaded = status == PL_OK;
+    if (status == PL_OK)
+        status = start_capture(recorder, err);
+    if (status != PL_OK) {
+        if (threaded)
+            join_thread(recorder);
+        free_recorder(recorder);
+        return status;
+    }
+    *recorder_out = recorder;
+    return PL_OK;
+}
+
+enum pl_status pl_recorder_stop(struct pl_recorder *recorder,
+                                struct pl_drain_stats *stats_out, struct pl_error *err)
+{
+    pl_capture_stop();
+    join_thread(recorder);
+    enum pl_status status = recorder->status;
+    if (err)
+        *err = recorder->error;
+    *stats_out = recorder->stats;
+    free_recorder(recorder);
+    return status;
+}
+
+enum pl_status pl_recorder_flush(struct pl_recorder *recorder, int timeout_ms,
+                                 struct pl_error *err)
+{
+    struct timespec until = mono_after((int64_t)timeout_ms * PL_NS_PER_MS);
+    int rc = 0;
+    pthread_mutex_lock(&recorder->lock);
+    uint64_t wanted = ++recorder->flush_wanted;
+    pthread_cond_broadcast(&recorder->changed);
+    while (recorder->flush_done < wanted && rc == 0)
+        rc = pthread_cond_timedwait(&recorder->changed, &recorder->lock, &until);
+    enum pl_status status = recorder->status;
+    if (recorder->flush_done < wanted)
+        status = pl_error_set(err, PL_BUSY, "not written within %d ms", timeout_ms);
+    else if (err)
+        *err = recorder->error;
+    pthread_mutex_unlock(&recorder->lock);
+    return status;
+}
+
+void pl_recorder_get_stats(struct pl_recorder *recorder,
+                           struct pl_drain_stats *stats_out)
+{
+    pthread_mutex_lock(&recorder->lock);
+    *stats_out = recorder->stats;
+    pthread_mutex_unlock(&recorder->lock);
+}
+
+const struct pl_id *pl_recorder_id(const struct pl_recorder *recorder)
+{
+    return &recorder->id;
+}
