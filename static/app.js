@@ -10,7 +10,7 @@ import { decodeFlame, findNode } from "./lib/flame-model.js";
 import { describeSessions, apiSelection, chosenSessions, narrowing } from "./lib/selection.js";
 import { compileQuery, matchFunctions, matchedNodes } from "./lib/search.js";
 import { duration, moment, percent, plural } from "./lib/format.js";
-import { shortName } from "./lib/names.js";
+import { nameVariants, shortName } from "./lib/names.js";
 import { chooseSessions, defaultState, formatState, parseState } from "./lib/state.js";
 import { Resource } from "./resource.js";
 import { setToken, takeToken } from "./token.js";
@@ -28,9 +28,9 @@ import { currentTheme, watchSystemTheme } from "./ui/theme.js";
 
 const timelineBins = 480;
 const binAtLeastNs = 30e6; // a bin of three samples at the usual rate
-const firstNodes = 100_000; // what a first look loads
+const firstNodes = 50_000; // what a first look loads
 const mostNodes = 1_000_000; // what zooming into hidden boxes may load
-const topLimit = 2000;
+const topLimit = 10_000;
 
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -80,7 +80,7 @@ function loadChosen(chosen, sessionCount) {
   resources.top.load({ ...narrowed, limit: topLimit }, generation);
   const of = JSON.stringify(narrowed);
   if (detail.of !== of) detail = { of, minNs: 0 };
-  const fineness = detail.minNs ? { min_ns: detail.minNs, max_nodes: mostNodes } : { max_nodes: firstNodes };
+  const fineness = detail.minNs ? { min_ns: detail.minNs, max_nodes: mostNodes } : { min_ns: 0, max_nodes: firstNodes };
   resources.flame.load({ ...narrowed, ...fineness }, generation);
 }
 
@@ -201,7 +201,10 @@ function renderTimeline(sessions) {
 function renderSummary(chosen) {
   const names = state.thread.map((id) =>
     resources.threads.value?.find((thread) => String(thread.id) === id)?.name ?? `#${id}`);
-  summary.update(resources.flame.value?.answer ?? null, state, names, chosen.some((session) => session.state === "live"));
+  const model = resources.flame.value;
+  const zoomed = model ? findNode(model, state.zoom) : -1;
+  const zoomName = zoomed > 0 ? nameVariants(model.functions.name[model.fn[zoomed]]).at(-1) : "";
+  summary.update(model?.answer ?? null, state, names, zoomName, chosen.some((session) => session.state === "live"));
 }
 
 function renderTop(search) {

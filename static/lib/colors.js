@@ -37,13 +37,6 @@ export function pixel([red, green, blue]) {
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-/** `rgb(1, 2, 3)` or `#010203` of a computed style to a triple. */
-export function parseColor(text) {
-  if (text.startsWith("#")) return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
-  const numbers = text.match(/[\d.]+/g) ?? ["0", "0", "0"];
-  return numbers.slice(0, 3).map(Number);
-}
-
 /** `amount` 0: all of `from`, 1: all of `to`. */
 export function blend(from, to, amount) {
   return from.map((value, i) => Math.round(value + (to[i] - value) * amount));
@@ -51,7 +44,7 @@ export function blend(from, to, amount) {
 
 const tones = {
   light: { lightness: 0.83, chroma: 0.072, system: 0.012, hot: 0.75, hotChroma: 0.13 },
-  dark: { lightness: 0.45, chroma: 0.062, system: 0.01, hot: 0.56, hotChroma: 0.11 },
+  dark: { lightness: 0.45, chroma: 0.062, system: 0.01, hot: 0.5, hotChroma: 0.1 },
 };
 
 /**

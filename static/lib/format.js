@@ -28,11 +28,16 @@ export function duration(ns) {
   const seconds = ns / 1e9;
   if (seconds < 120) return `${three(seconds)} s`;
   const whole = Math.round(seconds);
-  if (whole < 7200) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 7200) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 2880) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 2880) return `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
   const hours = Math.round(seconds / 3600);
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+}
+
+/** Round lengths on an axis: `5 s`, not `5.00 s`. @param {number} ns */
+export function axisDuration(ns) {
+  return duration(ns).replace(/\.0+ |(\.\d*?)0+ /, "$1 ");
 }
 
 /**

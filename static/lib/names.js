@@ -6,7 +6,7 @@ const identifierEnd = /[\w$~]$/;
 
 /** Is the text before `at` the word `operator` (so that <, > or ( are its name)? */
 function afterOperator(text, at) {
-  return /(^|[^\w$])operator\s*[<>=\-!(&|]*$/.test(text.slice(Math.max(0, at - 14), at));
+  return /(^|[^\w$])operator[<>=\-!(&|]*$/.test(text.slice(Math.max(0, at - 14), at));
 }
 
 /**
@@ -39,17 +39,17 @@ function groupEnd(text, from, open, close) {
 export function withoutTemplates(name) {
   const short = dropGroups(name, "<", ">", (before, _inside, at) => {
     if (afterOperator(name, at)) return false;
-    return identifierEnd.test(before) || before.endsWith("::") || before.endsWith(")");
+    return identifierEnd.test(before) || /(::|\)|operator[<>=]+ )$/.test(before);
   });
-  return short.replace(/::(::)+/g, "::").replace(/::$/, "");
+  return short.replace(/::(::)+/g, "::").replace(/(::| )$/, "").replace(/(operator[<>=]+) \(/, "$1(");
 }
 
 /** `a::b(c) const` -> `a::b`; keeps `(anonymous namespace)` and Go's `(*T)`. */
 export function withoutParameters(name) {
-  const short = dropGroups(name, "(", ")", (before, inside, at) => {
+  const short = dropGroups(name, "(", ")", (before, inside) => {
     if (before === "" || /[.\s]$/.test(before)) return false;
     if (inside === "anonymous namespace" || before.endsWith("::")) return false;
-    return !(inside === "" && afterOperator(name, at));
+    return !(inside === "" && /(^|[^\w$])operator$/.test(before));
   });
   return short.replace(/( const| volatile| &&?| noexcept| \[clone [^\]]*\]|\[abi:\w+\])+$/, "");
 }
@@ -97,46 +97,46 @@ function dottedTails(name) {
 }
 
 /**
+ * @param {string} name
+ * @returns {{variants: string[], plain: string}} ever shorter forms; the one that has
+ *   all namespaces but neither parameters nor template arguments
+ */
+function shorten(name) {
+  const variants = [name];
+  const add = (text) => {
+    if (text && text.length < variants.at(-1).length) variants.push(text);
+    return variants.at(-1);
+  };
+  if (name.startsWith("[")) return { variants, plain: name };
+
+  let plain = add(name.replace(rustHash, ""));
+  const qualified = rustQualified.exec(plain);
+  if (qualified) plain = add(`${withoutTemplates(qualified[1])}::${qualified[3]}`);
+  const hadTemplate = plain.includes("<");
+  plain = add(withoutParameters(plain));
+  plain = withoutTemplates(plain);
+  plain = add(hadTemplate ? withoutReturnType(plain) : plain);
+
+  const short = add(plain.replace(compilerSuffix, ""));
+  const parts = components(short);
+  if (parts.length > 2) add(parts.slice(-2).join("::"));
+  if (parts.length > 1) add(parts.at(-1));
+  else dottedTails(short).forEach(add);
+  return { variants, plain };
+}
+
+/**
  * The name as it was, then ever shorter forms of it.
  * @param {string} name
  * @returns {string[]} at least one, each shorter than the one before
  */
 export function nameVariants(name) {
-  const variants = [name];
-  const add = (text) => {
-    if (text && text.length < variants.at(-1).length) variants.push(text);
-  };
-  if (name.startsWith("[")) return variants;
-
-  let short = name.replace(rustHash, "");
-  add(short);
-  const qualified = rustQualified.exec(short);
-  if (qualified) {
-    add(`${withoutTemplates(qualified[1])}::${qualified[3]}`);
-    short = variants.at(-1);
-  }
-  const hadTemplate = short.includes("<");
-  short = withoutParameters(short);
-  add(short);
-  short = withoutTemplates(short);
-  if (hadTemplate) short = withoutReturnType(short);
-  add(short);
-  short = short.replace(compilerSuffix, "") || short;
-  add(short);
-
-  const parts = components(short);
-  if (parts.length > 2) add(parts.slice(-2).join("::"));
-  if (parts.length > 1) add(parts.at(-1));
-  else dottedTails(short).forEach(add);
-  return variants;
+  return shorten(name).variants;
 }
 
 /** For tables and sentences: no parameters, no template arguments, all namespaces. */
 export function shortName(name) {
-  const variants = nameVariants(name);
-  const separators = (text) => text.split(/::|\./).length;
-  const plain = withoutTemplates(withoutParameters(name.replace(rustHash, "")));
-  return variants.findLast((text) => separators(text) >= separators(plain)) ?? name;
+  return shorten(name).plain;
 }
 
 /**

@@ -12,8 +12,13 @@
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   setProps(element, props);
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...present(children));
   return element;
+}
+
+/** Flattened, without what was left out by `condition && child`. */
+function present(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
 function setProps(element, props) {
@@ -61,7 +66,20 @@ export function iconButton(path, label, onclick, props = {}) {
 
 /** Replace an element's children. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(...present(children));
+}
+
+const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+
+/**
+ * Any CSS colour, oklch() too, as it comes out on screen.
+ * @returns {[number, number, number]} red, green, blue
+ */
+export function readColor(color) {
+  probe.fillStyle = color;
+  probe.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+  return [red, green, blue];
 }
 
 /**

@@ -4,11 +4,11 @@
 // What is zoomed and selected comes in with `update` and goes out through `actions`;
 // pointer position, keyboard cursor and free zoom (Ctrl-wheel, drag) live here.
 
-import { makePalette, parseColor } from "../lib/colors.js";
+import { makePalette } from "../lib/colors.js";
 import { childrenOf, findNode, nodeAt, nodeKey } from "../lib/flame-model.js";
 import { paintRow } from "../lib/flame-spans.js";
 import { fitName, nameVariants } from "../lib/names.js";
-import { fitCanvas, h } from "./dom.js";
+import { fitCanvas, h, readColor } from "./dom.js";
 import { createFlameTree } from "./flame-tree.js";
 import { createTooltip } from "./tooltip.js";
 
@@ -46,7 +46,7 @@ export function createFlameGraph(root, actions) {
 class FlameGraph {
   constructor(root, actions) {
     this.actions = actions;
-    this.canvas = h("canvas", { role: "img", class: "flame-canvas" });
+    this.canvas = h("canvas", { role: "img", class: "flame-canvas", width: 0, height: 0 });
     this.space = h("div", { class: "flame-space" }, this.canvas);
     this.scroller = h("div", { class: "flame-scroller", tabindex: "-1" }, this.space);
     this.tree = createFlameTree((key, event) => this.onKey(key, event));
@@ -105,7 +105,7 @@ class FlameGraph {
     this.ink = style.color;
     this.softInk = getComputedStyle(this.status).color;
     this.accent = style.accentColor;
-    const ground = parseColor(toRgb(this.context, style.backgroundColor));
+    const ground = readColor(style.backgroundColor);
     this.palette = makePalette(this.props.model.functions, this.props.theme, ground);
     this.hatch = null;
   }
@@ -411,17 +411,6 @@ class FlameGraph {
     }
     this.actions.back();
   }
-}
-
-/** A computed colour may be oklch(); a pixel of it is not. */
-function toRgb(context, color) {
-  context.save();
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.fillStyle = color;
-  context.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-  context.restore();
-  return `rgb(${red}, ${green}, ${blue})`;
 }
 
 function makeHatch(context, color, ratio) {

@@ -5,6 +5,8 @@ import { groupByRecording } from "../lib/selection.js";
 import { fill, h, iconButton, icons } from "./dom.js";
 
 const mostRows = 400;
+const columns = [["Choose", "col-tick"], ["Application", ""], ["Process", "col-s"], ["Length", "col-s"],
+  ["Threads", "col-m"], ["Samples", "col-l"], ["Size", "col-s"], ["State", "col-m"]];
 
 /**
  * @param {{choose: (what: {app?: string, recording?: string, session?: string[]}) => void}} actions
@@ -61,7 +63,8 @@ export function createSessions(actions) {
       h("span", { class: "muted" }, many ? `${plural(group.sessions.length, "process")}`.replace("processs", "processes") : ""));
     return h("table", { class: "session-table" },
       h("caption", {}, whole),
-      h("thead", { class: "visually-hidden" }, h("tr", {}, ["Choose", "Application", "Process", "Length", "Threads", "Samples", "Size", "State"].map((name) => h("th", { scope: "col" }, name)))),
+      h("colgroup", {}, columns.map(([, kind]) => h("col", { class: kind }))),
+      h("thead", { class: "visually-hidden" }, h("tr", {}, columns.map(([name]) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, shown.map(sessionRow)));
   }
 

@@ -20,14 +20,15 @@ export function createSummary(root, actions) {
    * @param {any} answer of GET flamegraph, or null
    * @param {import("../lib/state.js").State} state
    * @param {string[]} threadNames of the chosen threads
+   * @param {string} zoomName what is zoomed
    * @param {boolean} live
    */
-  function update(answer, state, threadNames, live) {
+  function update(answer, state, threadNames, zoomName, live) {
     if (answer) {
       fill(totals, ...describe(answer, live));
       fill(cautions, warnings(answer).map(([text, title]) => h("span", { class: "caution", title }, text)));
     }
-    fill(chips, filters(state, threadNames, answer).map(([name, value, clears]) => h("button", {
+    fill(chips, filters(state, threadNames, zoomName).map(([name, value, clears]) => h("button", {
       type: "button", class: "chip", "aria-label": `Remove filter: ${name} ${value}`, onclick: () => actions.clear(clears),
     }, h("span", { class: "muted" }, name), h("span", { class: "chip-value" }, value), icon(icons.close))));
   }
@@ -61,12 +62,12 @@ function warnings(answer) {
   return found;
 }
 
-function filters(state, threadNames, answer) {
+function filters(state, threadNames, zoomName) {
   const found = [];
   if (threadNames.length)
     found.push([threadNames.length === 1 ? "thread" : "threads", threadNames.slice(0, 3).join(", ") + (threadNames.length > 3 ? ` +${threadNames.length - 3}` : ""), ["thread"]]);
   if (state.to) found.push(["time", duration(state.to - state.from), ["from", "to"]]);
   if (state.windowTo) found.push(["timeline", duration(state.windowTo - state.windowFrom), ["windowFrom", "windowTo"]]);
-  if (state.zoom && answer) found.push(["zoom", "one box", ["zoom"]]);
+  if (state.zoom) found.push(["zoom", zoomName || "not in this selection", ["zoom"]]);
   return found;
 }

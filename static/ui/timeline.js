@@ -5,13 +5,13 @@
 // over them, so dragging draws nothing.
 
 import { blend } from "../lib/colors.js";
-import { duration, moment, niceTimeStep, timeOfDay } from "../lib/format.js";
+import { axisDuration, duration, moment, niceTimeStep, timeOfDay } from "../lib/format.js";
 import { rankThreads, totalCores } from "../lib/threads.js";
-import { fill, fitCanvas, h, iconButton, icons } from "./dom.js";
+import { fill, fitCanvas, h, iconButton, icons, readColor } from "./dom.js";
 
 const areaHeight = 62;
 const axisHeight = 16;
-const rowHeight = 16;
+const rowHeight = 14;
 const busiest = 15;
 const edgeGrip = 5; // px around an edge of the range that grab it
 
@@ -43,14 +43,14 @@ class Timeline {
   constructor(root, actions) {
     this.actions = actions;
     this.expanded = false;
-    this.area = h("canvas", { role: "img", class: "timeline-area-canvas" });
-    this.heat = h("canvas", { role: "img", class: "timeline-heat-canvas" });
+    this.area = h("canvas", { role: "img", class: "timeline-area-canvas", width: 0, height: 0 });
+    this.heat = h("canvas", { role: "img", class: "timeline-heat-canvas", width: 0, height: 0 });
     this.labels = h("div", { class: "thread-labels" });
     this.heatSpace = h("div", { class: "timeline-heat" }, this.heat);
     this.scroller = h("div", { class: "timeline-threads" }, this.labels, this.heatSpace);
-    this.axisName = h("span", { class: "muted" });
+    this.axisTop = h("span", { class: "muted", title: "Top of the scale" });
     this.buttons = h("span", { class: "timeline-buttons" });
-    this.head = h("div", { class: "timeline-head" }, this.axisName, this.buttons);
+    this.head = h("div", { class: "timeline-head" }, h("span", {}, "CPU"), this.axisTop, this.buttons);
     this.range = h("div", { class: "timeline-range", hidden: true });
     this.rangeText = h("div", { class: "timeline-range-text", hidden: true });
     this.slider = { from: this.makeSlider("from"), to: this.makeSlider("to") };
@@ -95,7 +95,8 @@ class Timeline {
     this.fillLabels();
     this.fillButtons();
     this.placeRange(props.from, props.to);
-    this.axisName.textContent = "CPU, cores";
+    this.mostCores = Math.max(1, ...this.cores);
+    this.axisTop.textContent = `${this.mostCores.toFixed(this.mostCores < 10 ? 1 : 0)} ${this.mostCores === 1 ? "core" : "cores"}`;
     this.heatSpace.style.height = `${this.rows.length * rowHeight}px`;
     this.redraw();
   }
@@ -272,15 +273,15 @@ class Timeline {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, areaHeight);
     const style = getComputedStyle(this.area);
-    const most = Math.max(1, ...this.cores);
-    this.drawAxis(context, style, width, most);
+    const most = this.mostCores;
+    this.drawAxis(context, style, width);
     drawSteps(context, this.cores, most, width, areaHeight - axisHeight, style);
     const { timeline } = this.props;
     const total = this.cores.reduce((sum, value) => sum + value, 0) * timeline.bin_ns;
     this.area.setAttribute("aria-label", `CPU time over ${duration(timeline.to_ns - timeline.from_ns)} from ${moment(timeline.from_ns)}: ${duration(total)} in all, at most ${most.toFixed(1)} cores at once`);
   }
 
-  drawAxis(context, style, width, most) {
+  drawAxis(context, style, width) {
     const { from_ns, to_ns } = this.props.timeline;
     const span = to_ns - from_ns;
     const step = niceTimeStep(span, width / 110);
@@ -295,15 +296,12 @@ class Timeline {
       const x = Math.round((at / span) * width) + 0.5;
       context.moveTo(x, 0);
       context.lineTo(x, areaHeight - axisHeight + 3);
-      const text = relative ? duration(at) : timeOfDay(from_ns + at);
+      const text = relative ? axisDuration(at) : timeOfDay(from_ns + at);
       if (x + context.measureText(text).width + 4 < width) context.fillText(text, x + 3, areaHeight - 4);
     }
     context.moveTo(0, areaHeight - axisHeight + 0.5);
     context.lineTo(width, areaHeight - axisHeight + 0.5);
     context.stroke();
-    context.textAlign = "right";
-    context.fillText(most < 10 ? most.toFixed(1) : most.toFixed(0), width - 4, 10);
-    context.textAlign = "left";
   }
 
   drawHeat() {
@@ -314,7 +312,7 @@ class Timeline {
     const context = this.heat.getContext("2d");
     const ratio = devicePixelRatio || 1;
     const style = getComputedStyle(this.heat);
-    const ramp = makeRamp(context, style);
+    const ramp = makeRamp(style);
     const scroll = this.scroller.scrollTop;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
@@ -348,14 +346,9 @@ function drawSteps(context, values, most, width, height, style) {
 const rampSteps = 24;
 
 /** From the colour of a thread that is there to one that runs all the time. */
-function makeRamp(context, style) {
-  const [from, to] = [style.backgroundColor, style.accentColor].map((color) => {
-    context.fillStyle = color;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.globalAlpha = 1;
-    context.fillRect(0, 0, 1, 1);
-    return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
-  });
+function makeRamp(style) {
+  const from = readColor(style.borderTopColor);
+  const to = readColor(style.accentColor);
   return Array.from({ length: rampSteps + 1 }, (_, i) => `rgb(${blend(from, to, i / rampSteps).join(" ")})`);
 }
 

@@ -66,7 +66,7 @@ export function createTop(root, actions) {
     const found = top.functions.filter((entry) => !test || test(entry.function) || (entry.module && test(entry.module)));
     found.sort(orders[sort]);
     fill(body, found.slice(0, shown).map((entry) => row(entry, top)),
-      found.length === 0 && h("tr", {}, h("td", { colspan: 3, class: "muted" }, test ? "No function matches the search." : "No functions.")));
+      found.length === 0 && h("tr", {}, h("td", { colspan: 3, class: "muted" }, test ? "No function here matches the search." : "No functions.")));
     const more = found.length - shown;
     fill(foot, test ? `${plural(found.length, "function")} of ${top.functions.length} match` : plural(found.length, "function"),
       more > 0 && h("button", { type: "button", onclick: () => showMore() }, `Show ${Math.min(more, 400)} more`));
@@ -80,7 +80,9 @@ export function createTop(root, actions) {
 
   function mark() {
     for (const element of body.rows) {
-      element.classList.toggle("selected", element.dataset.key === last.selected);
+      const selected = element.dataset.key === last.selected;
+      if (selected && !element.classList.contains("selected")) element.scrollIntoView({ block: "nearest" });
+      element.classList.toggle("selected", selected);
       element.classList.toggle("pointed", element.dataset.key === last.pointed);
     }
   }

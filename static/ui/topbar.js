@@ -67,7 +67,7 @@ function metricSwitch(setMetric) {
 
 function searchField(actions) {
   const input = h("input", {
-    type: "search", placeholder: "Search  name or /regex/", "aria-label": "Search functions", spellcheck: "false", autocomplete: "off",
+    type: "search", placeholder: "Search: name or /regex/", "aria-label": "Search functions", spellcheck: "false", autocomplete: "off",
     oninput: () => actions.search(input.value),
     onkeydown: (event) => {
       if (event.key === "Enter") actions.step(event.shiftKey ? -1 : 1);

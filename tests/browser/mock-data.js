@@ -77,15 +77,18 @@ export function makeTree({ size, samples, seed, bushy = false }) {
     nodes.total_ns.push(weight * period);
     let left = weight;
     const parts = [];
-    const most = depth < 2 ? 2 + Math.floor(next() * 2) : 1 + Math.floor(next() * (bushy ? 6 : 4));
-    if (depth < 90 && room > 1 && weight > 1)
-      for (let i = 0; i < most && left > 1; i++) {
-        const part = i === 0 && depth < 3 ? Math.ceil(left * (0.6 + next() * 0.3)) : Math.ceil(left * next() * 0.85);
-        parts.push(Math.min(part, left));
-        left -= parts.at(-1);
-      }
+    const most = bushy ? 6 : depth < 2 ? 3 : 3;
+    const selfShare = next() < 0.3 ? 0.3 * next() : 0.03 * next();
+    if (depth < 90 && room > 1 && weight > 1) {
+      const down = Math.floor(weight * (1 - selfShare));
+      const count = 1 + Math.floor(next() * most);
+      const cuts = Array.from({ length: count }, () => next() ** 2 + 0.01);
+      const whole = cuts.reduce((sum, cut) => sum + cut, 0);
+      for (const cut of cuts) parts.push(Math.floor((down * cut) / whole));
+    }
+    for (const part of parts) left -= part;
     parts.sort((a, b) => b - a);
-    for (const part of parts) {
+    for (const part of parts.filter((weight) => weight > 0)) {
       const child = depth === 0 ? (parts.indexOf(part) === 0 ? 1 : 0) : depth === 1 ? 2 + Math.floor(next() * 2) : pick();
       grow(at, child, part, Math.floor((room - 1) * (part / weight)), depth + 1);
     }

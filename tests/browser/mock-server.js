@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { makeSessions, makeThreads, makeTimeline, makeTree, prune, topOf } from "./mock-data.js";
 
 const root = fileURLToPath(new URL("../../static/", import.meta.url));
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:";
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
 
 const scenarios = {

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { childrenOf, decodeFlame, findNode, firstEndingAfter, functionTotals, nodeAt, nodeKey, pathTo } from "../../../static/lib/flame-model.js";
+import { paintRow } from "../../../static/lib/flame-spans.js";
+import { compileQuery, matchFunctions, matchedNodes } from "../../../static/lib/search.js";
+import { makeTree, prune } from "../mock-data.js";
+
+/*  root 100: main 90 (work 60 (main 20), read 10, hidden 5), idle 8 */
+const answer = {
+  metric: "wall", total_ns: 100, samples: 100,
+  functions: { name: ["main", "work", "read", "idle"], file: ["m.c", "w.c", "", ""], module: ["app", "app", "libc.so.6", "libc.so.6"], line: [1, 2, 0, 0], in_app: [1, 1, 0, 0] },
+  nodes: {
+    parent: [0, 1, 1, 1, 3, 5], function: [-1, 0, 1, 0, 2, 3], self_ns: [2, 15, 40, 20, 10, 8], total_ns: [100, 90, 60, 20, 10, 8],
+    self_samples: [2, 15, 40, 20, 10, 8], total_samples: [100, 90, 60, 20, 10, 8], inlined: [0, 0, 1, 0, 0, 0], hidden_ns: [0, 5, 0, 0, 0, 0],
+  },
+};
+const model = decodeFlame(answer);
+
+test("lays nodes out from left to right", () => {
+  assert.deepEqual([...model.parent], [-1, 0, 1, 2, 1, 0]);
+  assert.deepEqual([...model.depth], [0, 1, 2, 3, 2, 1]);
+  assert.deepEqual([...model.start], [0, 0, 0, 0, 60, 90]);
+  assert.deepEqual([...model.subtreeEnd], [6, 5, 4, 4, 5, 6]);
+  assert.deepEqual([...model.hiddenBelow], [5, 5, 0, 0, 0, 0]);
+  assert.equal(model.rowCount, 4);
+  assert.deepEqual(childrenOf(model, 1), [2, 4]);
+  assert.deepEqual(pathTo(model, 3), [0, 1, 2, 3]);
+});
+
+test("finds what is at a place, pruned boxes included", () => {
+  assert.deepEqual(nodeAt(model, 0, 50), { node: 0, hidden: false });
+  assert.deepEqual(nodeAt(model, 2, 59.9), { node: 2, hidden: false });
+  assert.deepEqual(nodeAt(model, 2, 60), { node: 4, hidden: false });
+  assert.deepEqual(nodeAt(model, 2, 72), { node: 1, hidden: true });
+  assert.equal(nodeAt(model, 2, 80), null);
+  assert.equal(nodeAt(model, 9, 1), null);
+  assert.equal(nodeAt(model, 1, -1), null);
+});
+
+test("counts recursion once", () => {
+  assert.deepEqual(functionTotals(model, 0), { total: 90, self: 35, samples: 90, places: 2 });
+});
+
+test("finds the same path in another answer", () => {
+  const key = nodeKey(model, 3);
+  const other = structuredClone(answer);
+  // idle, now the heaviest, moves to the front: every index changes
+  other.nodes = {
+    parent: [0, 1, 2, 1, 1], function: [-1, 3, 0, 1, 0], self_ns: [0, 60, 0, 10, 30], total_ns: [100, 60, 40, 40, 30],
+    self_samples: [0, 60, 0, 10, 30], total_samples: [100, 60, 40, 40, 30], inlined: [0, 0, 0, 0, 0], hidden_ns: [0, 0, 0, 0, 0],
+  };
+  assert.equal(findNode(decodeFlame(other), key), 4);
+  assert.equal(findNode(model, "zzz"), -1);
+  assert.equal(findNode(model, ""), 0);
+  assert.equal(nodeKey(model, 0), "");
+});
+
+test("an answer whose node precedes its parent is refused", () => {
+  const broken = structuredClone(answer);
+  broken.nodes.parent[2] = -1;
+  assert.throws(() => decodeFlame(broken), /precedes/);
+});
+
+test("an answer without samples is a bare root", () => {
+  const empty = decodeFlame({ functions: { name: [], file: [], module: [], line: [], in_app: [] }, nodes: { parent: [0], function: [-1], self_ns: [0], total_ns: [0], self_samples: [0], total_samples: [0], inlined: [0], hidden_ns: [0] } });
+  assert.equal(empty.rowCount, 1);
+  assert.equal(nodeAt(empty, 0, 0), null);
+});
+
+const colors = Uint32Array.from([1, 2, 3, 4, 5]);
+const style = { ground: 9, gap: 1, labelWidth: 10 };
+
+function paint(row, view, width) {
+  const line = new Uint32Array(width);
+  const spans = { labels: [], hatched: [] };
+  paintRow(model, row, view, line, colors, style, spans);
+  return { line: [...line], spans };
+}
+
+test("paints boxes where they are, with a gap between wide ones", () => {
+  const { line, spans } = paint(2, { from: 0, to: 100 }, 20);
+  assert.deepEqual(line, [...Array(11).fill(2), 9, 3, 3, ...Array(6).fill(9)]);
+  assert.deepEqual(spans.labels, [2, 0, 11, 2]);
+});
+
+test("marks what was pruned, a row below its parent", () => {
+  assert.deepEqual(paint(1, { from: 0, to: 100 }, 100).spans.hatched, [70, 75, 2]);
+});
+
+test("paints a part of the graph", () => {
+  const { line } = paint(2, { from: 58, to: 68 }, 10);
+  assert.deepEqual(line, [2, 9, 3, 3, 3, 3, 3, 3, 3, 3]);
+});
+
+test("every pixel that a box covers has one's colour, at any zoom", () => {
+  const big = decodeFlame({ ...makeTree({ size: 4000, samples: 100_000, seed: 7, bushy: true }) });
+  const paints = new Uint32Array(big.functionCount + 1).fill(1);
+  for (const [from, to] of [[0, big.total[0]], [big.total[0] * 0.2, big.total[0] * 0.21], [big.total[0] * 0.7, big.total[0] * 0.7001]])
+    for (let row = 0; row < big.rowCount; row++) {
+      const line = new Uint32Array(300);
+      paintRow(big, row, { from, to }, line, paints, { ground: 0, gap: 0, labelWidth: 1e9 }, { labels: [], hatched: [] });
+      for (let x = 0; x < 300; x++) {
+        const left = from + (x / 300) * (to - from);
+        const right = from + ((x + 1) / 300) * (to - from);
+        const covers = coverage(big, row, left, right);
+        if (covers > 0.999) assert.equal(line[x], 1, `row ${row} pixel ${x} should be painted`);
+        if (covers === 0) assert.equal(line[x], 0, `row ${row} pixel ${x} should be empty`);
+      }
+    }
+});
+
+function coverage(big, row, left, right) {
+  let sum = 0;
+  for (let at = firstEndingAfter(big, big.rowStart[row], big.rowStart[row + 1], left); at < big.rowStart[row + 1]; at++) {
+    const node = big.rowNodes[at];
+    if (big.start[node] >= right) break;
+    sum += Math.min(right, big.start[node] + big.total[node]) - Math.max(left, big.start[node]);
+  }
+  return sum / (right - left);
+}
+
+test("search: literal, case, regular expression, errors", () => {
+  const matching = (query, text) => compileQuery(query).test?.(text);
+  assert.equal(matching("ALL", "malloc"), false);
+  assert.equal(matching("all", "MALLOC"), true);
+  assert.equal(matching("a.c", "abc"), false);
+  assert.equal(matching("/a.c/", "ABC"), true);
+  assert.equal(matching("/^m.*c$/", "malloc"), true);
+  assert.equal(matching("/\\S/", "x"), true);
+  assert.equal(matching("/abc", "xabc"), true, "the closing slash may still be missing");
+  assert.equal(compileQuery("  ").test, null);
+  assert.match(compileQuery("/(/").error, /group/i);
+  assert.equal(matching("/", "a/b"), true);
+});
+
+test("search: a match inside a match weighs once; modules match too", () => {
+  const mains = matchFunctions(model.functions, (text) => text === "main");
+  assert.deepEqual(matchedNodes(model, mains), { nodes: [1], total: 90, functions: 1 });
+  const libc = matchFunctions(model.functions, (text) => text.includes("libc"));
+  assert.deepEqual(matchedNodes(model, libc), { nodes: [4, 5], total: 18, functions: 2 });
+});
+
+test("weights add up after pruning", () => {
+  const tree = makeTree({ size: 5000, samples: 50_000, seed: 3 });
+  const { nodes, hidden } = prune(tree, tree.total_ns / 1000);
+  const sum = (values) => values.reduce((total, value) => total + value, 0);
+  assert.ok(hidden > 0);
+  assert.equal(sum(nodes.self_ns) + sum(nodes.hidden_ns), tree.total_ns);
+});
