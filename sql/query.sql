@@ -27,7 +27,13 @@ WHERE p.start_ns > :from - 3600000000000 AND p.start_ns < :to AND p.end_ns > :fr
 -- name: select_slots
 SELECT thread_id, n, cpu_known, cpu_ns, nruns, runs, ticks, weights, weight_unit
 FROM slot
-WHERE part_id = :part AND unit IS NULL;
+WHERE part_id = :part AND (:any_unit OR unit IS NULL);
+
+-- name: select_chunk_parts
+SELECT p.id, p.session_id, p.start_ns, p.end_ns, p.period_ns, p.origin_ns, p.unit_ns,
+       p.tick_width, p.tick_count, p.ticks
+FROM part p
+WHERE p.chunk_id = :chunk;
 
 -- name: select_thread_ids
 SELECT id FROM thread /*scan*/

@@ -454,6 +454,27 @@ static enum pl_status resolve(struct dictionary *dict, const char *function,
     return status;
 }
 
+static void deinit(struct dictionary *dict)
+{
+    pl_frame_table_deinit(&dict->table);
+    free(dict->rows);
+    free(dict->order);
+    free(dict->frames);
+}
+
+enum pl_status pl_dictionary_frames(struct pl_store *store,
+                                    struct pl_stack_weights *weights,
+                                    struct pl_idmap *frames, struct pl_error *err)
+{
+    struct dictionary dict = {.store = store, .weights = weights};
+    dict.table.frames = *frames;
+    enum pl_status status = load_stacks(&dict, err);
+    *frames = dict.table.frames;
+    dict.table.frames = (struct pl_idmap){0};
+    deinit(&dict);
+    return status;
+}
+
 enum pl_status pl_dictionary_resolve(struct pl_store *store,
                                      struct pl_stack_weights *weights,
                                      const char *function, struct pl_tree *tree,
@@ -463,9 +484,6 @@ enum pl_status pl_dictionary_resolve(struct pl_store *store,
     enum pl_status status = pl_frame_table_init(&dict.table, store, err);
     if (status == PL_OK)
         status = resolve(&dict, function, err);
-    pl_frame_table_deinit(&dict.table);
-    free(dict.rows);
-    free(dict.order);
-    free(dict.frames);
+    deinit(&dict);
     return status;
 }

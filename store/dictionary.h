@@ -49,4 +49,11 @@ PL_MUST_CHECK enum pl_status
 pl_dictionary_resolve(struct pl_store *store, struct pl_stack_weights *weights,
                       const char *function, struct pl_tree *tree, struct pl_error *err);
 
+/* The frames (frame_raw ids) of every stack in `weights`, into `frames`, which is
+ * initialized.  Errors  as above. */
+PL_MUST_CHECK enum pl_status pl_dictionary_frames(struct pl_store *store,
+                                                  struct pl_stack_weights *weights,
+                                                  struct pl_idmap *frames,
+                                                  struct pl_error *err);
+
 #endif

@@ -92,7 +92,7 @@ struct select {
     const struct pl_selection *selection;
     struct pl_select_binds binds;
     struct pl_bins bins;
-    bool all_threads;
+    bool all_threads, any_unit;
     struct pl_idmap threads; /* the wanted ones, unless all are */
     struct pl_slot_reader reader;
     const struct pl_slot_visitor *visitor;
@@ -142,6 +142,7 @@ static enum pl_status visit_slots(struct select *select, const struct pl_part_ro
     if (status != PL_OK)
         return status;
     pl_stmt_int(stmt, ":part", part->id);
+    pl_stmt_int(stmt, ":any_unit", select->any_unit);
     while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
         if (!wants_thread(select, pl_stmt_column_int(stmt, 0)))
             continue;
@@ -171,17 +172,13 @@ static void extend(struct pl_selected *range, int64_t from_ns, int64_t to_ns,
     range->to_ns = to_ns > range->to_ns ? to_ns : range->to_ns;
 }
 
-static enum pl_status visit_parts(struct select *select, struct pl_error *err)
+/* `stmt` is bound: one of the statements that give parts. */
+static enum pl_status visit_parts(struct select *select, struct pl_stmt *stmt,
+                                  struct pl_error *err)
 {
-    struct pl_stmt *stmt;
     struct pl_part_row part;
+    enum pl_status status;
     bool row;
-    enum pl_status status = pl_stmt_get(select->store, PL_SQL_SELECT_PARTS, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_select_bind(stmt, &select->binds, select->selection);
-    pl_stmt_int(stmt, ":from", select->bins.from_ns - ROUNDING_NS);
-    pl_stmt_int(stmt, ":to", select->bins.to_ns + ROUNDING_NS);
     while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
         status = pl_part_read(stmt, &part, err);
         if (status == PL_OK)
@@ -195,6 +192,18 @@ static enum pl_status visit_parts(struct select *select, struct pl_error *err)
     if (status != PL_OK)
         pl_stmt_reset(stmt);
     return status;
+}
+
+static enum pl_status visit_selected(struct select *select, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_stmt_get(select->store, PL_SQL_SELECT_PARTS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_select_bind(stmt, &select->binds, select->selection);
+    pl_stmt_int(stmt, ":from", select->bins.from_ns - ROUNDING_NS);
+    pl_stmt_int(stmt, ":to", select->bins.to_ns + ROUNDING_NS);
+    return visit_parts(select, stmt, err);
 }
 
 enum pl_status pl_select_slots(struct pl_store *store,
@@ -216,12 +225,32 @@ enum pl_status pl_select_slots(struct pl_store *store,
     if (status == PL_OK)
         status = want_threads(&select, err);
     if (status == PL_OK && select.bins.bin_ns > 0)
-        status = visit_parts(&select, err);
+        status = visit_selected(&select, err);
     if (status == PL_OK)
         *selected_out = select.found;
     pl_slot_reader_deinit(&select.reader);
     pl_idmap_deinit(&select.threads);
     pl_select_binds_deinit(&select.binds);
+    return status;
+}
+
+enum pl_status pl_select_chunk(struct pl_store *store, int64_t chunk_id,
+                               const struct pl_slot_visitor *visitor,
+                               struct pl_error *err)
+{
+    struct select select = {.store = store,
+                            .visitor = visitor,
+                            .all_threads = true,
+                            .any_unit = true,
+                            .bins = {TIME_MIN, TIME_MAX, INT64_MAX, true, true}};
+    struct pl_stmt *stmt;
+    select.reader.bins = &select.bins;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_SELECT_CHUNK_PARTS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":chunk", chunk_id);
+    status = visit_parts(&select, stmt, err);
+    pl_slot_reader_deinit(&select.reader);
     return status;
 }
 

@@ -86,6 +86,11 @@ pl_select_slots(struct pl_store *store, const struct pl_selection *selection,
                 const struct pl_bins *bins, const struct pl_slot_visitor *visitor,
                 struct pl_selected *selected_out, struct pl_error *err);
 
+/* The same for every slot of a chunk, whole, of whatever unit. */
+PL_MUST_CHECK enum pl_status pl_select_chunk(struct pl_store *store, int64_t chunk_id,
+                                             const struct pl_slot_visitor *visitor,
+                                             struct pl_error *err);
+
 /* The time range of all candidate parts, cut to the selection; 0, 0 if none. */
 PL_MUST_CHECK enum pl_status pl_select_range(struct pl_store *store,
                                              const struct pl_selection *selection,

@@ -13,7 +13,9 @@ struct pl_pending_chunk {
     bool sampled, symbolicated, deobfuscated, normalized;
 };
 
-/* NOT_FOUND: nothing to do. `after_id` lets a pass step past a chunk it failed. */
+/* NOT_FOUND: nothing to do. `after_id` lets a pass step past a chunk it failed. Takes
+ * the chunk: if a writer adds to it from now on, the flags set below do not
+ * stick and it comes again. Flags stick to no chunk that was not taken. */
 PL_MUST_CHECK enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
                                           struct pl_pending_chunk *chunk_out,
                                           struct pl_error *err);
@@ -25,7 +27,7 @@ PL_MUST_CHECK enum pl_status pl_pass_lease(struct pl_store *store, const char *o
 void pl_pass_release(struct pl_store *store, const char *owner);
 
 /* Native frames of the chunk whose name is unknown (no status yet, or, with
- * `redo`, any status), grouped by module. */
+ * `redo`, any status), grouped by module. Module id 0, path "": in no module. */
 struct pl_raw_frame {
     int64_t frame_id;
     int64_t module_id;
@@ -39,8 +41,8 @@ struct pl_raw_frame_list {
     size_t count;
     void *owned;
 };
-PL_MUST_CHECK enum pl_status pl_pass_raw_frames(struct pl_store *store, int64_t chunk_id,
-                                                bool redo,
+PL_MUST_CHECK enum pl_status pl_pass_raw_frames(struct pl_store *store,
+                                                int64_t chunk_id, bool redo,
                                                 struct pl_raw_frame_list *list_out,
                                                 struct pl_error *err);
 void pl_raw_frame_list_deinit(struct pl_raw_frame_list *list);
@@ -50,9 +52,9 @@ void pl_raw_frame_list_deinit(struct pl_raw_frame_list *list);
  * "missing_symbol" (module found, address unnamed), "unknown_image", "missing"
  * (no file), "malformed". */
 struct pl_frame_name {
-    const char *function; /* demangled */
-    const char *file;     /* "" unknown */
-    uint32_t decl_line;   /* where the function is declared; 0 unknown */
+    const char *function;  /* demangled */
+    const char *file;      /* "" unknown */
+    uint32_t decl_line;    /* where the function is declared; 0 unknown */
     uint32_t line, column; /* of the address */
     int8_t in_app;         /* 1, 0, -1 */
 };
@@ -89,7 +91,8 @@ PL_MUST_CHECK enum pl_status pl_pass_named_frames(struct pl_store *store,
                                                   struct pl_error *err);
 void pl_normal_frame_list_deinit(struct pl_normal_frame_list *list);
 /* Writes in_app (and trimmed file) back; sets normalized=1, deobfuscated as given. */
-PL_MUST_CHECK enum pl_status pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
+PL_MUST_CHECK enum pl_status pl_pass_put_normal(struct pl_store *store,
+                                                int64_t chunk_id,
                                                 const struct pl_normal_frame *frames,
                                                 size_t count, bool deobfuscated,
                                                 struct pl_error *err);

@@ -72,14 +72,14 @@ CREATE TABLE chunk (
     symbolicated INTEGER NOT NULL DEFAULT 0,
     deobfuscated INTEGER NOT NULL DEFAULT 0,
     normalized INTEGER NOT NULL DEFAULT 0,
-    finished INTEGER NOT NULL DEFAULT 0, -- 1: the pass has nothing left to do
+    finished INTEGER NOT NULL DEFAULT 0, -- by the pass: 0 new or grown, 2 taken, 1 done
     symbolicator_error TEXT,
     symbolicator_status TEXT,
     symbolicator_message TEXT,
     UNIQUE (uuid, project_id, session_id)
 ) STRICT;
 CREATE INDEX chunk_session ON chunk (session_id, start_ns);
-CREATE INDEX chunk_unfinished ON chunk (id) WHERE finished = 0;
+CREATE INDEX chunk_unfinished ON chunk (id) WHERE finished <> 1;
 
 -- What is stored of a chunk: a piece of at most 60 s that crosses no hour of
 -- Unix time, so that hours add up from whole parts.

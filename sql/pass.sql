@@ -1,0 +1,106 @@
+-- The processing pass: what is to be done, names, flags, outcomes.
+
+-- name: pass_next
+SELECT id, project_id, uuid, sampled, symbolicated, deobfuscated, normalized
+FROM chunk
+WHERE finished <> 1 AND id > :after
+ORDER BY id LIMIT 1;
+
+-- name: pass_take
+-- In work, until somebody extends it; an unsampled one needs no more.
+UPDATE chunk SET finished = CASE sampled WHEN 0 THEN 1 ELSE 2 END WHERE id = :id;
+
+-- name: pass_take_lease
+INSERT INTO lease (name, owner, expires_ns) VALUES ('pass', :owner, :expires)
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires_ns = excluded.expires_ns
+WHERE owner = excluded.owner OR expires_ns <= :now OR expires_ns > :never
+RETURNING owner;
+
+-- name: pass_lease_owner
+SELECT owner, expires_ns FROM lease WHERE name = 'pass';
+
+-- name: pass_drop_lease
+DELETE FROM lease WHERE name = 'pass' AND owner = :owner;
+
+-- name: pass_raw_frame
+-- A native frame without a name, and, with :redo, one that has a status.
+SELECT f.module_id, coalesce(m.path, ''), coalesce(m.build_id, ''), f.address, f.exact
+FROM frame_raw f LEFT JOIN module m ON m.id = f.module_id
+WHERE f.id = :id AND f.function_id = 0
+  AND (:redo OR NOT EXISTS (SELECT 1 FROM frame_name n WHERE n.frame_id = f.id));
+
+-- name: pass_delete_names
+DELETE FROM frame_name WHERE frame_id = :id;
+
+-- name: pass_frame_module
+SELECT module_id FROM frame_raw WHERE id = :id;
+
+-- name: pass_find_function
+SELECT id, line FROM function
+WHERE name = :name AND module_id = :module AND file = :file;
+
+-- name: pass_insert_function
+INSERT INTO function (name, module_id, file, line)
+VALUES (:name, :module, :file, :line)
+RETURNING id;
+
+-- name: pass_function_line
+UPDATE function SET line = :line WHERE id = :id;
+
+-- name: pass_insert_name
+INSERT INTO frame_name (frame_id, depth, function_id, line, column, in_app, status)
+VALUES (:id, :depth, :function, :line, :column, :in_app, :status);
+
+-- name: pass_symbolicated
+-- Not if the chunk grew since it was taken: then there is more to look up.
+UPDATE chunk SET symbolicated = :symbolicated AND finished <> 0,
+                 symbolicator_error = :error, symbolicator_status = :status,
+                 symbolicator_message = :message
+WHERE id = :id;
+
+-- name: pass_named_frame
+-- Names by depth. What a source named itself counts where the pass said nothing.
+SELECT coalesce(n.depth, 0), coalesce(g.name, ''), coalesce(g.file, ''),
+       coalesce(m.path, ''), coalesce(n.in_app, f.in_app)
+FROM frame_raw f LEFT JOIN frame_name n ON n.frame_id = f.id
+  LEFT JOIN function g ON g.id = coalesce(n.function_id, f.function_id)
+  LEFT JOIN module m ON m.id = coalesce(nullif(g.module_id, 0), f.module_id)
+WHERE f.id = :id AND (n.frame_id IS NOT NULL OR f.function_id <> 0)
+ORDER BY n.depth;
+
+-- name: pass_normal_frame
+-- What pass_named_frame told, as ids, and whether it lies in frame_name.
+SELECT n.frame_id IS NOT NULL, coalesce(n.in_app, f.in_app),
+       coalesce(n.function_id, f.function_id), coalesce(g.name, ''),
+       coalesce(g.module_id, 0), coalesce(g.file, ''), coalesce(g.line, 0),
+       coalesce(n.line, f.line), coalesce(n.column, f.column)
+FROM frame_raw f LEFT JOIN frame_name n ON n.frame_id = f.id AND n.depth = :depth
+  LEFT JOIN function g ON g.id = coalesce(n.function_id, f.function_id)
+WHERE f.id = :id;
+
+-- name: pass_update_name
+UPDATE frame_name SET function_id = :function, in_app = :in_app
+WHERE frame_id = :id AND depth = :depth;
+
+-- name: pass_normalized
+UPDATE chunk SET normalized = finished <> 0, deobfuscated = :deobfuscated WHERE id = :id;
+
+-- name: pass_chunk
+SELECT uuid, project_id FROM chunk WHERE id = :id;
+
+-- name: pass_insert_outcome
+INSERT INTO outcome (chunk_uuid, project_id, category, outcome, reason, ts_ns)
+VALUES (:uuid, :project, :category, :outcome, :reason, :now)
+ON CONFLICT (project_id, chunk_uuid, category) DO NOTHING
+RETURNING id;
+
+-- name: pass_count
+INSERT INTO counter (name, value) VALUES (:name, 1)
+ON CONFLICT (name) DO UPDATE SET value = value + 1;
+
+-- name: pass_finish
+UPDATE chunk SET finished = 1 WHERE id = :id AND finished <> 0;
+
+-- name: pass_redo_all
+UPDATE chunk SET symbolicated = 0, normalized = 0, finished = 0
+WHERE sampled <> 0 /*scan*/;

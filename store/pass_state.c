@@ -1,0 +1,247 @@
+/* State of the processing pass: what is next, who runs it, what came of it.
+ *
+ * chunk.finished: 0 new, 2 taken by pl_pass_next, 1 done. A writer that adds a part
+ * sets it back to 0, so a step that ends later cannot mark as done what it
+ * never saw: flags stick only to chunks that are not 0. */
+#include "base/clock.h"
+#include "store/db.h"
+#include "store/symbols.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A lease that ends later than this was taken under another clock. */
+#define LEASE_MAX_NS (24 * 3600 * PL_NS_PER_S)
+
+static enum pl_status read_next(struct pl_store *store, int64_t after_id,
+                                struct pl_pending_chunk *chunk_out,
+                                struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_NEXT, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":after", after_id);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!row)
+        return pl_error_set(err, PL_NOT_FOUND, "no chunk is waiting");
+    *chunk_out = (struct pl_pending_chunk){
+        .id = pl_stmt_column_int(stmt, 0),
+        .project_id = pl_stmt_column_int(stmt, 1),
+        .sampled = pl_stmt_column_int(stmt, 3),
+        .symbolicated = pl_stmt_column_int(stmt, 4),
+        .deobfuscated = pl_stmt_column_int(stmt, 5),
+        .normalized = pl_stmt_column_int(stmt, 6),
+    };
+    snprintf(chunk_out->uuid, sizeof chunk_out->uuid, "%s",
+             pl_stmt_column_text(stmt, 2));
+    pl_stmt_reset(stmt);
+    return PL_OK;
+}
+
+/* Run `sql` with :id bound. */
+static enum pl_status run_with_id(struct pl_store *store, enum pl_sql sql, int64_t id,
+                                  struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_stmt_get(store, sql, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", id);
+    return pl_stmt_run(stmt, err);
+}
+
+enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
+                            struct pl_pending_chunk *chunk_out, struct pl_error *err)
+{
+    struct pl_pending_chunk chunk;
+    enum pl_status status = read_next(store, after_id, &chunk, err);
+    if (status != PL_OK) /* usually there is nothing: no lock for that */
+        return status;
+    status = pl_db_begin_write(store, err);
+    if (status == PL_OK)
+        status = read_next(store, after_id, &chunk, err);
+    if (status == PL_OK)
+        status = run_with_id(store, PL_SQL_PASS_TAKE, chunk.id, err);
+    if (status == PL_OK)
+        status = pl_db_commit_unseen(store, err);
+    if (status == PL_OK)
+        *chunk_out = chunk;
+    else
+        pl_db_rollback(store);
+    return status;
+}
+
+/* ---- lease ---- */
+
+static enum pl_status lease_is_held(struct pl_store *store, int64_t now_ns,
+                                    struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_LEASE_OWNER, &stmt, err);
+    if (status == PL_OK)
+        status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    int64_t left_ns = row ? pl_stmt_column_int(stmt, 1) - now_ns : 0;
+    pl_error_set(err, PL_BUSY,
+                 "%s is being processed by %s; its lease ends in %" PRId64 " s",
+                 pl_store_path(store), row ? pl_stmt_column_text(stmt, 0) : "another",
+                 left_ns / PL_NS_PER_S + 1);
+    pl_stmt_reset(stmt);
+    return PL_BUSY;
+}
+
+static enum pl_status take_lease(struct pl_store *store, const char *owner, int ttl_ms,
+                                 struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    int64_t now_ns = pl_clock_wall_ns();
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_TAKE_LEASE, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":owner", owner);
+    pl_stmt_int(stmt, ":expires", now_ns + ttl_ms * PL_NS_PER_MS);
+    pl_stmt_int(stmt, ":now", now_ns);
+    pl_stmt_int(stmt, ":never", now_ns + LEASE_MAX_NS);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!row)
+        return lease_is_held(store, now_ns, err);
+    pl_stmt_reset(stmt);
+    return PL_OK;
+}
+
+enum pl_status pl_pass_lease(struct pl_store *store, const char *owner, int ttl_ms,
+                             struct pl_error *err)
+{
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    status = take_lease(store, owner, ttl_ms, err);
+    if (status == PL_OK)
+        return pl_db_commit_unseen(store, err);
+    pl_db_rollback(store);
+    return status;
+}
+
+void pl_pass_release(struct pl_store *store, const char *owner)
+{
+    struct pl_stmt *stmt;
+    if (pl_db_begin_write(store, NULL) != PL_OK)
+        return; /* it will expire */
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_DROP_LEASE, &stmt, NULL);
+    if (status == PL_OK) {
+        pl_stmt_text(stmt, ":owner", owner);
+        status = pl_stmt_run(stmt, NULL);
+    }
+    if (status == PL_OK)
+        status = pl_db_commit_unseen(store, NULL);
+    if (status != PL_OK)
+        pl_db_rollback(store);
+}
+
+/* ---- outcome ---- */
+
+/* Copies the chunk's uuid: the statement it comes from is done with here. */
+static enum pl_status read_chunk(struct pl_store *store, int64_t chunk_id,
+                                 char uuid[static PL_ID_TEXT], int64_t *project_out,
+                                 struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_CHUNK, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", chunk_id);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!row)
+        return pl_error_set(err, PL_NOT_FOUND, "no chunk %" PRId64 " in %s", chunk_id,
+                            pl_store_path(store));
+    snprintf(uuid, PL_ID_TEXT, "%s", pl_stmt_column_text(stmt, 0));
+    *project_out = pl_stmt_column_int(stmt, 1);
+    pl_stmt_reset(stmt);
+    return PL_OK;
+}
+
+static enum pl_status count_duplicate(struct pl_store *store, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_COUNT, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":name", "outcome_duplicates");
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status add_outcome(struct pl_store *store, int64_t chunk_id,
+                                  const char *category, const char *outcome,
+                                  const char *reason, bool *duplicate_out,
+                                  struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    char uuid[PL_ID_TEXT];
+    int64_t project_id;
+    bool row;
+    enum pl_status status = read_chunk(store, chunk_id, uuid, &project_id, err);
+    if (status == PL_OK)
+        status = pl_stmt_get(store, PL_SQL_PASS_INSERT_OUTCOME, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_int(stmt, ":project", project_id);
+    pl_stmt_text(stmt, ":category", category);
+    pl_stmt_text(stmt, ":outcome", outcome);
+    pl_stmt_text(stmt, ":reason", reason);
+    pl_stmt_int(stmt, ":now", pl_clock_wall_ns());
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_reset(stmt);
+    *duplicate_out = !row;
+    return row ? PL_OK : count_duplicate(store, err);
+}
+
+enum pl_status pl_pass_finish(struct pl_store *store, int64_t chunk_id,
+                              const char *category, const char *outcome,
+                              const char *reason, bool *duplicate_out,
+                              struct pl_error *err)
+{
+    bool duplicate = false;
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    status = add_outcome(store, chunk_id, category, outcome, reason, &duplicate, err);
+    if (status == PL_OK)
+        status = run_with_id(store, PL_SQL_PASS_FINISH, chunk_id, err);
+    if (status == PL_OK)
+        status = pl_db_commit(store, err);
+    if (status == PL_OK)
+        *duplicate_out = duplicate;
+    else
+        pl_db_rollback(store);
+    return status;
+}
+
+enum pl_status pl_pass_redo_all(struct pl_store *store, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    status = pl_stmt_get(store, PL_SQL_PASS_REDO_ALL, &stmt, err);
+    if (status == PL_OK)
+        status = pl_stmt_run(stmt, err);
+    if (status == PL_OK)
+        return pl_db_commit(store, err);
+    pl_db_rollback(store);
+    return status;
+}

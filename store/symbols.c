@@ -1,0 +1,320 @@
+/* Names of raw frames: what the pass has to look up, and where it puts what it
+ * found. Raw frames are never changed; names are rows beside them. */
+#include "store/symbols.h"
+
+#include "store/arena.h"
+#include "store/db.h"
+#include "store/dictionary.h"
+#include "store/query_select.h"
+#include "store/symbols_frames.h"
+#include "store/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INLINE_MAX 256
+
+static enum pl_status out_of_memory(struct pl_error *err)
+{
+    return pl_error_set(err, PL_NOMEM, "out of memory for frames");
+}
+
+/* ---- the frames of a chunk ---- */
+
+static enum pl_status gather_stacks(void *self, const struct pl_slot *slot,
+                                    struct pl_error *err)
+{
+    struct pl_stack_weights *stacks = self;
+    for (size_t i = 0; i < slot->run_count; i++)
+        if (slot->runs[i].stack && !pl_stack_weight(stacks, slot->runs[i].stack))
+            return out_of_memory(err);
+    return PL_OK;
+}
+
+enum pl_status pl_chunk_frames(struct pl_store *store, int64_t chunk_id,
+                               struct pl_idmap *frames_out, struct pl_error *err)
+{
+    struct pl_stack_weights stacks;
+    const struct pl_slot_visitor visitor = {&stacks, gather_stacks};
+    enum pl_status status = pl_stack_weights_init(&stacks, store, err);
+    if (status == PL_OK && !pl_idmap_init(frames_out, 0, 0))
+        status = out_of_memory(err);
+    if (status == PL_OK)
+        status = pl_select_chunk(store, chunk_id, &visitor, err);
+    if (status == PL_OK)
+        status = pl_dictionary_frames(store, &stacks, frames_out, err);
+    pl_stack_weights_deinit(&stacks);
+    return status;
+}
+
+/* ---- what has no name ---- */
+
+struct raw_list {
+    struct pl_arena *arena;
+    struct pl_raw_frame *rows;
+    size_t count;
+    const char *path, *build_id; /* of the last module, to share its text */
+};
+
+static const char *share(struct pl_arena *arena, const char **last, const char *text)
+{
+    if (!*last || strcmp(*last, text) != 0)
+        *last = pl_arena_text(arena, text);
+    return *last;
+}
+
+/* `list->rows` has room. */
+static enum pl_status add_raw(struct pl_store *store, uint32_t id, bool redo,
+                              struct raw_list *list, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_RAW_FRAME, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", id);
+    pl_stmt_int(stmt, ":redo", redo);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK || !row)
+        return status;
+    struct pl_raw_frame *frame = &list->rows[list->count++];
+    *frame = (struct pl_raw_frame){
+        .frame_id = id,
+        .module_id = pl_stmt_column_int(stmt, 0),
+        .module_path = share(list->arena, &list->path, pl_stmt_column_text(stmt, 1)),
+        .build_id = share(list->arena, &list->build_id, pl_stmt_column_text(stmt, 2)),
+        .address = (uint64_t)pl_stmt_column_int(stmt, 3),
+        .exact = pl_stmt_column_int(stmt, 4),
+    };
+    pl_stmt_reset(stmt);
+    return frame->module_path && frame->build_id ? PL_OK : out_of_memory(err);
+}
+
+static int compare_raw(const void *left, const void *right)
+{
+    const struct pl_raw_frame *a = left, *b = right;
+    if (a->module_id != b->module_id)
+        return a->module_id < b->module_id ? -1 : 1;
+    if (a->address != b->address)
+        return a->address < b->address ? -1 : 1;
+    return (a->frame_id > b->frame_id) - (a->frame_id < b->frame_id);
+}
+
+static enum pl_status list_raw(struct pl_store *store, int64_t chunk_id, bool redo,
+                               struct raw_list *list, struct pl_error *err)
+{
+    struct pl_idmap frames = {0};
+    enum pl_status status = pl_chunk_frames(store, chunk_id, &frames, err);
+    if (status == PL_OK) {
+        list->rows = calloc((size_t)frames.count + 1, sizeof *list->rows);
+        if (!list->rows)
+            status = out_of_memory(err);
+    }
+    for (uint32_t i = 0; i < frames.count && status == PL_OK; i++)
+        status = add_raw(store, frames.ids[i], redo, list, err);
+    pl_idmap_deinit(&frames);
+    return status;
+}
+
+enum pl_status pl_pass_raw_frames(struct pl_store *store, int64_t chunk_id, bool redo,
+                                  struct pl_raw_frame_list *list_out,
+                                  struct pl_error *err)
+{
+    struct raw_list list = {.arena = pl_arena_new()};
+    enum pl_status status =
+        list.arena ? pl_db_begin_read(store, err) : out_of_memory(err);
+    if (status == PL_OK) {
+        status = list_raw(store, chunk_id, redo, &list, err);
+        pl_db_end_read(store);
+    }
+    if (status != PL_OK) {
+        pl_arena_free(list.arena);
+        free(list.rows);
+        return status;
+    }
+    qsort(list.rows, list.count, sizeof *list.rows, compare_raw);
+    *list_out = (struct pl_raw_frame_list){list.rows, list.count, list.arena};
+    return PL_OK;
+}
+
+void pl_raw_frame_list_deinit(struct pl_raw_frame_list *list)
+{
+    free(list->rows);
+    pl_arena_free(list->owned);
+    *list = (struct pl_raw_frame_list){0};
+}
+
+/* ---- functions ---- */
+
+static enum pl_status insert_function(struct pl_store *store,
+                                      const struct pl_function_key *key,
+                                      int64_t *id_out, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_INSERT_FUNCTION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":name", key->name);
+    pl_stmt_int(stmt, ":module", key->module_id);
+    pl_stmt_text(stmt, ":file", key->file);
+    pl_stmt_int(stmt, ":line", key->line);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    *id_out = row ? pl_stmt_column_int(stmt, 0) : 0;
+    pl_stmt_reset(stmt);
+    return PL_OK;
+}
+
+static enum pl_status set_line(struct pl_store *store, int64_t id, int64_t line,
+                               struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_FUNCTION_LINE, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", id);
+    pl_stmt_int(stmt, ":line", line);
+    return pl_stmt_run(stmt, err);
+}
+
+enum pl_status pl_function_intern(struct pl_store *store,
+                                  const struct pl_function_key *key, int64_t *id_out,
+                                  struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_FIND_FUNCTION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":name", key->name);
+    pl_stmt_int(stmt, ":module", key->module_id);
+    pl_stmt_text(stmt, ":file", key->file);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!row)
+        return insert_function(store, key, id_out, err);
+    int64_t line = pl_stmt_column_int(stmt, 1);
+    *id_out = pl_stmt_column_int(stmt, 0);
+    pl_stmt_reset(stmt);
+    bool better = key->line && (!line || key->line < line);
+    return better ? set_line(store, *id_out, key->line, err) : PL_OK;
+}
+
+/* ---- putting names ---- */
+
+enum pl_status pl_frame_name_insert(struct pl_store *store,
+                                    const struct pl_frame_name_row *name,
+                                    struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_INSERT_NAME, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", name->frame_id);
+    pl_stmt_int(stmt, ":depth", name->depth);
+    pl_stmt_int(stmt, ":function", name->function_id);
+    pl_stmt_int(stmt, ":line", name->line);
+    pl_stmt_int(stmt, ":column", name->column);
+    pl_stmt_int(stmt, ":in_app", name->in_app);
+    pl_stmt_text(stmt, ":status", name->status);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status delete_names(struct pl_store *store, int64_t frame_id,
+                                   int64_t *module_out, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_FRAME_MODULE, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", frame_id);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!row)
+        return pl_error_set(err, PL_NOT_FOUND, "no frame %lld in %s",
+                            (long long)frame_id, pl_store_path(store));
+    *module_out = pl_stmt_column_int(stmt, 0);
+    pl_stmt_reset(stmt);
+    status = pl_stmt_get(store, PL_SQL_PASS_DELETE_NAMES, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", frame_id);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status put_frame(struct pl_store *store,
+                                const struct pl_named_frame *frame,
+                                struct pl_text_pool *pool, struct pl_error *err)
+{
+    int64_t module_id;
+    size_t count = frame->name_count < INLINE_MAX ? frame->name_count : INLINE_MAX;
+    struct pl_frame_name_row row = {.frame_id = frame->frame_id,
+                                    .in_app = -1,
+                                    .status =
+                                        frame->status ? frame->status : "missing"};
+    enum pl_status status = delete_names(store, frame->frame_id, &module_id, err);
+    if (status == PL_OK && !count)
+        return pl_frame_name_insert(store, &row, err);
+    for (size_t i = 0; i < count && status == PL_OK; i++) {
+        const struct pl_frame_name *name = &frame->names[i];
+        struct pl_function_key key = {
+            .name = pl_text_clean(pool, name->function, PL_TEXT_FUNCTION),
+            .module_id = module_id,
+            .file = pl_text_clean(pool, name->file ? name->file : "", PL_TEXT_PATH),
+            .line = name->decl_line,
+        };
+        if (pool->failed)
+            return out_of_memory(err);
+        row.depth = (int64_t)i;
+        row.line = name->line;
+        row.column = name->column;
+        row.in_app = name->in_app;
+        status = pl_function_intern(store, &key, &row.function_id, err);
+        if (status == PL_OK)
+            status = pl_frame_name_insert(store, &row, err);
+    }
+    return status;
+}
+
+static enum pl_status put_flag(struct pl_store *store, int64_t chunk_id,
+                               bool symbolicated, const char *error, const char *status,
+                               const char *message, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status got = pl_stmt_get(store, PL_SQL_PASS_SYMBOLICATED, &stmt, err);
+    if (got != PL_OK)
+        return got;
+    pl_stmt_int(stmt, ":id", chunk_id);
+    pl_stmt_int(stmt, ":symbolicated", symbolicated);
+    pl_stmt_text(stmt, ":error", error);
+    pl_stmt_text(stmt, ":status", status);
+    pl_stmt_text(stmt, ":message", message);
+    return pl_stmt_run(stmt, err);
+}
+
+enum pl_status pl_pass_put_names(struct pl_store *store, int64_t chunk_id,
+                                 const struct pl_named_frame *frames, size_t count,
+                                 bool symbolicated, const char *error,
+                                 const char *status, const char *message,
+                                 struct pl_error *err)
+{
+    struct pl_text_pool pool = {0};
+    message = pl_text_clean(&pool, message, PL_TEXT_VALUE);
+    enum pl_status done =
+        pool.failed ? out_of_memory(err) : pl_db_begin_write(store, err);
+    for (size_t i = 0; i < count && done == PL_OK; i++)
+        done = put_frame(store, &frames[i], &pool, err);
+    if (done == PL_OK)
+        done = put_flag(store, chunk_id, symbolicated, error, status, message, err);
+    if (done == PL_OK)
+        done = pl_db_commit(store, err);
+    else
+        pl_db_rollback(store);
+    pl_text_pool_deinit(&pool);
+    return done;
+}
