@@ -24,7 +24,9 @@
 #include <signal.h>
 #include <time.h>
 
-#define CPU_ROUND_NS  INT64_C(20000000)
+#define CPU_ROUND_NS INT64_C(20000000)
+#define TELL_ROUNDS  10 /* cpu mode: rounds from one report of CPU clocks to the next  \
+                         */
 #define QUIET_TRIES   2
 #define STOP_WAIT_NS  INT64_C(1000000)
 #define STOP_WAITS    50
@@ -216,10 +218,13 @@ static void look_at_clock(struct pl_sampler *sampler, unsigned index)
 {
     struct pl_slot *slot = &sampler->state->slots[index];
     int64_t cpu_ns = pl_thread_cpu_ns(slot->tid);
-    if (cpu_ns < 0)
+    if (cpu_ns < 0) {
         sampler->scan_wanted = true;
-    else
-        slot->cpu_ns = (uint64_t)cpu_ns;
+        return;
+    }
+    if ((uint64_t)cpu_ns != slot->cpu_ns && sampler->tick % TELL_ROUNDS == 0)
+        put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);
+    slot->cpu_ns = (uint64_t)cpu_ns;
     if (slot->timer_id < 0)
         arm_timer(sampler, index);
 }
@@ -249,8 +254,7 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
     struct pl_segment *segment = sampler->segment;
     begin_events(sampler);
     if (sampler->event_room < sampler->live_count + 8) {
-        pl_count(&segment->lost[PL_LOSS_EVENT_FULL],
-                 sampler->live_count ? sampler->live_count : 1);
+        pl_count(&segment->lost[PL_LOSS_EVENT_FULL], 1);
         return;
     }
     put_tick(sampler, now_ns);
@@ -266,6 +270,8 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
     sampler->code_version_changed = version != sampler->code_version;
     sampler->code_version = version;
     look_at_all(sampler);
+    if (sampler->unsampled)
+        pl_count(&segment->lost[sampler->unsampled_why], sampler->unsampled);
     publish_events(sampler);
 }
 
@@ -283,7 +289,7 @@ static void run_rounds(struct pl_sampler *sampler, int64_t round_ns)
         sampler->tick = (uint32_t)((now_ns - sampler->origin_ns) / round_ns);
         if (sampler->tick > next && !sampler->state->cpu_mode)
             pl_count(&sampler->segment->lost[PL_LOSS_TICK_MISSED],
-                     (uint64_t)(sampler->tick - next) * sampler->live_count);
+                     sampler->tick - next);
         round_of_events(sampler, now_ns);
         sampler->started = true;
         atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,

@@ -33,6 +33,8 @@ struct pl_sampler {
     bool started; /* threads found from now on are new */
     uint32_t code_version;
     bool code_version_changed; /* since the round before */
+    uint32_t unsampled;        /* threads without a slot, found by the last scan */
+    enum pl_loss unsampled_why;
     uint32_t live_count;
     uint16_t live[PL_SEG_MAX_THREADS];       /* slots of live threads */
     uint16_t by_tid[2 * PL_SEG_MAX_THREADS]; /* hash: slot + 1 */

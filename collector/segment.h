@@ -38,12 +38,13 @@
 #define PL_SEG_MAX_MODULES  2048u
 #define PL_SEG_PATHS_BYTES  (128u * 1024)
 #define PL_MAX_FRAMES       512u /* addresses kept of one stack, from the leaf */
-#define PL_STACK_COPY_BYTES (16u * 1024) /* most stack shipped with PL_REC_REGISTERS   \
-                                          */
+#define PL_STACK_COPY_BYTES (16u * 1024) /* most stack of one PL_REC_REGISTERS */
 
 /* Why a sample that was asked for is not in the store. Written by the host's
  * side into the segment; the drain adds its own. Names are the `reason`s of the
- * store's loss table. */
+ * store's loss table. In a thread's counters each is one sample (or the periods of
+ * one); in the segment's, TICK_MISSED and EVENT_FULL are ticks, of all threads, and
+ * NO_SLOT and NO_MEMORY ticks of one thread. */
 #define PL_LOSS_LIST(X)                                                                \
     X(RING_FULL, "ring_full")         /* the thread's ring had no room */              \
     X(NO_ANSWER, "no_answer")         /* signalled, never ran the handler in time      \
@@ -84,7 +85,7 @@ enum pl_walk_end {
 /* ---- records in stack rings ---- */
 
 enum pl_rec_kind {
-    PL_REC_PAD = 1,       /* skip `bytes` */
+    PL_REC_PAD = 1,       /* skip `bytes`; may be 8: then it ends after `kind` */
     PL_REC_STACK = 2,     /* pc_count addresses follow, leaf first */
     PL_REC_REGISTERS = 3, /* struct pl_registers, then stack_bytes of stack from
                              registers.sp up: the drain unwinds it with libunwind */
@@ -170,9 +171,10 @@ enum pl_module_flag {
 /* ---- threads ---- */
 
 struct pl_seg_thread {
-    _Atomic uint32_t generation; /* odd: in use; even: free. Set by the sampler; a
-                                    slot is re-used only after the drain set `drained`
-                                    to this generation and tail == head */
+    _Atomic uint32_t generation; /* 0: never used, else odd; stays after the thread's
+                                    END. Set by the sampler; a slot is re-used, with
+                                    the next odd number, only after the drain set
+                                    `drained` to this one and tail == head */
     _Atomic uint32_t drained;    /* last generation the drain is finished with */
     uint32_t tid;
     uint32_t ring;               /* offset / PL_RING_BYTES into the rings area */

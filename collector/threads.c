@@ -105,17 +105,18 @@ static bool give_ring(struct pl_sampler *sampler, unsigned index)
 
 /* ---- slots ---- */
 
+/* The drain is told of the end by an event and may read the slot long after: the
+ * generation stays until it says that it is done with it. */
 static bool is_free(const struct pl_sampler *sampler, unsigned index)
 {
     struct pl_seg_thread *shared = &sampler->segment->threads[index];
     uint32_t generation =
         atomic_load_explicit(&shared->generation, memory_order_relaxed);
-    if (sampler->state->slots[index].live || generation & 1)
+    if (sampler->state->slots[index].live)
         return false;
-    return !generation ||
-           (atomic_load_explicit(&shared->drained, memory_order_acquire) + 1 >=
-                generation &&
-            atomic_load(&shared->tail) == atomic_load(&shared->head));
+    return !generation || (atomic_load_explicit(&shared->drained,
+                                                memory_order_acquire) == generation &&
+                           atomic_load(&shared->tail) == atomic_load(&shared->head));
 }
 
 static unsigned find_slot(struct pl_sampler *sampler)
@@ -157,8 +158,8 @@ static void add_thread(struct pl_sampler *sampler, int tid)
         return; /* gone already */
     unsigned index = find_slot(sampler);
     if (index == NO_SLOT || !give_ring(sampler, index)) {
-        pl_count(&segment->lost[index == NO_SLOT ? PL_LOSS_NO_SLOT : PL_LOSS_NO_MEMORY],
-                 1);
+        sampler->unsampled++;
+        sampler->unsampled_why = index == NO_SLOT ? PL_LOSS_NO_SLOT : PL_LOSS_NO_MEMORY;
         return;
     }
     struct pl_slot *slot = &sampler->state->slots[index];
@@ -179,7 +180,8 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     atomic_store(&slot->stack_lo, PL_NO_BOUNDS);
     shared->tid = (uint32_t)tid;
     shared->stack_lo = shared->stack_hi = 0;
-    slot->generation = atomic_load(&shared->generation) + 1;
+    uint32_t generation = atomic_load(&shared->generation);
+    slot->generation = generation ? generation + 2 : 1;
     atomic_store_explicit(&shared->generation, slot->generation, memory_order_release);
     if (index >= atomic_load_explicit(&segment->thread_high, memory_order_relaxed))
         atomic_store_explicit(&segment->thread_high, index + 1, memory_order_release);
@@ -231,6 +233,7 @@ void pl_threads_scan(struct pl_sampler *sampler, int64_t now_ns)
     sampler->scan_wanted = false;
     sampler->next_scan_ns = now_ns + SCAN_EVERY_NS;
     sampler->scan++;
+    sampler->unsampled = 0;
     build_hash(sampler);
     if (!read_tasks(sampler))
         return;
@@ -295,8 +298,6 @@ void pl_threads_end(struct pl_sampler *sampler, unsigned index)
             break;
         }
     }
-    atomic_store_explicit(&shared->generation, slot->generation + 1,
-                          memory_order_release);
 }
 
 static bool read_comm(int tid, uint64_t name[2])
