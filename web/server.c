@@ -5,16 +5,17 @@
  *                         └▶ asset
  *
  * CivetWeb gets no document root, so nothing of its own file serving, directory
- * listing, CGI or CORS is ever reached. Each connection being
- * read holds a worker: there are many, as they cost little (100 KiB of stack, mostly
- * untouched), and the reaper ends those that take too long to ask. */
+ * listing, CGI or CORS is ever reached. Each connection being read holds a worker
+ * for up to 5 s (request_timeout_ms bounds the whole head, however the bytes trickle
+ * in): there are many workers, as they cost little (100 KiB of stack, mostly
+ * untouched). Bodies are never read, and writing minds the time itself (reply.c). */
 #include "web/server.h"
 
 #include "base/log.h"
 #include "web/assets.h"
 #include "web/guard.h"
+#include "web/hangup.h"
 #include "web/listen.h"
-#include "web/reaper.h"
 #include "web/reply.h"
 #include "web/routes.h"
 #include "web/token.h"
@@ -31,7 +32,6 @@
 struct pl_server {
     struct mg_context *context;
     struct pl_pool *pool;
-    struct pl_reaper *reaper;
     struct pl_guard guard;
     char *db_path, *static_dir;
     char token[PL_TOKEN_TEXT];
@@ -117,10 +117,7 @@ static int handle_request(struct mg_connection *conn)
     for (int i = 0; i < info->num_headers && i < MG_MAX_HEADERS; i++)
         headers[request.header_count++] = (struct pl_http_header){
             info->http_headers[i].name, info->http_headers[i].value};
-    const struct pl_server *server = info->user_data;
-    pl_reaper_handling(server->reaper, info->remote_port, true);
-    answer(server, conn, &request);
-    pl_reaper_handling(server->reaper, info->remote_port, false);
+    answer(info->user_data, conn, &request);
     return 1;
 }
 
@@ -225,8 +222,6 @@ static enum pl_status start(struct pl_server *server,
         status = pl_token_load(options->db_path, server->token, err);
     if (status == PL_OK)
         status = pl_pool_start(options->db_path, POOL_THREADS, &server->pool, err);
-    if (status == PL_OK)
-        status = pl_reaper_start(where->port, &server->reaper, err);
     if (status == PL_OK) {
         set_guard(server, where);
         set_url(server, where);
@@ -277,17 +272,24 @@ const char *pl_server_token(const struct pl_server *server)
     return server->token;
 }
 
+/* Hanging up is help, not a need: without it, this takes 2 s longer. */
+static void stop_civetweb(struct pl_server *server)
+{
+    struct pl_hangup *hangup = NULL;
+    if (pl_hangup_begin(pl_server_port(server), &hangup, NULL) != PL_OK)
+        pl_log(PL_LOG_DEBUG, "web", "stopping takes a moment");
+    mg_stop(server->context);
+    pl_hangup_end(hangup);
+}
+
 void pl_server_stop(struct pl_server *server)
 {
     if (!server)
         return;
     if (server->pool)
         pl_pool_interrupt(server->pool);
-    if (server->reaper)
-        pl_reaper_end_all(server->reaper);
     if (server->context)
-        mg_stop(server->context);
-    pl_reaper_stop(server->reaper);
+        stop_civetweb(server);
     pl_pool_stop(server->pool);
     free(server->db_path);
     free(server->static_dir);
