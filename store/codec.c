@@ -36,7 +36,7 @@ static bool next_number(struct pl_digits *digits, uint64_t *value_out, bool *min
     for (; at < end; at++) {
         unsigned n = nibble(digits, at);
         if (n < 10) {
-            if (value > (INT64_MAX - 9) / 10)
+            if (value > ((uint64_t)INT64_MAX - n) / 10)
                 break;
             value = value * 10 + n;
             continue;
@@ -268,7 +268,7 @@ enum pl_status pl_ticks_plan(const int64_t *times_ns, size_t count, int64_t peri
         first = times_ns[i] == INT64_MIN ? 0 : times_ns[i];
     *plan_out = (struct pl_tick_plan){.period_ns = period_ns, .unit_ns = TICK_UNIT_NS};
     if (spread(times_ns, count, first, period_ns, &low, &high) &&
-        (high - low) / TICK_UNIT_NS < GRID_MAX) {
+        (high - low) / TICK_UNIT_NS < GRID_MAX - 2) {
         plan_out->width = 2;
         plan_out->origin_ns = first + (high + low) / 2;
         return PL_OK;
@@ -285,7 +285,7 @@ enum pl_status pl_ticks_plan(const int64_t *times_ns, size_t count, int64_t peri
 void pl_ticks_encode(const struct pl_tick_plan *plan, const int64_t *times_ns,
                      size_t count, unsigned char *bytes_out)
 {
-    const int64_t half = plan->unit_ns / 2;
+    const int64_t up = plan->unit_ns - 1; /* never before the true time */
     for (size_t i = 0; i < count; i++, bytes_out += plan->width) {
         if (times_ns[i] == INT64_MIN) {
             memset(bytes_out, 0xff, plan->width);
@@ -297,7 +297,7 @@ void pl_ticks_encode(const struct pl_tick_plan *plan, const int64_t *times_ns,
             bias = PL_TICK_BIAS;
             max = GRID_MAX;
         }
-        int64_t v = (off + bias * plan->unit_ns + half) / plan->unit_ns;
+        int64_t v = (off + bias * plan->unit_ns + up) / plan->unit_ns;
         v = v < 0 ? 0 : v > max ? max : v;
         write_group(bytes_out, plan->width, (uint64_t)v);
     }

@@ -104,7 +104,8 @@ PL_MUST_CHECK enum pl_status pl_ticks_plan(const int64_t *times_ns, size_t count
                                            int64_t period_ns,
                                            struct pl_tick_plan *plan_out,
                                            struct pl_error *err);
-/* Writes count*plan->width bytes. */
+/* Writes count*plan->width bytes. Stored times are the true ones rounded up to the
+ * unit, so that no sample comes to lie before its part. */
 void pl_ticks_encode(const struct pl_tick_plan *plan, const int64_t *times_ns,
                      size_t count, unsigned char *bytes_out);
 

@@ -7,14 +7,13 @@
 #include "store/db.h"
 
 #include "base/buf.h"
+#include "store/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-void pl_writer_free(struct pl_writer *writer);
 
 /* ---- errors ---- */
 

@@ -1,0 +1,111 @@
+-- The writer: sessions, and one transaction per part.
+
+-- name: insert_session
+INSERT INTO session (uuid, recording_id, parent_id, app, release, environment, dist,
+                     host, pid, platform, mode, start_ns)
+VALUES (:uuid, :recording_id, :parent_id, :app, :release, :environment, :dist,
+        :host, :pid, :platform, :mode, :start_ns)
+ON CONFLICT (uuid, project_id) DO NOTHING;
+
+-- name: find_session
+SELECT id, platform FROM session WHERE uuid = :uuid AND project_id = 0;
+
+-- name: extend_session
+UPDATE session SET end_ns = max(coalesce(end_ns, start_ns), :end_ns) WHERE id = :id;
+
+-- name: end_session
+UPDATE session SET end_ns = max(coalesce(end_ns, start_ns), :end_ns), state = :state,
+                   exit_status = :exit_status
+WHERE uuid = :uuid AND project_id = 0
+RETURNING id;
+
+-- name: find_chunk
+SELECT id FROM chunk
+WHERE uuid = :uuid AND project_id = 0 AND session_id = :session_id;
+
+-- name: insert_chunk
+INSERT INTO chunk (uuid, session_id, platform, format, source, start_ns, end_ns,
+                   received_ns)
+VALUES (:uuid, :session_id, :platform, 'proflite', 'proflite', :start_ns, :end_ns,
+        :received_ns);
+
+-- A further part of a known chunk: the pass has to look again.
+-- name: extend_chunk
+UPDATE chunk SET start_ns = min(start_ns, :start_ns), end_ns = max(end_ns, :end_ns),
+                 symbolicated = 0, deobfuscated = 0, normalized = 0, finished = 0
+WHERE id = :id;
+
+-- name: find_part
+SELECT id FROM part WHERE chunk_id = :chunk_id AND start_ns = :start_ns;
+
+-- name: insert_part
+INSERT INTO part (chunk_id, session_id, start_ns, end_ns, period_ns, origin_ns,
+                  unit_ns, tick_width, tick_count, ticks, bytes)
+VALUES (:chunk_id, :session_id, :start_ns, :end_ns, :period_ns, :origin_ns, :unit_ns,
+        :tick_width, :tick_count, :ticks, :bytes);
+
+-- name: insert_slot
+INSERT INTO slot (part_id, thread_id, n, n_on, cpu_known, cpu_ns, weight, nruns, runs,
+                  ticks, weights, weight_unit)
+VALUES (:part_id, :thread_id, :n, :n_on, :cpu_known, :cpu_ns, :weight, :nruns, :runs,
+        :ticks, :weights, :weight_unit);
+
+-- name: delete_tail
+DELETE FROM tail WHERE chunk_id = :chunk_id;
+
+-- name: find_thread
+SELECT id FROM thread
+WHERE session_id = :session_id AND tid = :tid AND name = :name AND seq = :seq;
+
+-- name: insert_thread
+INSERT INTO thread (session_id, tid, name, seq)
+VALUES (:session_id, :tid, :name, :seq);
+
+-- name: insert_loss
+INSERT INTO loss (session_id, chunk_id, part_id, thread_id, reason, count)
+VALUES (:session_id, :chunk_id, :part_id, :thread_id, :reason, :count);
+
+-- name: insert_tag
+INSERT INTO tag (key, value) VALUES (:key, :value)
+ON CONFLICT (key, value) DO NOTHING;
+
+-- name: insert_label
+INSERT INTO label_span (part_id, thread_id, first_tick, n, tag_id)
+VALUES (:part_id, :thread_id, :first_tick, :n,
+        (SELECT id FROM tag WHERE key = :key AND value = :value));
+
+-- name: find_module
+SELECT id FROM module WHERE path = :path AND build_id = :build_id;
+
+-- name: insert_module
+INSERT INTO module (path, name, build_id) VALUES (:path, :name, :build_id);
+
+-- name: find_function
+SELECT id FROM function WHERE name = :name AND module_id = 0 AND file = :file;
+
+-- name: insert_function
+INSERT INTO function (name, file) VALUES (:name, :file);
+
+-- name: find_frame
+SELECT id FROM frame_raw
+WHERE module_id = :module_id AND address = :address AND exact = :exact
+      AND function_id = :function_id AND line = :line AND column = :column
+      AND in_app = :in_app AND platform = :platform;
+
+-- name: insert_frame
+INSERT INTO frame_raw (module_id, address, exact, function_id, line, column, in_app,
+                       platform)
+VALUES (:module_id, :address, :exact, :function_id, :line, :column, :in_app,
+        :platform);
+
+-- name: last_epoch
+SELECT id, first_stack_id FROM dict_epoch ORDER BY id DESC LIMIT 1;
+
+-- name: last_stack
+SELECT coalesce(max(id), 0) FROM stack;
+
+-- name: stacks_after
+SELECT id, parent, keep, frames FROM stack WHERE id > :after ORDER BY id;
+
+-- name: insert_stack
+INSERT INTO stack (id, parent, keep, frames) VALUES (:id, :parent, :keep, :frames);

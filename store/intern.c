@@ -1,0 +1,514 @@
+#include "store/intern.h"
+
+#include "base/hash.h"
+#include "store/codec.h"
+#include "store/db.h"
+#include "store/stack_tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    RECENT_STACKS = 65536,    /* rows read when a writer starts */
+    MAX_TREE_NODES = 1000000, /* then the tree is dropped and grows anew */
+    MAX_FRAMES = 1000000,     /* then the frame cache is */
+    MAX_ROW_FRAMES = 65536,   /* of a stack row worth remembering */
+};
+
+/* A native frame the file is known to have. */
+struct frame_entry {
+    int64_t module_id;
+    uint64_t address;
+    uint32_t id; /* 0: free */
+    bool exact;
+};
+
+struct pl_intern {
+    struct pl_store *store;
+    struct pl_stack_tree tree;
+    uint64_t epoch;     /* of what is in memory; 0: nothing is */
+    int64_t last_stack; /* highest id seen */
+    struct frame_entry *frames;
+    size_t frame_count, frame_cap; /* cap is a power of two */
+    struct pl_nibbles nibbles;
+    uint32_t *scratch; /* frame ids of one stack */
+    size_t scratch_cap;
+};
+
+enum pl_status pl_intern_new(struct pl_store *store, struct pl_intern **intern_out,
+                             struct pl_error *err)
+{
+    struct pl_intern *intern = calloc(1, sizeof *intern);
+    if (!intern)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    intern->store = store;
+    *intern_out = intern;
+    return PL_OK;
+}
+
+void pl_intern_forget(struct pl_intern *intern)
+{
+    pl_stack_tree_deinit(&intern->tree);
+    free(intern->frames);
+    intern->frames = NULL;
+    intern->frame_count = intern->frame_cap = 0;
+    intern->epoch = 0;
+    intern->last_stack = 0;
+}
+
+void pl_intern_free(struct pl_intern *intern)
+{
+    if (!intern)
+        return;
+    pl_intern_forget(intern);
+    pl_nibbles_deinit(&intern->nibbles);
+    free(intern->scratch);
+    free(intern);
+}
+
+enum pl_status pl_part_ids_init(struct pl_part_ids *ids,
+                                const struct pl_sink_part *part, struct pl_error *err)
+{
+    *ids = (struct pl_part_ids){0};
+    ids->modules = calloc(part->module_count + 1, sizeof *ids->modules);
+    ids->frames = calloc(part->frame_count + 1, sizeof *ids->frames);
+    ids->stacks = calloc(part->stack_count + 1, sizeof *ids->stacks);
+    if (ids->modules && ids->frames && ids->stacks)
+        return PL_OK;
+    pl_part_ids_deinit(ids);
+    return pl_error_set(err, PL_NOMEM, "out of memory");
+}
+
+void pl_part_ids_deinit(struct pl_part_ids *ids)
+{
+    free(ids->modules);
+    free(ids->frames);
+    free(ids->stacks);
+    *ids = (struct pl_part_ids){0};
+}
+
+/* ---- the cache of native frames ---- */
+
+static size_t frame_slot(const struct pl_intern *intern, int64_t module_id,
+                         uint64_t address, bool exact)
+{
+    uint64_t hash = pl_hash_mix((uint64_t)module_id * 2 + exact, address);
+    size_t mask = intern->frame_cap - 1;
+    size_t at = pl_hash_mix(hash, 0) & mask;
+    for (; intern->frames[at].id; at = (at + 1) & mask) {
+        const struct frame_entry *entry = &intern->frames[at];
+        if (entry->address == address && entry->module_id == module_id &&
+            entry->exact == exact)
+            break;
+    }
+    return at;
+}
+
+static uint32_t cached_frame(const struct pl_intern *intern, int64_t module_id,
+                             const struct pl_sink_frame *frame)
+{
+    if (!intern->frame_cap)
+        return 0;
+    return intern->frames[frame_slot(intern, module_id, frame->address, frame->exact)]
+        .id;
+}
+
+/* Out of memory only costs a later look-up. */
+static void cache_frame(struct pl_intern *intern, int64_t module_id,
+                        const struct pl_sink_frame *frame, uint32_t id)
+{
+    if (2 * (intern->frame_count + 1) > intern->frame_cap) {
+        struct frame_entry *old = intern->frames;
+        size_t old_cap = intern->frame_cap, cap = old_cap ? 2 * old_cap : 4096;
+        struct frame_entry *table = calloc(cap, sizeof *table);
+        if (!table)
+            return;
+        intern->frames = table;
+        intern->frame_cap = cap;
+        for (size_t i = 0; i < old_cap; i++)
+            if (old[i].id)
+                table[frame_slot(intern, old[i].module_id, old[i].address,
+                                 old[i].exact)] = old[i];
+        free(old);
+    }
+    size_t at = frame_slot(intern, module_id, frame->address, frame->exact);
+    if (!intern->frames[at].id)
+        intern->frame_count++;
+    intern->frames[at] =
+        (struct frame_entry){module_id, frame->address, id, frame->exact};
+}
+
+/* ---- modules, functions, frames ---- */
+
+/* Run a find_ statement whose parameters are bound; 0 if there is no row. */
+static enum pl_status find_id(struct pl_stmt *stmt, int64_t *id_out,
+                              struct pl_error *err)
+{
+    bool row = false;
+    enum pl_status status = pl_stmt_row(stmt, &row, err);
+    *id_out = row ? pl_stmt_column_int(stmt, 0) : 0;
+    pl_stmt_reset(stmt);
+    return status;
+}
+
+static const char *last_component(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static enum pl_status intern_module(struct pl_intern *intern,
+                                    const struct pl_sink_module *module, bool insert,
+                                    struct pl_text_pool *pool, struct pl_part_ids *ids,
+                                    int64_t *id_out, struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    const char *path = pl_text_clean(pool, module->path, PL_TEXT_PATH);
+    const char *build_id = pl_text_clean(pool, module->build_id, PL_TEXT_NAME);
+    path = path ? path : "";
+    build_id = build_id ? build_id : "";
+    enum pl_status status = pl_stmt_get(intern->store, PL_SQL_FIND_MODULE, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":path", path);
+    pl_stmt_text(stmt, ":build_id", build_id);
+    status = find_id(stmt, id_out, err);
+    if (status != PL_OK || *id_out || !insert)
+        return status;
+    status = pl_stmt_get(intern->store, PL_SQL_INSERT_MODULE, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":path", path);
+    pl_stmt_text(stmt, ":name", last_component(path));
+    pl_stmt_text(stmt, ":build_id", build_id);
+    status = pl_stmt_run(stmt, err);
+    *id_out = sqlite3_last_insert_rowid(intern->store->db);
+    ids->added_bytes += (int64_t)(2 * strlen(path) + 2 * strlen(build_id));
+    return status;
+}
+
+static enum pl_status intern_function(struct pl_intern *intern,
+                                      const struct pl_sink_frame *frame, bool insert,
+                                      struct pl_text_pool *pool,
+                                      struct pl_part_ids *ids, int64_t *id_out,
+                                      struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    const char *name = pl_text_clean(pool, frame->function, PL_TEXT_FUNCTION);
+    const char *file =
+        pl_text_clean(pool, frame->file ? frame->file : "", PL_TEXT_PATH);
+    enum pl_status status =
+        pl_stmt_get(intern->store, PL_SQL_FIND_FUNCTION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":name", name);
+    pl_stmt_text(stmt, ":file", file);
+    status = find_id(stmt, id_out, err);
+    if (status != PL_OK || *id_out || !insert)
+        return status;
+    status = pl_stmt_get(intern->store, PL_SQL_INSERT_FUNCTION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":name", name);
+    pl_stmt_text(stmt, ":file", file);
+    status = pl_stmt_run(stmt, err);
+    *id_out = sqlite3_last_insert_rowid(intern->store->db);
+    ids->added_bytes += (int64_t)(2 * strlen(name) + 2 * strlen(file));
+    return status;
+}
+
+/* A frame as its row has it. */
+struct frame_row {
+    int64_t module_id, function_id;
+    uint64_t address;
+    bool exact;
+    uint32_t line, column;
+    int in_app;
+    const char *platform;
+};
+
+static enum pl_status run_frame(struct pl_intern *intern, enum pl_sql id,
+                                const struct frame_row *row, int64_t *id_out,
+                                struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = pl_stmt_get(intern->store, id, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":module_id", row->module_id);
+    pl_stmt_int(stmt, ":address", (int64_t)row->address);
+    pl_stmt_int(stmt, ":exact", row->exact);
+    pl_stmt_int(stmt, ":function_id", row->function_id);
+    pl_stmt_int(stmt, ":line", row->line);
+    pl_stmt_int(stmt, ":column", row->column);
+    pl_stmt_int(stmt, ":in_app", row->in_app);
+    pl_stmt_text(stmt, ":platform", row->platform);
+    if (id == PL_SQL_FIND_FRAME)
+        return find_id(stmt, id_out, err);
+    status = pl_stmt_run(stmt, err);
+    *id_out = sqlite3_last_insert_rowid(intern->store->db);
+    return status;
+}
+
+static const char *platform_of(const struct pl_sink_frame *frame, const char *session,
+                               struct pl_text_pool *pool)
+{
+    const char *text = frame->platform ? frame->platform : session;
+    if (!text || strcmp(text, "native") == 0)
+        return "";
+    return pl_text_clean(pool, text, PL_TEXT_NAME);
+}
+
+static enum pl_status intern_frame(struct pl_intern *intern,
+                                   const struct pl_sink_frame *frame,
+                                   const char *platform, bool insert,
+                                   struct pl_text_pool *pool, struct pl_part_ids *ids,
+                                   uint32_t *id_out, struct pl_error *err)
+{
+    int64_t module_id = 0, id = 0;
+    if (frame->module != PL_NO_INDEX)
+        module_id = ids->modules[frame->module];
+    if (frame->module != PL_NO_INDEX && !module_id)
+        return PL_OK;
+    struct frame_row row = {.module_id = module_id,
+                            .address = frame->address,
+                            .exact = frame->exact,
+                            .in_app = frame->in_app < 0 ? -1 : frame->in_app > 0,
+                            .platform = ""};
+    bool plain = !frame->function && row.in_app < 0;
+    *id_out = plain ? cached_frame(intern, module_id, frame) : 0;
+    if (*id_out)
+        return PL_OK;
+    enum pl_status status = PL_OK;
+    if (frame->function) {
+        status =
+            intern_function(intern, frame, insert, pool, ids, &row.function_id, err);
+        if (status != PL_OK || !row.function_id)
+            return status;
+        row.line = frame->line;
+        row.column = frame->column;
+        row.platform = platform_of(frame, platform, pool);
+    }
+    status = run_frame(intern, PL_SQL_FIND_FRAME, &row, &id, err);
+    if (status == PL_OK && !id && insert) {
+        status = run_frame(intern, PL_SQL_INSERT_FRAME, &row, &id, err);
+        ids->added_bytes += 30;
+    }
+    if (status != PL_OK || !id)
+        return status;
+    if (id < 0 || id >= PL_STACK_ID_LIMIT)
+        return pl_error_set(err, PL_IO, "%s: the frame dictionary is full",
+                            intern->store->path);
+    *id_out = (uint32_t)id;
+    if (plain)
+        cache_frame(intern, module_id, frame, (uint32_t)id);
+    return PL_OK;
+}
+
+/* ---- stacks ---- */
+
+/* One row of the log into the tree. Rows that make no sense are passed by. */
+static void learn_stack(struct pl_intern *intern, struct pl_stmt *stmt)
+{
+    size_t len, count = 0;
+    const void *blob = pl_stmt_column_blob(stmt, 3, &len);
+    int64_t id = pl_stmt_column_int(stmt, 0), parent = pl_stmt_column_int(stmt, 1);
+    int64_t keep = pl_stmt_column_int(stmt, 2), frame;
+    intern->last_stack = id;
+    if (id <= 0 || id >= PL_STACK_ID_LIMIT || parent < 0 || parent >= id || keep < 0 ||
+        keep > MAX_ROW_FRAMES || len > MAX_ROW_FRAMES || intern->scratch_cap < 2 * len)
+        return;
+    struct pl_digits digits;
+    pl_digits_init(&digits, blob, len);
+    while (pl_digits_next(&digits, &frame)) {
+        if (frame <= 0 || frame >= PL_STACK_ID_LIMIT)
+            return;
+        intern->scratch[count++] = (uint32_t)frame;
+    }
+    if (!digits.damaged)
+        (void)pl_stack_tree_add(&intern->tree, (uint32_t)id, (uint32_t)parent,
+                                (uint32_t)keep, intern->scratch, count);
+}
+
+static enum pl_status reserve_scratch(struct pl_intern *intern, size_t count,
+                                      struct pl_error *err)
+{
+    if (count <= intern->scratch_cap)
+        return PL_OK;
+    uint32_t *scratch = realloc(intern->scratch, count * sizeof *scratch);
+    if (!scratch)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    intern->scratch = scratch;
+    intern->scratch_cap = count;
+    return PL_OK;
+}
+
+/* Forget what belongs to another epoch; *first_out is this one's first stack. */
+static enum pl_status check_epoch(struct pl_intern *intern, int64_t *first_out,
+                                  struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    bool row = false;
+    enum pl_status status = pl_stmt_get(intern->store, PL_SQL_LAST_EPOCH, &stmt, err);
+    if (status == PL_OK)
+        status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    uint64_t epoch = row ? (uint64_t)pl_stmt_column_int(stmt, 0) : 1;
+    *first_out = row ? pl_stmt_column_int(stmt, 1) : 1;
+    pl_stmt_reset(stmt);
+    if (intern->epoch != epoch) {
+        pl_intern_forget(intern);
+        intern->epoch = epoch;
+    }
+    return PL_OK;
+}
+
+/* Where a writer that knows nothing begins to read. */
+static enum pl_status start_reading(struct pl_intern *intern, int64_t first,
+                                    struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    int64_t last = 0;
+    enum pl_status status = pl_stmt_get(intern->store, PL_SQL_LAST_STACK, &stmt, err);
+    if (status == PL_OK)
+        status = find_id(stmt, &last, err);
+    if (status != PL_OK)
+        return status;
+    intern->last_stack = first > 1 ? first - 1 : 0;
+    if (last > RECENT_STACKS && intern->last_stack < last - RECENT_STACKS)
+        intern->last_stack = last - RECENT_STACKS;
+    return PL_OK;
+}
+
+/* Read the rows others have added. */
+static enum pl_status follow(struct pl_intern *intern, struct pl_error *err)
+{
+    int64_t first = 1;
+    bool row = true;
+    enum pl_status status = check_epoch(intern, &first, err);
+    if (status == PL_OK)
+        status = reserve_scratch(intern, 2 * MAX_ROW_FRAMES, err);
+    if (status == PL_OK && intern->tree.count > MAX_TREE_NODES)
+        pl_stack_tree_deinit(&intern->tree); /* and go on from last_stack */
+    if (status == PL_OK && !intern->last_stack)
+        status = start_reading(intern, first, err);
+    struct pl_stmt *stmt = NULL;
+    if (status == PL_OK)
+        status = pl_stmt_get(intern->store, PL_SQL_STACKS_AFTER, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":after", intern->last_stack);
+    while (row) {
+        status = pl_stmt_row(stmt, &row, err);
+        if (status != PL_OK)
+            return status;
+        if (row)
+            learn_stack(intern, stmt);
+    }
+    return PL_OK;
+}
+
+static enum pl_status insert_stack(struct pl_intern *intern, const uint32_t *frames,
+                                   size_t count, struct pl_part_ids *ids,
+                                   uint32_t *id_out, struct pl_error *err)
+{
+    uint32_t parent, keep;
+    if (intern->last_stack + 1 >= PL_STACK_ID_LIMIT)
+        return pl_error_set(err, PL_IO, "%s: the stack dictionary is full",
+                            intern->store->path);
+    uint32_t id = (uint32_t)intern->last_stack + 1;
+    pl_stack_tree_prefix(&intern->tree, frames, count, &parent, &keep);
+    pl_nibbles_clear(&intern->nibbles);
+    for (size_t i = keep; i < count; i++)
+        pl_nibbles_number(&intern->nibbles, frames[i]);
+    size_t len = pl_nibbles_finish(&intern->nibbles);
+    if (intern->nibbles.failed)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = pl_stmt_get(intern->store, PL_SQL_INSERT_STACK, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", id);
+    pl_stmt_int(stmt, ":parent", parent);
+    pl_stmt_int(stmt, ":keep", keep);
+    pl_stmt_blob(stmt, ":frames", len ? intern->nibbles.bytes : (const void *)"", len);
+    status = pl_stmt_run(stmt, err);
+    if (status != PL_OK)
+        return status;
+    intern->last_stack = id;
+    ids->added_bytes += (int64_t)len + 8;
+    (void)pl_stack_tree_add(&intern->tree, id, parent, keep, frames + keep,
+                            count - keep);
+    *id_out = id;
+    return PL_OK;
+}
+
+/* False: a frame of it has no id yet. */
+static bool frame_ids(struct pl_intern *intern, const struct pl_sink_stack *stack,
+                      const struct pl_part_ids *ids)
+{
+    for (uint32_t i = 0; i < stack->frame_count; i++) {
+        intern->scratch[i] = ids->frames[stack->frames[i]];
+        if (!intern->scratch[i])
+            return false;
+    }
+    return true;
+}
+
+static enum pl_status intern_stacks(struct pl_intern *intern,
+                                    const struct pl_sink_part *part, bool insert,
+                                    struct pl_part_ids *ids, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    for (size_t i = 0; i < part->stack_count && status == PL_OK; i++) {
+        const struct pl_sink_stack *stack = &part->stacks[i];
+        if (ids->stacks[i])
+            continue;
+        status = reserve_scratch(intern, stack->frame_count, err);
+        if (status != PL_OK || !frame_ids(intern, stack, ids))
+            continue;
+        ids->stacks[i] =
+            pl_stack_tree_find(&intern->tree, intern->scratch, stack->frame_count);
+        if (!ids->stacks[i] && insert)
+            status = insert_stack(intern, intern->scratch, stack->frame_count, ids,
+                                  &ids->stacks[i], err);
+    }
+    return status;
+}
+
+/* Ids of an epoch that has passed are void. */
+static void check_ids(const struct pl_intern *intern, const struct pl_sink_part *part,
+                      struct pl_part_ids *ids)
+{
+    if (ids->epoch != intern->epoch) {
+        memset(ids->modules, 0, part->module_count * sizeof *ids->modules);
+        memset(ids->frames, 0, part->frame_count * sizeof *ids->frames);
+        memset(ids->stacks, 0, part->stack_count * sizeof *ids->stacks);
+    }
+    ids->epoch = intern->epoch;
+}
+
+enum pl_status pl_intern_part(struct pl_intern *intern, const struct pl_sink_part *part,
+                              const char *platform, bool insert,
+                              struct pl_text_pool *pool, struct pl_part_ids *ids,
+                              struct pl_error *err)
+{
+    if (intern->frame_count > MAX_FRAMES)
+        pl_intern_forget(intern);
+    enum pl_status status = follow(intern, err);
+    if (status != PL_OK)
+        return status;
+    check_ids(intern, part, ids);
+    for (size_t i = 0; i < part->module_count && status == PL_OK; i++)
+        if (!ids->modules[i])
+            status = intern_module(intern, &part->modules[i], insert, pool, ids,
+                                   &ids->modules[i], err);
+    for (size_t i = 0; i < part->frame_count && status == PL_OK; i++)
+        if (!ids->frames[i])
+            status = intern_frame(intern, &part->frames[i], platform, insert, pool, ids,
+                                  &ids->frames[i], err);
+    if (status == PL_OK)
+        status = intern_stacks(intern, part, insert, ids, err);
+    return status;
+}

@@ -1,0 +1,528 @@
+/* Writer: the chunk sink that puts parts into the file.
+ *
+ * A put is one transaction. Before it, without a lock, the part is checked, its
+ * stacks looked up and its slots encoded; inside it only what turned out to be new
+ * is interned and encoded, and the rows are written. Whatever fails, the
+ * transaction is rolled back and what memory learned from it forgotten, so the
+ * same part may be put again. One thread at a time, that of the store. */
+#include "store/writer.h"
+
+#include "base/clock.h"
+#include "store/db.h"
+#include "store/intern.h"
+#include "store/slots.h"
+#include "store/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct pl_writer {
+    struct pl_store *store;
+    struct pl_intern *intern;
+};
+
+/* One put on its way. */
+struct put {
+    struct pl_writer *writer;
+    const struct pl_sink_part *part;
+    struct pl_text_pool pool;
+    struct pl_part_ids ids;
+    struct pl_slots slots;
+    char *platform; /* of the session */
+    int64_t session_id, chunk_id, part_id;
+    int64_t *thread_ids;
+    bool duplicate; /* the file has this part already */
+};
+
+void pl_writer_free(struct pl_writer *writer)
+{
+    if (!writer)
+        return;
+    pl_intern_free(writer->intern);
+    free(writer);
+}
+
+static enum pl_status get(struct pl_writer *writer, enum pl_sql id,
+                          struct pl_stmt **stmt_out, struct pl_error *err)
+{
+    return pl_stmt_get(writer->store, id, stmt_out, err);
+}
+
+static int64_t last_id(const struct pl_writer *writer)
+{
+    return sqlite3_last_insert_rowid(writer->store->db);
+}
+
+/* Run a statement whose first column is an id; 0 if there is no row. */
+static enum pl_status find_id(struct pl_stmt *stmt, int64_t *id_out,
+                              struct pl_error *err)
+{
+    bool row = false;
+    enum pl_status status = pl_stmt_row(stmt, &row, err);
+    *id_out = row ? pl_stmt_column_int(stmt, 0) : 0;
+    pl_stmt_reset(stmt);
+    return status;
+}
+
+/* ---- sessions ---- */
+
+static const char *const state_names[] = {
+    [PL_SESSION_LIVE] = "live",           [PL_SESSION_ENDED] = "ended",
+    [PL_SESSION_CRASHED] = "crashed",     [PL_SESSION_KILLED] = "killed",
+    [PL_SESSION_ABANDONED] = "abandoned",
+};
+
+static bool is_zero(const struct pl_id *id)
+{
+    static const struct pl_id zero;
+    return memcmp(id, &zero, sizeof zero) == 0;
+}
+
+static enum pl_status insert_session(struct pl_writer *writer,
+                                     const struct pl_sink_session *session,
+                                     struct pl_text_pool *pool, struct pl_error *err)
+{
+    char uuid[PL_ID_TEXT], recording[PL_ID_TEXT], parent[PL_ID_TEXT];
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = get(writer, PL_SQL_INSERT_SESSION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_id_format(&session->id, uuid);
+    pl_id_format(&session->recording_id, recording);
+    pl_id_format(&session->parent_id, parent);
+    const char *app = session->app ? session->app : "";
+    pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_text(stmt, ":recording_id",
+                 is_zero(&session->recording_id) ? NULL : recording);
+    pl_stmt_text(stmt, ":parent_id", is_zero(&session->parent_id) ? NULL : parent);
+    pl_stmt_text(stmt, ":app", pl_text_clean(pool, app, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":release", pl_text_clean(pool, session->release, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":environment",
+                 pl_text_clean(pool, session->environment, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":dist", pl_text_clean(pool, session->dist, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":host", pl_text_clean(pool, session->host, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":platform",
+                 pl_text_clean(pool, session->platform, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":mode", pl_text_clean(pool, session->mode, PL_TEXT_NAME));
+    pl_stmt_int(stmt, ":pid", session->pid);
+    pl_stmt_int(stmt, ":start_ns", session->start_ns);
+    if (pool->failed)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status begin_session(void *self, const struct pl_sink_session *session,
+                                    struct pl_error *err)
+{
+    struct pl_writer *writer = self;
+    struct pl_text_pool pool = {0};
+    enum pl_status status = pl_db_begin_write(writer->store, err);
+    if (status == PL_OK)
+        status = insert_session(writer, session, &pool, err);
+    if (status == PL_OK)
+        status = pl_db_commit(writer->store, err);
+    else
+        pl_db_rollback(writer->store);
+    pl_text_pool_deinit(&pool);
+    return status;
+}
+
+static enum pl_status unknown_session(const struct pl_writer *writer, const char *uuid,
+                                      struct pl_error *err)
+{
+    return pl_error_set(err, PL_NOT_FOUND, "%s knows no session %s",
+                        writer->store->path, uuid);
+}
+
+static enum pl_status finish_session(struct pl_writer *writer, const char *uuid,
+                                     int64_t end_ns, enum pl_session_state state,
+                                     int exit_status, struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    int64_t id = 0;
+    enum pl_status status = get(writer, PL_SQL_END_SESSION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_int(stmt, ":end_ns", end_ns);
+    pl_stmt_text(stmt, ":state", state_names[state]);
+    if (exit_status >= 0)
+        pl_stmt_int(stmt, ":exit_status", exit_status);
+    status = find_id(stmt, &id, err);
+    return status == PL_OK && !id ? unknown_session(writer, uuid, err) : status;
+}
+
+static enum pl_status end_session(void *self, const struct pl_id *session_id,
+                                  int64_t end_ns, enum pl_session_state state,
+                                  int exit_status, struct pl_error *err)
+{
+    struct pl_writer *writer = self;
+    char uuid[PL_ID_TEXT];
+    pl_id_format(session_id, uuid);
+    if ((size_t)state >= sizeof state_names / sizeof *state_names)
+        return pl_error_set(err, PL_USAGE, "no such session state: %d", (int)state);
+    enum pl_status status = pl_db_begin_write(writer->store, err);
+    if (status != PL_OK)
+        return status;
+    status = finish_session(writer, uuid, end_ns, state, exit_status, err);
+    if (status == PL_OK)
+        return pl_db_commit(writer->store, err);
+    pl_db_rollback(writer->store);
+    return status;
+}
+
+/* ---- a part: what it belongs to ---- */
+
+static enum pl_status find_session(struct put *put, struct pl_error *err)
+{
+    char uuid[PL_ID_TEXT];
+    struct pl_stmt *stmt = NULL;
+    bool row = false;
+    pl_id_format(&put->part->session_id, uuid);
+    enum pl_status status = get(put->writer, PL_SQL_FIND_SESSION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":uuid", uuid);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!row)
+        return unknown_session(put->writer, uuid, err);
+    put->session_id = pl_stmt_column_int(stmt, 0);
+    if (!put->platform)
+        put->platform = strdup(pl_stmt_column_text(stmt, 1));
+    pl_stmt_reset(stmt);
+    return put->platform ? PL_OK : pl_error_set(err, PL_NOMEM, "out of memory");
+}
+
+/* Sets chunk_id if the file has it, and duplicate if it has the part too. */
+static enum pl_status find_part(struct put *put, struct pl_error *err)
+{
+    char uuid[PL_ID_TEXT];
+    struct pl_stmt *stmt = NULL;
+    int64_t part_id = 0;
+    pl_id_format(&put->part->chunk_id, uuid);
+    enum pl_status status = get(put->writer, PL_SQL_FIND_CHUNK, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_int(stmt, ":session_id", put->session_id);
+    status = find_id(stmt, &put->chunk_id, err);
+    if (status != PL_OK || !put->chunk_id)
+        return status;
+    status = get(put->writer, PL_SQL_FIND_PART, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":chunk_id", put->chunk_id);
+    pl_stmt_int(stmt, ":start_ns", put->part->start_ns);
+    status = find_id(stmt, &part_id, err);
+    put->duplicate = part_id != 0;
+    return status;
+}
+
+static enum pl_status write_chunk(struct put *put, struct pl_error *err)
+{
+    char uuid[PL_ID_TEXT];
+    struct pl_stmt *stmt = NULL;
+    bool known = put->chunk_id != 0;
+    pl_id_format(&put->part->chunk_id, uuid);
+    enum pl_status status =
+        get(put->writer, known ? PL_SQL_EXTEND_CHUNK : PL_SQL_INSERT_CHUNK, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":start_ns", put->slots.start_ns);
+    pl_stmt_int(stmt, ":end_ns", put->slots.end_ns);
+    if (known) {
+        pl_stmt_int(stmt, ":id", put->chunk_id);
+        return pl_stmt_run(stmt, err);
+    }
+    pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_int(stmt, ":session_id", put->session_id);
+    pl_stmt_text(stmt, ":platform", *put->platform ? put->platform : NULL);
+    pl_stmt_int(stmt, ":received_ns", pl_clock_wall_ns());
+    status = pl_stmt_run(stmt, err);
+    put->chunk_id = last_id(put->writer);
+    return status;
+}
+
+/* ---- a part: its rows ---- */
+
+static enum pl_status write_part(struct put *put, struct pl_error *err)
+{
+    const struct pl_slots *slots = &put->slots;
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = get(put->writer, PL_SQL_INSERT_PART, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":chunk_id", put->chunk_id);
+    pl_stmt_int(stmt, ":session_id", put->session_id);
+    pl_stmt_int(stmt, ":start_ns", slots->start_ns);
+    pl_stmt_int(stmt, ":end_ns", slots->end_ns);
+    pl_stmt_int(stmt, ":period_ns", put->part->period_ns);
+    pl_stmt_int(stmt, ":origin_ns", slots->plan.origin_ns);
+    pl_stmt_int(stmt, ":unit_ns", slots->plan.unit_ns);
+    pl_stmt_int(stmt, ":tick_width", slots->plan.width);
+    pl_stmt_int(stmt, ":tick_count", (int64_t)put->part->tick_count);
+    pl_stmt_blob(stmt, ":ticks", slots->ticks, slots->ticks_len);
+    pl_stmt_int(stmt, ":bytes", slots->bytes + put->ids.added_bytes);
+    status = pl_stmt_run(stmt, err);
+    put->part_id = last_id(put->writer);
+    return status;
+}
+
+static const char *thread_name(struct put *put, size_t index)
+{
+    const char *name = put->part->threads[index].name;
+    return pl_text_clean(&put->pool, name ? name : "", PL_TEXT_NAME);
+}
+
+/* The how-manieth thread of this tid and name in the part is it? */
+static int64_t sequence_of(struct put *put, size_t index)
+{
+    const struct pl_sink_thread *threads = put->part->threads;
+    int64_t seq = 0;
+    for (size_t i = 0; i < index; i++)
+        if (threads[i].tid == threads[index].tid &&
+            strcmp(thread_name(put, i), thread_name(put, index)) == 0)
+            seq++;
+    return seq;
+}
+
+static enum pl_status write_thread(struct put *put, size_t index, struct pl_error *err)
+{
+    const struct pl_sink_thread *thread = &put->part->threads[index];
+    const char *name = thread_name(put, index);
+    int64_t seq = sequence_of(put, index);
+    const enum pl_sql steps[] = {PL_SQL_FIND_THREAD, PL_SQL_INSERT_THREAD};
+    enum pl_status status = PL_OK;
+    int64_t id = 0;
+    for (int i = 0; i < 2 && !id && status == PL_OK; i++) {
+        struct pl_stmt *stmt = NULL;
+        status = get(put->writer, steps[i], &stmt, err);
+        if (status != PL_OK)
+            return status;
+        pl_stmt_int(stmt, ":session_id", put->session_id);
+        pl_stmt_int(stmt, ":tid", thread->tid);
+        pl_stmt_text(stmt, ":name", name);
+        pl_stmt_int(stmt, ":seq", seq);
+        status = find_id(stmt, &id, err);
+        if (i == 1 && status == PL_OK)
+            id = last_id(put->writer);
+    }
+    put->thread_ids[index] = id;
+    return status;
+}
+
+static enum pl_status write_slot(struct put *put, size_t index, struct pl_error *err)
+{
+    const struct pl_slot *slot = &put->slots.rows[index];
+    int64_t cpu_ns = put->part->threads[index].cpu_ns;
+    struct pl_stmt *stmt = NULL;
+    if (!slot->n && cpu_ns <= 0)
+        return PL_OK;
+    enum pl_status status = get(put->writer, PL_SQL_INSERT_SLOT, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":part_id", put->part_id);
+    pl_stmt_int(stmt, ":thread_id", put->thread_ids[index]);
+    pl_stmt_int(stmt, ":n", slot->n);
+    pl_stmt_int(stmt, ":n_on", slot->n_on);
+    pl_stmt_int(stmt, ":cpu_known", slot->cpu_known);
+    if (cpu_ns >= 0)
+        pl_stmt_int(stmt, ":cpu_ns", cpu_ns);
+    pl_stmt_int(stmt, ":weight", slot->weight);
+    pl_stmt_int(stmt, ":nruns", (int64_t)slot->run_count);
+    pl_stmt_blob(stmt, ":runs", slot->runs_len ? slot->runs.bytes : (const void *)"",
+                 slot->runs_len);
+    pl_stmt_blob(stmt, ":ticks", slot->ticks, slot->ticks_len);
+    pl_stmt_blob(stmt, ":weights", slot->weights, slot->weights_len);
+    if (slot->weights)
+        pl_stmt_int(stmt, ":weight_unit", slot->weight_unit);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status write_loss(struct put *put, const struct pl_sink_loss *loss,
+                                 struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = get(put->writer, PL_SQL_INSERT_LOSS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":session_id", put->session_id);
+    pl_stmt_int(stmt, ":chunk_id", put->chunk_id);
+    pl_stmt_int(stmt, ":part_id", put->part_id);
+    if (loss->thread != PL_NO_INDEX)
+        pl_stmt_int(stmt, ":thread_id", put->thread_ids[loss->thread]);
+    pl_stmt_text(stmt, ":reason",
+                 pl_text_clean(&put->pool, loss->reason ? loss->reason : "unknown",
+                               PL_TEXT_NAME));
+    pl_stmt_int(stmt, ":count", (int64_t)loss->count);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status write_label(struct put *put, const struct pl_sink_label *label,
+                                  struct pl_error *err)
+{
+    const char *key = pl_text_clean(&put->pool, label->key, PL_TEXT_NAME);
+    const char *value = pl_text_clean(&put->pool, label->value, PL_TEXT_VALUE);
+    const enum pl_sql steps[] = {PL_SQL_INSERT_TAG, PL_SQL_INSERT_LABEL};
+    enum pl_status status = PL_OK;
+    for (int i = 0; i < 2 && status == PL_OK; i++) {
+        struct pl_stmt *stmt = NULL;
+        status = get(put->writer, steps[i], &stmt, err);
+        if (status != PL_OK)
+            return status;
+        pl_stmt_text(stmt, ":key", key);
+        pl_stmt_text(stmt, ":value", value);
+        if (i == 1) {
+            pl_stmt_int(stmt, ":part_id", put->part_id);
+            pl_stmt_int(stmt, ":thread_id", put->thread_ids[label->thread]);
+            pl_stmt_int(stmt, ":first_tick", label->first_tick);
+            pl_stmt_int(stmt, ":n", label->count);
+        }
+        status = pl_stmt_run(stmt, err);
+    }
+    return status;
+}
+
+static enum pl_status run_with(struct put *put, enum pl_sql id, const char *name,
+                               int64_t value, const char *end_name, int64_t end_ns,
+                               struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = get(put->writer, id, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, name, value);
+    if (end_name)
+        pl_stmt_int(stmt, end_name, end_ns);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status write_rows(struct put *put, struct pl_error *err)
+{
+    const struct pl_sink_part *part = put->part;
+    enum pl_status status = write_chunk(put, err);
+    if (status == PL_OK)
+        status = write_part(put, err);
+    for (size_t i = 0; i < part->thread_count && status == PL_OK; i++) {
+        status = write_thread(put, i, err);
+        if (status == PL_OK)
+            status = write_slot(put, i, err);
+    }
+    for (size_t i = 0; i < part->loss_count && status == PL_OK; i++)
+        if (part->losses[i].count)
+            status = write_loss(put, &part->losses[i], err);
+    for (size_t i = 0; i < part->label_count && status == PL_OK; i++)
+        status = write_label(put, &part->labels[i], err);
+    if (status == PL_OK)
+        status =
+            run_with(put, PL_SQL_DELETE_TAIL, ":chunk_id", put->chunk_id, NULL, 0, err);
+    if (status == PL_OK)
+        status = run_with(put, PL_SQL_EXTEND_SESSION, ":id", put->session_id, ":end_ns",
+                          put->slots.end_ns, err);
+    return status;
+}
+
+/* ---- a part: the two halves of a put ---- */
+
+/* Without a lock: everything that needs no new id. */
+static enum pl_status prepare(struct put *put, struct pl_error *err)
+{
+    struct pl_store *store = put->writer->store;
+    enum pl_status status = pl_part_check(put->part, err);
+    if (status == PL_OK)
+        status = pl_slots_init(&put->slots, put->part, err);
+    if (status == PL_OK)
+        status = pl_part_ids_init(&put->ids, put->part, err);
+    put->thread_ids = calloc(put->part->thread_count + 1, sizeof *put->thread_ids);
+    if (status == PL_OK && !put->thread_ids)
+        status = pl_error_set(err, PL_NOMEM, "out of memory");
+    if (status == PL_OK)
+        status = pl_db_begin_read(store, err);
+    if (status != PL_OK)
+        return status;
+    status = find_session(put, err);
+    if (status == PL_OK)
+        status = pl_intern_part(put->writer->intern, put->part, put->platform, false,
+                                &put->pool, &put->ids, err);
+    pl_db_end_read(store);
+    if (status == PL_OK)
+        status = pl_slots_encode(&put->slots, put->part, put->ids.stacks, err);
+    return status;
+}
+
+/* Inside the transaction. */
+static enum pl_status complete(struct put *put, struct pl_error *err)
+{
+    uint64_t epoch = put->ids.epoch;
+    enum pl_status status = find_session(put, err);
+    if (status == PL_OK)
+        status = find_part(put, err);
+    if (status != PL_OK || put->duplicate)
+        return status;
+    status = pl_intern_part(put->writer->intern, put->part, put->platform, true,
+                            &put->pool, &put->ids, err);
+    if (status == PL_OK && epoch != put->ids.epoch) { /* encoded ids are void */
+        pl_slots_deinit(&put->slots);
+        status = pl_slots_init(&put->slots, put->part, err);
+    }
+    if (status == PL_OK)
+        status = pl_slots_encode(&put->slots, put->part, put->ids.stacks, err);
+    if (status == PL_OK)
+        status = write_rows(put, err);
+    if (status == PL_OK && put->pool.failed)
+        status = pl_error_set(err, PL_NOMEM, "out of memory");
+    return status;
+}
+
+static enum pl_status put_part(void *self, const struct pl_sink_part *part,
+                               struct pl_error *err)
+{
+    struct pl_writer *writer = self;
+    struct put put = {.writer = writer, .part = part};
+    enum pl_status status = prepare(&put, err);
+    if (status == PL_OK)
+        status = pl_db_begin_write(writer->store, err);
+    if (status == PL_OK) {
+        status = complete(&put, err);
+        if (status == PL_OK && !put.duplicate)
+            status = pl_db_commit(writer->store, err);
+        else
+            pl_db_rollback(writer->store);
+        if (status != PL_OK)
+            pl_intern_forget(writer->intern);
+    }
+    pl_text_pool_deinit(&put.pool);
+    pl_part_ids_deinit(&put.ids);
+    pl_slots_deinit(&put.slots);
+    free(put.platform);
+    free(put.thread_ids);
+    return status;
+}
+
+enum pl_status pl_store_sink(struct pl_store *store, struct pl_chunk_sink *sink_out,
+                             struct pl_error *err)
+{
+    if (store->mode == PL_STORE_READ || store->newer)
+        return pl_error_set(err, PL_INPUT, "cannot write %s: %s", store->path,
+                            store->newer ? "a newer proflite made it"
+                                         : "it was opened for reading");
+    if (!store->writer) {
+        struct pl_writer *writer = calloc(1, sizeof *writer);
+        if (!writer)
+            return pl_error_set(err, PL_NOMEM, "out of memory");
+        writer->store = store;
+        enum pl_status status = pl_intern_new(store, &writer->intern, err);
+        if (status != PL_OK) {
+            free(writer);
+            return status;
+        }
+        store->writer = writer;
+    }
+    *sink_out = (struct pl_chunk_sink){.self = store->writer,
+                                       .session_begin = begin_session,
+                                       .put = put_part,
+                                       .session_end = end_session};
+    return PL_OK;
+}
