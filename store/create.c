@@ -171,7 +171,9 @@ enum pl_status pl_db_create(const char *path, struct pl_error *err)
     enum pl_status status = make_folders(path, err);
     if (status != PL_OK)
         return status;
-    char *temporary = sqlite3_mprintf("%s.new-XXXXXX", path);
+    /* with a folder in front no name is a URI or ":memory:" to SQLite */
+    char *temporary =
+        sqlite3_mprintf("%s%s.new-XXXXXX", *path == '/' ? "" : "./", path);
     if (!temporary)
         return pl_error_set(err, PL_NOMEM, "out of memory");
     int fd = mkostemp(temporary, O_CLOEXEC);

@@ -100,7 +100,7 @@ static inline void parts_threads(struct test_part *p, size_t ticks)
                                     .name = names[t],
                                     .runs = p->runs[t],
                                     .run_count = n,
-                                    .cpu_ns = t == 1 ? -1 : 1234567 * (t + 1)};
+                                    .cpu_ns = t == 1 ? -1 : (int64_t)1234567 * (t + 1)};
     }
     int64_t at = p->part.start_ns;
     for (size_t i = 0; i < 8000; i++) {
