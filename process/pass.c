@@ -1,17 +1,15 @@
 #include "process/pass.h"
 
 #include "base/clock.h"
-#include "base/id.h"
 #include "base/log.h"
+#include "process/lease.h"
 #include "process/symbolicate.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-/* Longer than the slowest single step of one chunk; renewed before each. */
-#define LEASE_MS 180000
+/* Renewed before each step. A step that takes longer may be overtaken by another
+ * process: then both do it, with the same result. */
+#define LEASE_MS 60000
 
 #define CATEGORY "profile_chunk"
 
@@ -20,7 +18,7 @@ struct pl_pass {
     struct pl_pass_options options;
     struct pl_symbolizer *symbolizer;
     struct pl_pass_counters counters;
-    char owner[PL_ID_TEXT + 24];
+    char owner[PL_LEASE_OWNER_BYTES];
 };
 
 enum pl_status pl_pass_open(struct pl_store *store,
@@ -28,22 +26,18 @@ enum pl_status pl_pass_open(struct pl_store *store,
                             struct pl_pass **pass_out, struct pl_error *err)
 {
     static const struct pl_pass_options defaults = {0};
-    struct pl_id id;
-    char text[PL_ID_TEXT];
     struct pl_pass *pass = calloc(1, sizeof *pass);
     if (!pass)
         return pl_error_set(err, PL_NOMEM, "out of memory");
     pass->store = store;
     pass->options = options ? *options : defaults;
-    enum pl_status status = pl_id_new(&id, err);
-    if (status == PL_OK)
-        status = pl_symbolizer_open(&pass->options.symbols, &pass->symbolizer, err);
+    enum pl_status status =
+        pl_symbolizer_open(&pass->options.symbols, &pass->symbolizer, err);
     if (status != PL_OK) {
         pl_pass_close(pass);
         return status;
     }
-    pl_id_format(&id, text);
-    (void)snprintf(pass->owner, sizeof pass->owner, "%ld-%s", (long)getpid(), text);
+    pl_lease_owner(pass->owner);
     *pass_out = pass;
     return PL_OK;
 }
@@ -64,6 +58,19 @@ const struct pl_pass_counters *pl_pass_counters(const struct pl_pass *pass)
 static enum pl_status renew_lease(struct pl_pass *pass, struct pl_error *err)
 {
     return pl_pass_lease(pass->store, pass->owner, LEASE_MS, err);
+}
+
+/* The first one takes over from an owner that was killed. */
+static enum pl_status take_lease(struct pl_pass *pass, struct pl_error *err)
+{
+    char holder[PL_LEASE_OWNER_BYTES];
+    enum pl_status status = renew_lease(pass, err);
+    if (status != PL_BUSY ||
+        pl_pass_lease_holder(pass->store, holder, sizeof holder, NULL) != PL_OK ||
+        !pl_lease_owner_is_dead(holder))
+        return status;
+    pl_pass_release(pass->store, holder);
+    return renew_lease(pass, err);
 }
 
 /* ---- symbolicate ---- */
@@ -232,7 +239,7 @@ static enum pl_status run_all(struct pl_pass *pass, struct pl_error *err)
 
 enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
 {
-    enum pl_status status = renew_lease(pass, err);
+    enum pl_status status = take_lease(pass, err);
     if (status != PL_OK)
         return status;
     if (pass->options.redo)

@@ -25,6 +25,11 @@ PL_MUST_CHECK enum pl_status pl_pass_next(struct pl_store *store, int64_t after_
 PL_MUST_CHECK enum pl_status pl_pass_lease(struct pl_store *store, const char *owner,
                                            int ttl_ms, struct pl_error *err);
 void pl_pass_release(struct pl_store *store, const char *owner);
+/* The owner text of whoever took the lease last and did not release it; whether it
+ * has expired is not looked at. NOT_FOUND: nobody. */
+PL_MUST_CHECK enum pl_status pl_pass_lease_holder(struct pl_store *store,
+                                                  char *owner_out, size_t owner_bytes,
+                                                  struct pl_error *err);
 
 /* Native frames of the chunk whose name is unknown (no status yet, or, with
  * `redo`, any status), grouped by module. Module id 0, path "": in no module. */

@@ -1,0 +1,422 @@
+/* The processing pass over a real store: flags, names, one outcome; run again,
+ * killed in the middle, with a worker that crashes or hangs, and redone. */
+#include "process/pass.h"
+#include "process/worker.h"
+#include "process/worker_wire.h"
+#include "store/query.h"
+#include "store/symbols.h"
+#include "tests/symbols/fixtures.h"
+#include "tests/test.h"
+
+#include "base/clock.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* Started again as the worker. A file named after the parent tells it to fail. */
+__attribute__((constructor)) static void be_worker(int argc, char **argv)
+{
+    char path[64], mode = 0;
+    if (argc != 2 || strcmp(argv[1], PL_WORKER_ARGUMENT) != 0)
+        return;
+    (void)snprintf(path, sizeof path, "/tmp/test_pass.%d", (int)getppid());
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, &mode, 1) != 1)
+        _exit(pl_symbols_worker_main(0, 1));
+    struct pl_wire_head hello = {PL_WIRE_HELLO, 0};
+    if (write(1, &hello, sizeof hello) != sizeof hello || mode == 'c')
+        _exit(3);
+    for (;;)
+        pause();
+}
+
+static void set_worker(char mode)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/test_pass.%d", (int)getpid());
+    unlink(path);
+    if (!mode)
+        return;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, &mode, 1) == 1);
+    close(fd);
+}
+
+/* ---- a store with one chunk ---- */
+
+static char folder[64], db[128], module[128], build_id[129];
+
+static struct pl_store *make_store(void)
+{
+    struct pl_store *store = NULL;
+    struct pl_error err = {0};
+    (void)snprintf(folder, sizeof folder, "/tmp/test_pass_XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
+    (void)snprintf(db, sizeof db, "%s/test.db", folder);
+    (void)snprintf(module, sizeof module, "%s/fixture.so", folder);
+    static char bytes[1 << 20];
+    FILE *in = fopen(FIXTURE("fixture_c5.so"), "re"), *out = fopen(module, "we");
+    size_t len = in ? fread(bytes, 1, sizeof bytes, in) : 0;
+    CHECK(len && out && fwrite(bytes, 1, len, out) == len);
+    if (in)
+        fclose(in);
+    if (out)
+        fclose(out);
+    read_build_id(module, build_id);
+    CHECK_OK(pl_store_open(db, PL_STORE_CREATE, &store, &err), err);
+    return store;
+}
+
+static void remove_store(struct pl_store *store)
+{
+    static const char *const names[] = {"test.db",        "test.db-wal",  "test.db-shm",
+                                        "test.db-lock",   "test.db.lock", "fixture.so",
+                                        "test.db-journal"};
+    char path[256];
+    pl_store_close(store);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    rmdir(folder);
+    set_worker(0);
+}
+
+/* One thread, `chunks` chunks with one stack: exported (return address) calls what
+ * is inlined into outer (leaf), beside a frame of a missing file and one of JIT. */
+static void put_chunks(struct pl_store *store, int chunks)
+{
+    const struct pl_sink_module modules[] = {
+        {module, build_id}, {"/nonexistent/lib.so", "abcdef0123456789"}};
+    const struct pl_sink_frame frames[] = {
+        {.module = PL_NO_INDEX, .function = "[start]", .in_app = -1},
+        {.module = 0, .address = symbol_value(module, "mark_after_call"), .in_app = -1},
+        {.module = 1, .address = 0x1234, .in_app = -1},
+        {.module = PL_NO_INDEX, .address = UINT64_C(0x7f0000001000), .in_app = -1},
+        {.module = 0,
+         .exact = true,
+         .address = symbol_value(module, "mark_inner"),
+         .in_app = -1},
+    };
+    static const uint32_t order[] = {0, 1, 2, 3, 4};
+    const struct pl_sink_stack stack = {5, order};
+    const struct pl_sink_run run = {.stack = 0, .count = 100, .on_cpu = 1};
+    const struct pl_sink_thread thread = {
+        .tid = 7, .name = "main", .runs = &run, .run_count = 1, .cpu_ns = 5};
+    static int64_t ticks[100];
+    struct pl_chunk_sink sink;
+    struct pl_error err = {0};
+    struct pl_sink_session session = {
+        .app = "test", .platform = "native", .mode = "wall", .pid = 7, .start_ns = 1};
+    CHECK_OK(pl_store_sink(store, &sink, &err), err);
+    CHECK_OK(pl_id_new(&session.id, &err), err);
+    session.recording_id = session.id;
+    session.start_ns = INT64_C(1700000000) * PL_NS_PER_S;
+    CHECK_OK(sink.session_begin(sink.self, &session, &err), err);
+    for (int i = 0; i < chunks; i++) {
+        struct pl_sink_part part = {
+            .session_id = session.id,
+            .start_ns = session.start_ns + i * PL_NS_PER_S,
+            .period_ns = 10 * PL_NS_PER_MS,
+            .ticks_ns = ticks,
+            .tick_count = 100,
+            .modules = modules,
+            .module_count = 2,
+            .frames = frames,
+            .frame_count = 5,
+            .stacks = &stack,
+            .stack_count = 1,
+            .threads = &thread,
+            .thread_count = 1,
+        };
+        part.end_ns = part.start_ns + PL_NS_PER_S;
+        for (int t = 0; t < 100; t++)
+            ticks[t] = part.start_ns + t * part.period_ns;
+        CHECK_OK(pl_id_new(&part.chunk_id, &err), err);
+        CHECK_OK(sink.put(sink.self, &part, &err), err);
+    }
+}
+
+/* ---- asking it ---- */
+
+static bool take_columns(void *self, size_t count, const char *const *names)
+{
+    (void)self;
+    (void)names;
+    return count > 0;
+}
+
+static bool take_row(void *self, size_t count, const struct pl_cell *cells)
+{
+    char *text = self;
+    size_t used = strlen(text);
+    for (size_t i = 0; i < count; i++) {
+        const char *separator = i ? "|" : used ? "\n" : "";
+        int len = cells[i].type == PL_CELL_INT
+                      ? snprintf(text + used, 4096 - used, "%s%lld", separator,
+                                 (long long)cells[i].integer)
+                      : snprintf(text + used, 4096 - used, "%s%s", separator,
+                                 cells[i].type == PL_CELL_TEXT ? cells[i].text : "-");
+        used += len > 0 ? (size_t)len : 0;
+    }
+    return used < 4000;
+}
+
+/* Rows joined by newlines, cells by bars, NULL as a dash. Static storage. */
+static const char *ask(struct pl_store *store, const char *sql)
+{
+    static char text[4096];
+    struct pl_error err = {0};
+    const struct pl_sql_consumer consumer = {text, take_columns, take_row};
+    text[0] = '\0';
+    CHECK_OK(pl_query_sql(store, sql, 0, &consumer, &err), err);
+    return text;
+}
+
+static void check_answer(struct pl_store *store, const char *sql, const char *expected)
+{
+    const char *text = ask(store, sql);
+    CHECK(strcmp(text, expected) == 0, "%s:\n%s\nnot\n%s", sql, text, expected);
+}
+
+static struct pl_pass_counters run_pass(struct pl_store *store,
+                                        const struct pl_pass_options *options)
+{
+    struct pl_pass *pass = NULL;
+    struct pl_error err = {0};
+    struct pl_pass_counters counters = {0};
+    CHECK_OK(pl_pass_open(store, options, &pass, &err), err);
+    CHECK_OK(pl_pass_run(pass, &err), err);
+    counters = *pl_pass_counters(pass);
+    pl_pass_close(pass);
+    return counters;
+}
+
+static void check_named(struct pl_store *store)
+{
+    char expected[1024];
+    (void)snprintf(expected, sizeof expected,
+                   "[start]|-|-|0\nexported|%u|1|0\nlib.so+0x1234|-|-|0\n"
+                   "0x7f0000001000|-|-|0\nouter|%u|1|0\nmiddle|%u|1|1\ninner|%u|1|1",
+                   line_of("fixture.c", "call"), line_of("fixture.c", "call middle"),
+                   line_of("fixture.c", "call inner"), line_of("fixture.c", "inner"));
+    check_answer(store,
+                 "SELECT function, line, in_app, inlined FROM stack_frame "
+                 "WHERE stack_id = (SELECT min(stack_id) FROM sample) ORDER BY depth",
+                 expected);
+}
+
+static void check_done(struct pl_store *store, int chunks)
+{
+    char expected[64];
+    (void)snprintf(expected, sizeof expected, "%d|%d|0|%d|0", chunks, chunks, chunks);
+    check_answer(store,
+                 "SELECT count(*), sum(symbolicated), sum(deobfuscated), "
+                 "sum(normalized), count(symbolicator_error) FROM chunk",
+                 expected);
+    (void)snprintf(expected, sizeof expected, "profile_chunk|accepted|-|1|%d", chunks);
+    check_answer(store,
+                 "SELECT category, outcome, reason, quantity, count(*) FROM outcome "
+                 "GROUP BY 1, 2, 3, 4",
+                 expected);
+    check_answer(store,
+                 "SELECT count(*) FROM chunk c WHERE (SELECT count(*) FROM outcome o "
+                 "WHERE o.chunk_uuid = c.uuid) <> 1",
+                 "0");
+}
+
+/* ---- cases ---- */
+
+static void test_names(void)
+{
+    struct pl_store *store = make_store();
+    put_chunks(store, 1);
+    struct pl_pass_counters counters = run_pass(store, NULL);
+    CHECK(counters.chunks == 1 && counters.outcomes_accepted == 1);
+    CHECK(counters.duplicates == 0 && counters.symbolicate_error == 0);
+    CHECK(counters.frames_named == 2, "%d", (int)counters.frames_named);
+    check_done(store, 1);
+    check_named(store);
+    check_answer(store,
+                 "SELECT status, count(*) FROM frame WHERE status IS NOT NULL "
+                 "GROUP BY 1 ORDER BY 1",
+                 "missing|1\nsymbolicated|2\nunknown_image|1");
+    /* A function's line is its declaration's, whatever the frame's. */
+    char expected[64];
+    (void)snprintf(expected, sizeof expected, "%u", line_of("fixture.c", "outer"));
+    check_answer(store, "SELECT line FROM function WHERE name = 'outer'", expected);
+    remove_store(store);
+}
+
+static void test_twice(void)
+{
+    struct pl_store *store = make_store();
+    struct pl_error err = {0};
+    uint64_t before = 0, after = 0;
+    put_chunks(store, 3);
+    struct pl_pass_counters counters = run_pass(store, NULL);
+    CHECK(counters.chunks == 3 && counters.outcomes_accepted == 3);
+    CHECK_OK(pl_store_generation(store, &before, &err), err);
+    counters = run_pass(store, NULL);
+    CHECK(counters.chunks == 0 && counters.outcomes_accepted == 0);
+    CHECK_OK(pl_store_generation(store, &after, &err), err);
+    CHECK(before == after, "nothing to see changed");
+    check_done(store, 3);
+    /* What comes later is processed, with the names already there. */
+    put_chunks(store, 1);
+    counters = run_pass(store, NULL);
+    CHECK(counters.chunks == 1 && counters.frames == 0, "%d", (int)counters.frames);
+    check_done(store, 4);
+    check_named(store);
+    remove_store(store);
+}
+
+static void test_redo(void)
+{
+    struct pl_store *store = make_store();
+    put_chunks(store, 2);
+    struct pl_pass_counters counters = run_pass(store, NULL);
+    static const char *const none[] = {"outer"};
+    struct pl_pass_options redo = {
+        .redo = true, .normalize = {.in_app_exclude = none, .in_app_exclude_count = 1}};
+    counters = run_pass(store, &redo);
+    CHECK(counters.chunks == 2 && counters.duplicates == 2);
+    CHECK(counters.outcomes_accepted == 0);
+    check_done(store, 2);
+    check_answer(
+        store, "SELECT in_app FROM stack_frame WHERE function = 'outer' LIMIT 1", "0");
+    redo.normalize.in_app_exclude_count = 0;
+    counters = run_pass(store, &redo);
+    check_named(store);
+    /* Names outlive the file they came from. */
+    CHECK(unlink(module) == 0);
+    (void)counters;
+    struct pl_pass_options again = {.redo = true};
+    counters = run_pass(store, &again);
+    CHECK(counters.chunks == 2 && counters.symbolicate_error == 0);
+    (void)snprintf(module, sizeof module, "%s", FIXTURE("fixture_c5.so"));
+    check_named(store);
+    check_done(store, 2);
+    remove_store(store);
+}
+
+/* A pass killed at any moment leaves what the next one completes. */
+static void test_killed(void)
+{
+    struct pl_store *store = make_store();
+    unsigned seed = 7;
+    put_chunks(store, 8);
+    pl_store_close(store);
+    int killed = 0;
+    for (int i = 0; i < 40; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct pl_pass *pass;
+            if (pl_store_open(db, PL_STORE_WRITE, &store, NULL) != PL_OK ||
+                pl_pass_open(store, NULL, &pass, NULL) != PL_OK)
+                _exit(2);
+            _exit(pl_pass_run(pass, NULL) != PL_OK);
+        }
+        struct timespec nap = {.tv_nsec = rand_r(&seed) % 12000000};
+        nanosleep(&nap, NULL);
+        kill(pid, SIGKILL);
+        int status = 0;
+        CHECK(waitpid(pid, &status, 0) == pid);
+        killed += WIFSIGNALED(status);
+        CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 0,
+              "the lease of a killed pass is taken over");
+        struct pl_error err = {0};
+        CHECK_OK(pl_store_open(db, PL_STORE_WRITE, &store, &err), err);
+        check_answer(
+            store,
+            "SELECT count(*) FROM chunk c WHERE (SELECT count(*) FROM outcome o "
+            "WHERE o.chunk_uuid = c.uuid) > 1",
+            "0");
+        pl_store_close(store);
+    }
+    CHECK(killed > 0);
+    struct pl_error err = {0};
+    CHECK_OK(pl_store_open(db, PL_STORE_WRITE, &store, &err), err);
+    (void)run_pass(store, NULL);
+    check_done(store, 8);
+    check_named(store);
+    check_answer(store, "PRAGMA integrity_check", "ok");
+    remove_store(store);
+}
+
+static void test_failing_worker(void)
+{
+    static const struct {
+        char mode;
+        const char *error;
+    } cases[] = {
+        {'c', "0|1|native_symbolicator_failed|failed"},
+        {'h', "0|1|native_symbolicator_timeout|timeout"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct pl_store *store = make_store();
+        put_chunks(store, 1);
+        set_worker(cases[i].mode);
+        struct pl_pass_options options = {.symbols = {.timeout_ms = 300}};
+        struct pl_pass_counters counters = run_pass(store, &options);
+        CHECK(counters.outcomes_accepted == 1 && counters.outcomes_invalid == 0);
+        CHECK(counters.symbolicate_error == (cases[i].mode == 'c'));
+        CHECK(counters.symbolicate_timeout == (cases[i].mode == 'h'));
+        check_answer(store,
+                     "SELECT symbolicated, normalized, symbolicator_error, "
+                     "symbolicator_status FROM chunk",
+                     cases[i].error);
+        CHECK(strstr(ask(store, "SELECT symbolicator_message FROM chunk"), ": "));
+        check_answer(store, "SELECT count(*), sum(outcome = 'accepted') FROM outcome",
+                     "1|1");
+        /* It is not tried over and over, but a redo makes it good. */
+        set_worker(0);
+        counters = run_pass(store, NULL);
+        CHECK(counters.chunks == 0);
+        struct pl_pass_options redo = {.redo = true};
+        counters = run_pass(store, &redo);
+        CHECK(counters.duplicates == 1);
+        check_done(store, 1);
+        check_named(store);
+        remove_store(store);
+    }
+}
+
+static void test_lease(void)
+{
+    struct pl_store *store = make_store();
+    struct pl_pass *pass = NULL;
+    struct pl_error err = {0};
+    put_chunks(store, 1);
+    CHECK_OK(pl_pass_lease(store, "somebody else", 60000, &err), err);
+    CHECK_OK(pl_pass_open(store, NULL, &pass, &err), err);
+    CHECK(pl_pass_run(pass, &err) == PL_BUSY);
+    check_answer(store, "SELECT count(*) FROM outcome", "0");
+    pl_pass_release(store, "somebody else");
+    CHECK_OK(pl_pass_run(pass, &err), err);
+    check_done(store, 1);
+    /* And it gives the lease back. */
+    CHECK_OK(pl_pass_lease(store, "somebody else", 1, &err), err);
+    pl_pass_close(pass);
+    remove_store(store);
+}
+
+static void test_stop(void)
+{
+    struct pl_store *store = make_store();
+    static atomic_bool stop = true;
+    struct pl_pass_options options = {.stop = &stop};
+    put_chunks(store, 3);
+    struct pl_pass_counters counters = run_pass(store, &options);
+    CHECK(counters.chunks == 1, "one chunk, then the wish to stop counts");
+    (void)run_pass(store, NULL);
+    check_done(store, 3);
+    remove_store(store);
+}
+
+TEST_MAIN({"names", test_names}, {"twice", test_twice}, {"redo", test_redo},
+          {"killed", test_killed}, {"failing_worker", test_failing_worker},
+          {"lease", test_lease}, {"stop", test_stop})
