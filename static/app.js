@@ -326,7 +326,9 @@ function zoomTo(zoom, fn) {
 /** One step out: to what was zoomed before, else to the root. */
 function zoomOut() {
   if (!state.zoom) return;
-  setState({ zoom: zoomTrail.pop() ?? "" });
+  let zoom = zoomTrail.pop() ?? "";
+  if (zoom === state.zoom) zoom = zoomTrail.pop() ?? ""; // Back has been here already
+  setState({ zoom });
 }
 
 function clearFilters(names) {

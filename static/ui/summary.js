@@ -29,8 +29,8 @@ export function createSummary(root, actions) {
       fill(cautions, warnings(answer).map(([text, title]) => h("span", { class: "caution", title }, text)));
     }
     fill(chips, filters(state, threadNames, zoomName).map(([name, value, clears]) => h("button", {
-      type: "button", class: "chip", "aria-label": `Remove filter: ${name} ${value}`, onclick: () => actions.clear(clears),
-    }, h("span", { class: "muted" }, name), h("span", { class: "chip-value" }, value), icon(icons.close))));
+      type: "button", class: "chip", title: "Remove this filter", onclick: () => actions.clear(clears),
+    }, h("span", { class: "visually-hidden" }, "Remove filter:"), h("span", { class: "muted" }, name), h("span", { class: "chip-value" }, value), icon(icons.close))));
   }
 
   return { update };

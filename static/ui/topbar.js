@@ -19,7 +19,7 @@ export function createTopbar(root, actions) {
   const title = h("span", { class: "session-title" });
   const when = h("span", { class: "muted" });
   const sessions = h("button", { type: "button", class: "plain session-button", "aria-haspopup": "dialog", onclick: actions.openSessions },
-    title, when, icon(icons.chevron));
+    h("span", { class: "visually-hidden" }, "Sessions:"), title, when, icon(icons.chevron));
   const metric = metricSwitch(actions.setMetric);
   const search = searchField(actions);
   const theme = iconButton(icons.auto, "Theme", () => {
@@ -36,7 +36,6 @@ export function createTopbar(root, actions) {
   function update(props) {
     title.textContent = props.title;
     when.textContent = props.when;
-    sessions.setAttribute("aria-label", `Sessions: ${props.title} ${props.when}`);
     metric.update(props.metric);
     search.update(props);
   }

@@ -18,7 +18,7 @@ const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; ch
 const scenarios = {
   normal: { size: 1500, samples: 9120 },
   few: { size: 60, samples: 42 },
-  big: { size: 200_000, samples: 3_000_000, bushy: true },
+  big: { size: 120_000, samples: 3_000_000, bushy: true },
   live: { size: 800, samples: 4200 },
   idle: { size: 300, samples: 2000 },
   empty: { size: 1, samples: 0 },
@@ -91,7 +91,7 @@ const routes = {
   flamegraph: (world, params) => {
     const tree = selected(world, params);
     const nodeCount = tree.nodes.parent.length;
-    const { functions, nodes, total_ns, samples, hidden } = prune(tree, minNs(tree, params));
+    const { functions, nodes, total_ns, samples, hidden } = prune(tree, minNs(tree, params, world.sendAll));
     return {
       schema: 1, metric: params.get("metric"), unit: "ns", total_ns, samples, lost: 3,
       ...times(world, params), node_count: nodeCount, shown: nodes.parent.length, hidden_ns: hidden, functions, nodes,
@@ -113,10 +113,11 @@ function selected(world, params) {
   return makeTree({ size: size / 3, samples: Math.round(samples / 3), seed: 43 });
 }
 
-/** As many nodes as allowed: the lightest go first. */
-function minNs(tree, params) {
+/** As many nodes as allowed, the lightest go first; all of them for `sendAll`. */
+function minNs(tree, params, sendAll) {
   const most = Number(params.get("max_nodes"));
   const least = Number(params.get("min_ns") ?? 0);
+  if (sendAll) return 0;
   if (!most || tree.nodes.parent.length <= most) return least;
   const sorted = Float64Array.from(tree.nodes.total_ns).sort();
   return Math.max(least, sorted[sorted.length - most] + 1);

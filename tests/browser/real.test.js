@@ -1,0 +1,104 @@
+// The page over the real server and a real recording: a known hot function is read off
+// it, and its totals are those of the command line.
+//
+// PROFLITE names the binary, HOT the program built from hot.c (run.sh sets both).
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { openBrowser } from "./chromium.js";
+
+const proflite = process.env.PROFLITE ?? "proflite";
+const folder = mkdtempSync(join(tmpdir(), "proflite-real-"));
+const db = join(folder, "test.db");
+let server;
+let browser;
+let address;
+
+const run = (...args) => execFileSync(proflite, ["--db", db, ...args], { encoding: "utf8" });
+
+before(async () => {
+  run("record", "--", process.env.HOT ?? "./hot", "2");
+  server = spawn(proflite, ["--db", db, "serve", "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "inherit"] });
+  address = await firstLine(server);
+  browser = await openBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  server?.kill("SIGTERM");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The line that `serve` prints: its URL. */
+function firstLine(child) {
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`serve ended with ${code}`)));
+  });
+}
+
+test("reads the hot function off the page", { timeout: 60_000 }, async () => {
+  assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/#t=\S+$/);
+  const { page, errors } = browser;
+  await page.goto(address);
+  await page.waitForSelector(".top-table tbody tr[data-key]");
+  const first = page.locator(".top-table tbody tr").first();
+  assert.match(await first.locator("th button").textContent(), /^hot_function$/);
+  assert.match(await first.locator("th span").textContent(), /^hot · hot\.c:\d+$/);
+  assert.ok(parseFloat(await first.locator(".top-percent").first().textContent()) > 80);
+
+  await page.focus('[role="treegrid"]');
+  const names = [];
+  const row = page.locator('[role="row"][aria-selected="true"]');
+  for (let depth = 0; depth < 12; depth++) {
+    await page.keyboard.press("ArrowDown");
+    names.push(await row.locator('[role="gridcell"]').first().textContent());
+  }
+  const at = names.indexOf("main");
+  assert.ok(at >= 0, names.join(" > "));
+  assert.deepEqual(names.slice(at, at + 3), ["main", "warm_function", "hot_function"]);
+  assert.deepEqual(errors, []);
+});
+
+test("the page's totals are those of the command line", { timeout: 60_000 }, async () => {
+  const top = JSON.parse(run("top", "--json"));
+  const { page } = browser;
+  const total = await page.evaluate(async () => {
+    const headers = { Authorization: `Bearer ${sessionStorage.getItem("proflite-token")}` };
+    return (await (await fetch("api/v1/flamegraph", { headers })).json()).total_ns;
+  });
+  assert.equal(total, top.total_ns);
+  const samples = await page.textContent(".summary-totals");
+  assert.ok(samples.includes(`${top.samples.toLocaleString("en-US")} samples`), samples);
+});
+
+test("search, metric and range work on real data", { timeout: 60_000 }, async () => {
+  const { page, errors } = browser;
+  await page.fill(".search input", "hot_function");
+  await page.waitForFunction(() => /% in 1 function/.test(document.querySelector(".search-result").textContent));
+  await page.fill(".search input", "");
+  await page.locator(".search input").blur();
+  await page.keyboard.press("m");
+  await page.waitForFunction(() => document.querySelector(".summary-totals").textContent.includes("CPU time"));
+  const box = await page.locator(".timeline-area-canvas").boundingBox();
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 20, { steps: 3 });
+  await page.mouse.up();
+  await page.waitForFunction(() => document.querySelectorAll(".chip").length === 1);
+  await page.waitForFunction(() => !document.querySelector("#flame").classList.contains("loading"));
+  assert.match(await page.textContent(".top-table tbody tr th button"), /hot_function/);
+  assert.deepEqual(errors, []);
+});
+
+test("without the token nothing is shown", { timeout: 60_000 }, async () => {
+  const { page } = browser;
+  await page.evaluate(() => sessionStorage.clear());
+  await page.goto(new URL("/", address).href);
+  await page.waitForSelector("text=This tab may not read the store");
+});
