@@ -79,17 +79,14 @@ static bool read_arguments(struct pl_options *parser, struct pl_server_options *
 }
 
 /* A file that is there must be a store; one that is not may still come. */
-static enum pl_status check_store(struct pl_cli *cli, const char *path,
+static enum pl_status check_store(const char *path, bool *missing_out,
                                   struct pl_error *err)
 {
     struct pl_store *store = NULL;
     enum pl_status status = pl_store_open(path, PL_STORE_READ, &store, err);
     pl_store_close(store);
-    if (status != PL_NOT_FOUND)
-        return status;
-    pl_cli_say("serve: no store at %s yet; make it with: proflite%s record -- CMD",
-               path, pl_cli_db_flag(cli));
-    return PL_OK;
+    *missing_out = status == PL_NOT_FOUND;
+    return *missing_out ? PL_OK : status;
 }
 
 static void wait_for_signal(const sigset_t *signals)
@@ -99,22 +96,36 @@ static void wait_for_signal(const sigset_t *signals)
         continue;
 }
 
-static enum pl_status serve(const struct pl_server_options *server_options,
+static void announce(struct pl_cli *cli, const struct pl_server *server,
+                     const char *missing)
+{
+    if (puts(pl_server_url(server)) < 0 || fflush(stdout) != 0)
+        pl_cli_say("serve: cannot write the address: %s", strerror(errno));
+    if (missing)
+        pl_cli_say("serve: no store at %s yet; make it with: proflite%s record -- CMD",
+                   missing, pl_cli_db_flag(cli));
+}
+
+static enum pl_status serve(struct pl_cli *cli,
+                            const struct pl_server_options *server_options,
                             bool browser, struct pl_error *err)
 {
     struct pl_server *server = NULL;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t signals, before;
+    bool missing = false;
+    enum pl_status status = check_store(server_options->db_path, &missing, err);
+    if (status)
+        return status;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     sigaction(SIGPIPE, &ignore, NULL);
     sigprocmask(SIG_BLOCK, &signals, &before);
-    enum pl_status status = pl_server_start(server_options, &server, err);
+    status = pl_server_start(server_options, &server, err);
     if (!status) {
-        if (puts(pl_server_url(server)) < 0 || fflush(stdout) != 0)
-            pl_cli_say("serve: cannot write the address: %s", strerror(errno));
+        announce(cli, server, missing ? server_options->db_path : NULL);
         if (browser)
             open_browser(pl_server_url(server), &before);
         wait_for_signal(&signals);
@@ -135,10 +146,10 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     pl_options_init(&parser, cli, &pl_cmd_serve, argc, argv);
     if (read_arguments(&parser, &server, &browser, &exit_code)) {
         server.db_path = pl_cli_db(cli, &err);
-        status = server.db_path ? check_store(cli, server.db_path, &err) : PL_USAGE;
-        if (!status)
-            status = serve(&server, browser, &err);
-        if (status)
+        status = server.db_path ? serve(cli, &server, browser, &err) : PL_USAGE;
+        if (status == PL_USAGE)
+            exit_code = pl_cli_usage(&pl_cmd_serve, "%s", err.message);
+        else if (status)
             exit_code = pl_cli_fail(&err);
     }
     pl_options_deinit(&parser);

@@ -120,6 +120,7 @@ static const char *printed(void (*print)(FILE *out))
 {
     static char text[1 << 20];
     FILE *out = fmemopen(text, sizeof text, "w");
+    text[0] = '\0';
     print(out);
     fclose(out);
     return text;
