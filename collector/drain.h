@@ -58,6 +58,8 @@ PL_MUST_CHECK enum pl_status pl_drain_finish(struct pl_drain *drain,
                                              struct pl_error *err);
 
 void pl_drain_get_stats(const struct pl_drain *drain, struct pl_drain_stats *stats_out);
+/* Stacks whose walk ended so (enum pl_walk_end of segment.h). */
+uint64_t pl_drain_walk_count(const struct pl_drain *drain, unsigned end);
 void pl_drain_close(struct pl_drain *drain); /* NULL is fine */
 
 /* Make a recording folder under the shared-memory file system; `dir_out` gets

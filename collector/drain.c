@@ -1,0 +1,328 @@
+/* The drain's rounds: look for segments, read each, compile rows, hand over.
+ *
+ *   folder ─▶ sessions (drain_session.c) ─▶ timeline ─▶ chunk ─▶ queue ─▶ sink
+ *
+ * One thread calls everything here. Sessions never wait for each other: what is
+ * late in one keeps only that one's chunk open. */
+#include "collector/drain.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "collector/drain_session.h"
+#include "collector/grow.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_CHUNK_NS (60 * PL_NS_PER_S)
+#define ROWS_BUDGET_NS   (25 * PL_NS_PER_MS)
+#define STOP_WAIT_NS     (50 * PL_NS_PER_MS)
+#define MAX_NOTES        65536u
+
+struct wait_note {
+    pid_t pid;
+    int status;
+};
+
+struct pl_drain {
+    struct pl_drain_shared shared;
+    const struct pl_chunk_sink *sink;
+    DIR *dir;
+    struct pl_drain_session *sessions;
+    uint64_t *ignored; /* inodes of files that are no segments, or are done with */
+    size_t ignored_count, ignored_capacity;
+    struct wait_note *waits;
+    size_t wait_count, wait_capacity;
+};
+
+/* ---- open and close ---- */
+
+static bool copy_text(char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return !from || *to;
+}
+
+static bool copy_options(struct pl_drain *drain, const struct pl_drain_options *options)
+{
+    struct pl_drain_shared *shared = &drain->shared;
+    shared->recording_id = options->recording_id;
+    shared->chunk_ns = options->chunk_ns > 0 ? options->chunk_ns : DEFAULT_CHUNK_NS;
+    if (shared->chunk_ns > DEFAULT_CHUNK_NS)
+        shared->chunk_ns = DEFAULT_CHUNK_NS;
+    if (gethostname(shared->host, sizeof shared->host - 1) != 0)
+        shared->host[0] = '\0';
+    return copy_text(&shared->app, options->app) &&
+           copy_text(&shared->release, options->release) &&
+           copy_text(&shared->environment, options->environment) &&
+           copy_text(&shared->dist, options->dist);
+}
+
+enum pl_status pl_drain_open(const struct pl_drain_options *options,
+                             const struct pl_chunk_sink *sink,
+                             struct pl_drain **drain_out, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    *drain_out = NULL;
+    struct pl_drain *drain = calloc(1, sizeof *drain);
+    if (!drain)
+        return pl_error_set(err, PL_NOMEM, "out of memory for the drain");
+    drain->sink = sink;
+    drain->shared.dir_fd =
+        open(options->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (drain->shared.dir_fd < 0) {
+        status = pl_error_set(err, PL_IO, "cannot open recording folder %s: %s",
+                              options->dir, strerror(errno));
+        goto out;
+    }
+    drain->dir = opendir(options->dir);
+    if (!drain->dir) {
+        status = pl_error_set(err, PL_IO, "cannot list recording folder %s: %s",
+                              options->dir, strerror(errno));
+        goto out;
+    }
+    if (!copy_options(drain, options)) {
+        status = pl_error_set(err, PL_NOMEM, "out of memory for the drain");
+        goto out;
+    }
+    status = pl_rowcache_open(options->dir, &drain->shared.rows, err);
+    if (status != PL_OK)
+        goto out;
+    drain->shared.remote = pl_remote_open();
+    *drain_out = drain;
+    drain = NULL;
+out:
+    pl_drain_close(drain);
+    return status;
+}
+
+void pl_drain_close(struct pl_drain *drain)
+{
+    if (!drain)
+        return;
+    while (drain->sessions) {
+        struct pl_drain_session *next = drain->sessions->next;
+        pl_drain_session_close(drain->sessions);
+        drain->sessions = next;
+    }
+    if (drain->dir)
+        closedir(drain->dir);
+    if (drain->shared.dir_fd >= 0)
+        close(drain->shared.dir_fd);
+    pl_rowcache_close(drain->shared.rows);
+    pl_remote_close(drain->shared.remote);
+    pl_drain_queue_deinit(&drain->shared.queue);
+    free(drain->shared.app);
+    free(drain->shared.release);
+    free(drain->shared.environment);
+    free(drain->shared.dist);
+    free(drain->ignored);
+    free(drain->waits);
+    free(drain);
+}
+
+/* ---- attaching ---- */
+
+static bool is_known(const struct pl_drain *drain, uint64_t inode)
+{
+    for (size_t i = 0; i < drain->ignored_count; i++)
+        if (drain->ignored[i] == inode)
+            return true;
+    for (const struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        if (s->inode == inode)
+            return true;
+    return false;
+}
+
+static void ignore(struct pl_drain *drain, uint64_t inode)
+{
+    if (pl_grow(&drain->ignored, &drain->ignored_capacity, drain->ignored_count + 1,
+                sizeof *drain->ignored, MAX_NOTES))
+        drain->ignored[drain->ignored_count++] = inode;
+}
+
+static bool is_segment_name(const char *name)
+{
+    size_t len = strlen(name);
+    return name[0] != '.' && len > 4 && len < 200 &&
+           strcmp(name + len - 4, ".seg") == 0;
+}
+
+static void apply_wait(const struct pl_drain *drain, struct pl_drain_session *session)
+{
+    for (size_t i = 0; i < drain->wait_count; i++) {
+        if (drain->waits[i].pid == (pid_t)session->reader.facts.pid) {
+            session->wait_known = true;
+            session->wait_status = drain->waits[i].status;
+        }
+    }
+}
+
+/* A process has one program: an older segment of its has been replaced. */
+static void replace_older(struct pl_drain *drain, const struct pl_drain_session *newer)
+{
+    const struct pl_segment_facts *facts = &newer->reader.facts;
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        if (s->reader.facts.pid == facts->pid &&
+            s->reader.facts.pid_start == facts->pid_start &&
+            s->reader.facts.mono_origin_ns < facts->mono_origin_ns)
+            s->replaced = true;
+}
+
+static void attach(struct pl_drain *drain, const char *name, uint64_t inode)
+{
+    struct pl_error err;
+    struct pl_drain_session *session = NULL;
+    enum pl_status status =
+        pl_drain_session_open(&drain->shared, name, inode, &session, &err);
+    if (status == PL_BUSY || status == PL_NOMEM)
+        return; /* next round */
+    if (status != PL_OK) {
+        pl_log(PL_LOG_WARN, "collector", "%s", err.message);
+        ignore(drain, inode);
+        return;
+    }
+    apply_wait(drain, session);
+    replace_older(drain, session);
+    session->next = drain->sessions;
+    drain->sessions = session;
+}
+
+static void scan(struct pl_drain *drain)
+{
+    struct dirent *entry;
+    rewinddir(drain->dir);
+    while ((entry = readdir(drain->dir)))
+        if (is_segment_name(entry->d_name) && !is_known(drain, entry->d_ino))
+            attach(drain, entry->d_name, entry->d_ino);
+}
+
+/* ---- rounds ---- */
+
+static void finish_session(struct pl_drain *drain, struct pl_drain_session *session,
+                           enum pl_drain_life life, bool abandoned, int64_t now_ns)
+{
+    pl_drain_session_finish(&drain->shared, session, life, abandoned, now_ns);
+    if (abandoned || unlinkat(drain->shared.dir_fd, session->name, 0) != 0)
+        ignore(drain, session->inode);
+    pl_drain_session_close(session);
+}
+
+/* Those that ended leave the list. Whether one ended is found out before its last
+ * records are read, not after. */
+static void run_sessions(struct pl_drain *drain, int64_t now_ns)
+{
+    struct pl_drain_session **link = &drain->sessions;
+    while (*link) {
+        struct pl_drain_session *session = *link;
+        enum pl_drain_life life = pl_drain_session_life(session, now_ns);
+        if (life == PL_LIFE_ON) {
+            pl_drain_session_pump(&drain->shared, session, now_ns);
+            link = &session->next;
+            continue;
+        }
+        *link = session->next;
+        finish_session(drain, session, life, false, now_ns);
+    }
+}
+
+static void make_rows(struct pl_drain *drain)
+{
+    int64_t deadline_ns = pl_clock_mono_ns() + ROWS_BUDGET_NS;
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        pl_drain_session_rows(&drain->shared, s, deadline_ns);
+}
+
+enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err)
+{
+    scan(drain);
+    run_sessions(drain, pl_clock_mono_ns());
+    make_rows(drain);
+    return pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+}
+
+void pl_drain_process_ended(struct pl_drain *drain, pid_t pid, int wait_status)
+{
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next) {
+        if (s->reader.facts.pid == (uint32_t)pid) {
+            s->wait_known = true;
+            s->wait_status = wait_status;
+        }
+    }
+    /* Its last segment may not have been seen yet. */
+    if (pl_grow(&drain->waits, &drain->wait_capacity, drain->wait_count + 1,
+                sizeof *drain->waits, MAX_NOTES))
+        drain->waits[drain->wait_count++] = (struct wait_note){pid, wait_status};
+}
+
+/* ---- the end ---- */
+
+static bool all_stopped(const struct pl_drain *drain, int64_t *beats)
+{
+    int64_t sum = 0;
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        if (pl_segment_refresh(&s->reader))
+            sum += atomic_load(&s->reader.seg->heartbeat_ns) / 1024;
+    bool same = sum == *beats;
+    *beats = sum;
+    return same;
+}
+
+/* Samplers look at `stop` once a tick; wait until none ticks any more. */
+static void stop_all(struct pl_drain *drain)
+{
+    int64_t until_ns = pl_clock_mono_ns() + STOP_WAIT_NS, beats = -1;
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        if (pl_segment_refresh(&s->reader))
+            atomic_store(&s->reader.seg->stop, 1);
+    if (!drain->sessions)
+        return;
+    do {
+        usleep(15000);
+    } while (!all_stopped(drain, &beats) && pl_clock_mono_ns() < until_ns);
+}
+
+enum pl_status pl_drain_finish(struct pl_drain *drain, struct pl_error *err)
+{
+    scan(drain);
+    run_sessions(drain, pl_clock_mono_ns());
+    stop_all(drain);
+    int64_t now_ns = pl_clock_mono_ns();
+    while (drain->sessions) {
+        struct pl_drain_session *session = drain->sessions;
+        drain->sessions = session->next;
+        session->next_look_ns = 0;
+        enum pl_drain_life life = pl_drain_session_life(session, now_ns);
+        finish_session(drain, session, life, life == PL_LIFE_ON, now_ns);
+    }
+    return pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+}
+
+/* ---- figures ---- */
+
+void pl_drain_get_stats(const struct pl_drain *drain, struct pl_drain_stats *stats_out)
+{
+    const struct pl_drain_shared *shared = &drain->shared;
+    *stats_out = (struct pl_drain_stats){
+        .samples = shared->queue.samples,
+        .lost = shared->queue.lost + shared->lost,
+        .chunks = shared->queue.chunks,
+        .sessions = shared->queue.sessions,
+    };
+    for (const struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        stats_out->processes++;
+    for (unsigned end = 0; end < PL_WALK_COUNT; end++) {
+        bool complete = end == PL_WALK_ROOT || end == PL_WALK_ROOT_ZERO;
+        *(complete ? &stats_out->walks_complete : &stats_out->walks_cut) +=
+            shared->walks[end];
+    }
+}
+
+uint64_t pl_drain_walk_count(const struct pl_drain *drain, unsigned end)
+{
+    return end < PL_WALK_COUNT ? drain->shared.walks[end] : 0;
+}

@@ -1,0 +1,509 @@
+#include "collector/drain_session.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "collector/process_state.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* A sampler that did not tick for so long may be dead: look at the process. */
+#define STALE_NS          (200 * PL_NS_PER_MS)
+#define LOOK_EVERY_NS     (100 * PL_NS_PER_MS)
+#define MAPS_AFTER_NS     (2 * PL_NS_PER_S)
+#define FUTURE_NS         PL_NS_PER_S /* clocks agree; anything beyond makes no sense */
+#define MAX_SESSION_BYTES ((size_t)96 << 20)
+
+enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char *name,
+                                     uint64_t inode,
+                                     struct pl_drain_session **session_out,
+                                     struct pl_error *err)
+{
+    *session_out = NULL;
+    struct pl_drain_session *s = calloc(1, sizeof *s);
+    if (!s)
+        return pl_error_set(err, PL_NOMEM, "out of memory for a session");
+    enum pl_status status = pl_segment_open(&s->reader, shared->dir_fd, name, err);
+    if (status != PL_OK) {
+        free(s);
+        return status;
+    }
+    const struct pl_segment_facts *facts = &s->reader.facts;
+    strncpy(s->name, name, sizeof s->name - 1);
+    s->inode = inode;
+    s->heartbeat_changed_ns = pl_clock_mono_ns();
+    s->skip_group = !facts->cpu_mode;
+    memcpy(s->id.bytes, facts->session_id, sizeof s->id.bytes);
+    pl_timeline_init(&s->timeline, facts->cpu_mode, facts->period_ns, shared->chunk_ns,
+                     facts->wall_origin_ns - facts->mono_origin_ns);
+    *session_out = s;
+    return PL_OK;
+}
+
+void pl_drain_session_close(struct pl_drain_session *s)
+{
+    if (!s)
+        return;
+    pl_segment_close(&s->reader);
+    pl_timeline_deinit(&s->timeline);
+    pl_drain_modules_deinit(&s->modules);
+    free(s);
+}
+
+/* ---- reading ---- */
+
+static bool time_makes_sense(const struct pl_drain_session *s, int64_t mono_ns,
+                             int64_t now_ns)
+{
+    return mono_ns >= s->reader.facts.mono_origin_ns - FUTURE_NS &&
+           mono_ns <= now_ns + FUTURE_NS;
+}
+
+static void read_tick(struct pl_drain_session *s, const struct pl_event *event,
+                      int64_t now_ns)
+{
+    struct pl_timeline *t = &s->timeline;
+    if (t->any_tick && event->arg == t->newest_tick)
+        return; /* more of the same tick */
+    uint64_t full = atomic_load_explicit(&s->reader.seg->lost[PL_LOSS_EVENT_FULL],
+                                         memory_order_relaxed);
+    s->skip_group = event->value > INT64_MAX ||
+                    !time_makes_sense(s, (int64_t)event->value, now_ns) ||
+                    !pl_timeline_tick(t, event->arg, (int64_t)event->value, full);
+    t->damaged += s->skip_group;
+}
+
+/* A thread's generation is odd while it lives; by now it may have ended. */
+static uint32_t generation_of(const struct pl_drain_session *s, uint32_t slot)
+{
+    uint32_t generation = atomic_load_explicit(&s->reader.seg->threads[slot].generation,
+                                               memory_order_acquire);
+    return generation % 2 || !generation ? generation : generation - 1;
+}
+
+static void read_event(struct pl_drain_session *s, int64_t now_ns)
+{
+    struct pl_event event = pl_segment_event(&s->reader);
+    if (event.kind == PL_EVENT_TICK) {
+        read_tick(s, &event, now_ns);
+        return;
+    }
+    if (event.kind == PL_EVENT_MODULES || s->skip_group)
+        return;
+    uint32_t generation = 0;
+    if (event.slot < PL_SEG_MAX_THREADS) {
+        generation = generation_of(s, event.slot);
+        if (event.kind == PL_EVENT_START)
+            pl_segment_slot_begin(&s->reader, event.slot);
+        if (event.kind == PL_EVENT_END)
+            s->release[event.slot / 64] |= UINT64_C(1) << event.slot % 64;
+    }
+    pl_timeline_event(&s->timeline, &event, generation);
+}
+
+static void read_events(struct pl_drain_session *s, int64_t now_ns)
+{
+    bool damaged;
+    uint64_t head = pl_segment_event_head(&s->reader, &damaged);
+    s->timeline.damaged += damaged;
+    if (s->reader.event_tail == head)
+        return;
+    while (s->reader.event_tail != head)
+        read_event(s, now_ns);
+    pl_segment_events_done(&s->reader);
+}
+
+static enum pl_pseudo_frame root_of(enum pl_walk_end end)
+{
+    if (end == PL_WALK_ROOT || end == PL_WALK_ROOT_ZERO)
+        return PL_PSEUDO_NONE;
+    return end == PL_WALK_DEPTH ? PL_PSEUDO_TRUNCATED : PL_PSEUDO_UNKNOWN_CALLER;
+}
+
+static uint32_t unwind_shipped(struct pl_drain_shared *shared,
+                               struct pl_drain_session *s, const struct pl_rec *rec)
+{
+    static uint64_t none[1];
+    uint64_t pcs[PL_MAX_FRAMES];
+    const unsigned char *body = shared->record + sizeof *rec;
+    struct pl_registers registers;
+    memcpy(&registers, body, sizeof registers);
+    enum pl_walk_end end = PL_WALK_NO_RULE;
+    size_t count = 0;
+    if (shared->remote) {
+        struct pl_remote_stack stack = {
+            .registers = &registers,
+            .stack = body + sizeof registers,
+            .stack_bytes = rec->stack_bytes,
+            .mono_ns = rec->mono_ns,
+        };
+        count = pl_remote_unwind(shared->remote, &s->modules, &stack, pcs,
+                                 PL_MAX_FRAMES, &end);
+    }
+    shared->walks[end]++;
+    return pl_stacks_add(&s->timeline.stacks, &s->modules, rec->mono_ns,
+                         count ? pcs : none, count,
+                         count ? root_of(end) : PL_PSEUDO_UNKNOWN_CALLER);
+}
+
+static uint32_t read_stack(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                           const struct pl_rec *rec)
+{
+    uint64_t pcs[PL_MAX_FRAMES];
+    if (rec->kind == PL_REC_REGISTERS)
+        return unwind_shipped(shared, s, rec);
+    memcpy(pcs, shared->record + sizeof *rec, rec->pc_count * sizeof *pcs);
+    shared->walks[rec->end]++;
+    return pl_stacks_add(
+        &s->timeline.stacks, &s->modules, rec->mono_ns, pcs, rec->pc_count,
+        rec->pc_count ? root_of((enum pl_walk_end)rec->end) : PL_PSEUDO_UNKNOWN_CALLER);
+}
+
+static void read_record(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                        struct pl_timeline_thread *thread, const struct pl_rec *rec,
+                        bool quiet, int64_t now_ns)
+{
+    struct pl_answer answer = {
+        .tick = rec->tick,
+        .stack = PL_NO_STACK,
+        .periods = rec->periods ? rec->periods : 1,
+        .mono_ns = rec->mono_ns,
+    };
+    if (time_makes_sense(s, rec->mono_ns, now_ns))
+        answer.stack = read_stack(shared, s, rec);
+    else
+        answer.mono_ns = now_ns;
+    if (answer.periods > 1000000)
+        answer.periods = 1; /* hours between two reads of a timer: no */
+    pl_timeline_answer(&s->timeline, thread, quiet, &answer);
+}
+
+static void read_quiet_ring(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                            int64_t now_ns)
+{
+    enum pl_segment_read got;
+    while ((got = pl_segment_peek(&s->reader, PL_SEG_QUIET, shared->record)) !=
+           PL_READ_NONE) {
+        if (got == PL_READ_DAMAGED) {
+            s->timeline.damaged++;
+            return;
+        }
+        struct pl_rec rec;
+        memcpy(&rec, shared->record, sizeof rec);
+        if (!s->timeline.any_tick || rec.tick > s->timeline.newest_tick)
+            return; /* its tick is published after it */
+        struct pl_timeline_thread *thread =
+            pl_timeline_thread_of(&s->timeline, rec.slot, rec.generation);
+        if (thread)
+            read_record(shared, s, thread, &rec, true, now_ns);
+        pl_segment_take(&s->reader, PL_SEG_QUIET, shared->record);
+    }
+}
+
+static void read_ring(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                      uint32_t slot, int64_t now_ns)
+{
+    struct pl_timeline_thread *thread = s->timeline.by_slot[slot];
+    enum pl_segment_read got;
+    while ((got = pl_segment_peek(&s->reader, slot, shared->record)) != PL_READ_NONE) {
+        if (got == PL_READ_DAMAGED) {
+            pl_timeline_ring_damaged(&s->timeline, thread);
+            return;
+        }
+        struct pl_rec rec;
+        memcpy(&rec, shared->record, sizeof rec);
+        if (rec.slot == slot && rec.generation == thread->generation)
+            read_record(shared, s, thread, &rec, false, now_ns);
+        else
+            pl_timeline_ring_damaged(&s->timeline, thread);
+        pl_segment_take(&s->reader, slot, shared->record);
+    }
+}
+
+static void release_slots(struct pl_drain_session *s)
+{
+    for (uint32_t i = 0; i < PL_SEG_MAX_THREADS / 64; i++) {
+        while (s->release[i]) {
+            uint32_t slot = i * 64 + (uint32_t)__builtin_ctzll(s->release[i]);
+            s->release[i] &= s->release[i] - 1;
+            struct pl_timeline_thread *thread = s->timeline.by_slot[slot];
+            if (!thread || !thread->ended)
+                continue;
+            pl_segment_slot_release(&s->reader, slot, thread->generation);
+            pl_timeline_slot_release(&s->timeline, slot);
+        }
+    }
+}
+
+/* Events before records: a record may be older than its event, but one whose event
+ * has been read and which the host has written is then seen. Modules between the
+ * two, so that every address captured is in a module the drain knows. */
+static void read_all(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                     int64_t now_ns)
+{
+    if (!pl_segment_refresh(&s->reader))
+        return;
+    read_events(s, now_ns);
+    if (pl_drain_modules_refresh(&s->modules, s->reader.seg)) {
+        pl_stacks_forget_addresses(&s->timeline.stacks);
+        s->rows_wanted = true;
+    }
+    read_quiet_ring(shared, s, now_ns);
+    uint32_t high =
+        atomic_load_explicit(&s->reader.seg->thread_high, memory_order_acquire);
+    for (uint32_t slot = 0; slot < high && slot < PL_SEG_MAX_THREADS; slot++)
+        if (s->timeline.by_slot[slot])
+            read_ring(shared, s, slot, now_ns);
+    release_slots(s);
+}
+
+/* ---- sealing ---- */
+
+static void begin(struct pl_drain_shared *shared, struct pl_drain_session *s)
+{
+    const struct pl_segment_facts *facts = &s->reader.facts;
+    struct pl_sink_session session = {
+        .id = s->id,
+        .recording_id = shared->recording_id,
+        .app = shared->app ? shared->app : facts->app,
+        .release = shared->release,
+        .environment = shared->environment,
+        .dist = shared->dist,
+        .host = shared->host,
+        .platform = "native",
+        .mode = facts->cpu_mode ? "cpu" : "wall",
+        .pid = facts->pid,
+        .start_ns = facts->wall_origin_ns,
+    };
+    memcpy(session.parent_id.bytes, facts->parent_session_id,
+           sizeof session.parent_id.bytes);
+    if (!s->begun)
+        s->begun = pl_drain_queue_begin(&shared->queue, &session);
+}
+
+/* Losses of no single thread since the last part. */
+static void take_losses(struct pl_drain_session *s, uint64_t lost[PL_LOSS_COUNT])
+{
+    static const enum pl_loss reasons[] = {PL_LOSS_NO_SLOT, PL_LOSS_NO_MEMORY};
+    memset(lost, 0, PL_LOSS_COUNT * sizeof *lost);
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        uint64_t now = atomic_load_explicit(&s->reader.seg->lost[reasons[i]],
+                                            memory_order_relaxed);
+        if (now > s->host_lost[reasons[i]])
+            lost[reasons[i]] = now - s->host_lost[reasons[i]];
+        s->host_lost[reasons[i]] = now;
+    }
+    lost[PL_LOSS_NO_MEMORY] += s->lost_before;
+    s->lost_before = 0;
+}
+
+static uint64_t samples_of(const struct pl_timeline *t)
+{
+    uint64_t samples = 0;
+    for (size_t i = 0; i < t->thread_count; i++)
+        for (size_t r = 0; r < t->threads[i]->run_count; r++)
+            samples += t->threads[i]->runs[r].count;
+    return samples;
+}
+
+static void seal(struct pl_drain_shared *shared, struct pl_drain_session *s)
+{
+    struct pl_chunk *chunk = NULL;
+    struct pl_error err;
+    uint64_t lost[PL_LOSS_COUNT];
+    uint64_t samples = samples_of(&s->timeline);
+    take_losses(s, lost);
+    if (pl_chunk_build(&s->timeline, &s->modules, lost, &s->id, &chunk, &err) !=
+        PL_OK) {
+        pl_log(PL_LOG_WARN, "collector", "%s: chunk lost: %s", s->name, err.message);
+        s->lost_before += samples;
+    }
+    if (chunk) {
+        begin(shared, s);
+        if (!s->begun) {
+            pl_chunk_free(chunk);
+            s->lost_before += samples;
+        } else if (!pl_drain_queue_put_take(&shared->queue, chunk)) {
+            s->lost_before += samples;
+        }
+    }
+    pl_timeline_pop(&s->timeline);
+}
+
+static void advance(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                    int64_t now_ns, bool final)
+{
+    if (pl_timeline_bytes(&s->timeline) > MAX_SESSION_BYTES)
+        pl_timeline_cut(&s->timeline);
+    pl_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
+    while (pl_timeline_ready(&s->timeline)) {
+        seal(shared, s);
+        pl_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
+    }
+}
+
+void pl_drain_session_pump(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                           int64_t now_ns)
+{
+    read_all(shared, s, now_ns);
+    advance(shared, s, now_ns, false);
+}
+
+/* ---- life and end ---- */
+
+static bool stale(const struct pl_drain_session *s, int64_t now_ns, int64_t limit_ns)
+{
+    int64_t periods_ns = s->reader.facts.period_ns < PL_NS_PER_S
+                             ? 4 * s->reader.facts.period_ns
+                             : 4 * PL_NS_PER_S;
+    return now_ns - s->heartbeat_changed_ns >
+           (limit_ns > periods_ns ? limit_ns : periods_ns);
+}
+
+/* The process is there but its sampler is silent: stopped, or another program. */
+static bool runs_other_program(struct pl_drain_session *s, int64_t now_ns)
+{
+    if (!stale(s, now_ns, MAPS_AFTER_NS) || now_ns < s->next_maps_ns)
+        return false;
+    s->next_maps_ns = now_ns + MAPS_AFTER_NS;
+    return !pl_process_maps(s->reader.facts.pid, s->name);
+}
+
+enum pl_drain_life pl_drain_session_life(struct pl_drain_session *s, int64_t now_ns)
+{
+    if (!pl_segment_refresh(&s->reader))
+        return PL_LIFE_DAMAGED;
+    const struct pl_segment *seg = s->reader.seg;
+    const struct pl_segment_facts *facts = &s->reader.facts;
+    int64_t beat = atomic_load_explicit(&seg->heartbeat_ns, memory_order_relaxed);
+    uint32_t state = atomic_load_explicit(&seg->state, memory_order_acquire);
+    if (beat != s->heartbeat_ns) {
+        s->heartbeat_ns = beat;
+        s->heartbeat_changed_ns = now_ns;
+    }
+    if (s->replaced)
+        return PL_LIFE_EXECED;
+    bool silent = stale(s, now_ns, STALE_NS);
+    if (state == PL_SEG_EXECED && silent)
+        return PL_LIFE_EXECED;
+    if (s->wait_known)
+        return state == PL_SEG_EXITED ? PL_LIFE_EXITED : PL_LIFE_GONE;
+    if ((silent || state == PL_SEG_EXITED) && now_ns >= s->next_look_ns) {
+        s->next_look_ns = now_ns + LOOK_EVERY_NS;
+        if (pl_process_gone(facts->pid, facts->pid_start))
+            return state == PL_SEG_EXITED ? PL_LIFE_EXITED : PL_LIFE_GONE;
+    }
+    if (state == PL_SEG_EXITED && stale(s, now_ns, MAPS_AFTER_NS))
+        return PL_LIFE_EXITED;
+    return runs_other_program(s, now_ns) ? PL_LIFE_EXECED : PL_LIFE_ON;
+}
+
+static bool is_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGILL ||
+           number == SIGFPE || number == SIGABRT || number == SIGSYS ||
+           number == SIGTRAP;
+}
+
+static enum pl_session_state end_state(const struct pl_drain_session *s,
+                                       enum pl_drain_life life, bool abandoned,
+                                       int *exit_status)
+{
+    *exit_status = -1;
+    if (abandoned)
+        return PL_SESSION_ABANDONED;
+    if (life == PL_LIFE_EXECED)
+        return PL_SESSION_ENDED;
+    if (s->wait_known && WIFSIGNALED(s->wait_status)) {
+        *exit_status = 128 + WTERMSIG(s->wait_status);
+        return is_fault(WTERMSIG(s->wait_status)) ? PL_SESSION_CRASHED
+                                                  : PL_SESSION_KILLED;
+    }
+    if (s->wait_known && WIFEXITED(s->wait_status)) {
+        *exit_status = WEXITSTATUS(s->wait_status);
+        return PL_SESSION_ENDED;
+    }
+    if (life == PL_LIFE_EXITED) {
+        *exit_status = atomic_load(&s->reader.seg->exit_status) & 0xff;
+        return PL_SESSION_ENDED;
+    }
+    return PL_SESSION_KILLED;
+}
+
+void pl_drain_session_finish(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                             enum pl_drain_life life, bool abandoned, int64_t now_ns)
+{
+    int exit_status = -1;
+    if (life != PL_LIFE_DAMAGED) {
+        read_all(shared, s, now_ns);
+        advance(shared, s, now_ns, true);
+    }
+    enum pl_session_state state = PL_SESSION_KILLED;
+    if (life != PL_LIFE_DAMAGED)
+        state = end_state(s, life, abandoned, &exit_status);
+    if (life != PL_LIFE_EXECED)
+        begin(shared, s);
+    int64_t end_ns = s->timeline.newest_ns + s->reader.facts.period_ns;
+    if (!s->timeline.newest_ns)
+        end_ns = now_ns;
+    shared->lost += s->lost_before;
+    if (s->begun &&
+        !pl_drain_queue_end(&shared->queue, &s->id, end_ns + s->timeline.to_unix_ns,
+                            state, exit_status))
+        pl_log(PL_LOG_WARN, "collector", "%s: end of session not told", s->name);
+}
+
+/* ---- rows ---- */
+
+static unsigned urgency(const struct pl_drain_module *module)
+{
+    const char *file = strrchr(module->path, '/');
+    file = file ? file + 1 : module->path;
+    if (module->flags & PL_MODULE_MAIN)
+        return 0;
+    return strncmp(file, "libc.so", 7) == 0 || strncmp(file, "libc-", 5) == 0 ? 1 : 2;
+}
+
+static bool make_rows(struct pl_drain_shared *shared, struct pl_drain_module *module)
+{
+    struct pl_error err;
+    struct pl_rowcache_module wanted = {
+        .path = module->path,
+        .build_id = module->build_id,
+        .build_id_bytes = module->build_id_bytes,
+        .vdso = module->flags & PL_MODULE_VDSO,
+    };
+    module->rows_done = true;
+    if (module->start == module->end || (!wanted.vdso && module->path[0] != '/'))
+        return false;
+    enum pl_status status = pl_rowcache_make(shared->rows, &wanted, &err);
+    if (status != PL_OK)
+        pl_log(PL_LOG_DEBUG, "collector", "no unwind rows for %s: %s", module->path,
+               err.message);
+    return status == PL_OK;
+}
+
+void pl_drain_session_rows(struct pl_drain_shared *shared, struct pl_drain_session *s,
+                           int64_t deadline_ns)
+{
+    bool made = false, left = false;
+    if (!s->rows_wanted || !shared->rows)
+        return;
+    for (unsigned pass = 0; pass < 3; pass++) {
+        for (size_t i = 0; i < s->modules.count; i++) {
+            struct pl_drain_module *module = &s->modules.list[i];
+            if (module->rows_done || urgency(module) != pass)
+                continue;
+            if (pl_clock_mono_ns() > deadline_ns) {
+                left = true;
+                break;
+            }
+            made |= make_rows(shared, module);
+        }
+    }
+    s->rows_wanted = left;
+    if (made)
+        atomic_fetch_add(&s->reader.seg->rows_generation, 1);
+}

@@ -1,0 +1,83 @@
+/* Session of the drain: one segment, that is one program image of one process,
+ * from attach to end. */
+#ifndef PL_COLLECTOR_DRAIN_SESSION_H
+#define PL_COLLECTOR_DRAIN_SESSION_H
+
+#include "collector/drain.h"
+#include "collector/drain_modules.h"
+#include "collector/drain_queue.h"
+#include "collector/drain_timeline.h"
+#include "collector/remote.h"
+#include "collector/rowcache.h"
+#include "collector/segment_reader.h"
+
+#define PL_WAIT_UNKNOWN (-1)
+
+/* What all sessions of a drain share. */
+struct pl_drain_shared {
+    struct pl_id recording_id;
+    char *app, *release, *environment, *dist; /* owned, nullable */
+    char host[256];
+    int64_t chunk_ns;
+    int dir_fd;
+    struct pl_rowcache *rows;
+    struct pl_remote *remote;
+    struct pl_drain_queue queue;
+    uint64_t walks[PL_WALK_COUNT];
+    uint64_t lost; /* samples that did not even make it into a part */
+    _Alignas(8) unsigned char record[PL_SEG_RECORD_BYTES];
+};
+
+struct pl_drain_session {
+    struct pl_drain_session *next;
+    char name[256]; /* of the segment's file */
+    uint64_t inode;
+    struct pl_segment_reader reader;
+    struct pl_timeline timeline;
+    struct pl_drain_modules modules;
+    struct pl_id id;
+    bool begun;      /* the sink has been, or will be, told of it */
+    bool skip_group; /* of events, after a TICK that made no sense */
+    bool rows_wanted;
+    bool replaced; /* the process executes another program, which has a segment */
+    int wait_status;
+    bool wait_known;
+    uint64_t release[PL_SEG_MAX_THREADS / 64]; /* slots whose thread ended */
+    uint64_t host_lost[PL_LOSS_COUNT];         /* of seg->lost: told so far */
+    uint64_t lost_before;                      /* samples of parts that were dropped */
+    int64_t heartbeat_ns, heartbeat_changed_ns, next_look_ns, next_maps_ns;
+};
+
+/* Errors  as pl_segment_open. */
+PL_MUST_CHECK enum pl_status
+pl_drain_session_open(struct pl_drain_shared *shared, const char *name, uint64_t inode,
+                      struct pl_drain_session **session_out, struct pl_error *err);
+/* Frees; the segment's file stays. NULL is fine. */
+void pl_drain_session_close(struct pl_drain_session *session);
+
+/* Read all there is, resolve, and queue what is complete. */
+void pl_drain_session_pump(struct pl_drain_shared *shared,
+                           struct pl_drain_session *session, int64_t now_ns);
+
+enum pl_drain_life {
+    PL_LIFE_ON,
+    PL_LIFE_EXITED, /* by itself, and said so */
+    PL_LIFE_GONE,   /* without a word; wait_status may tell */
+    PL_LIFE_EXECED,
+    PL_LIFE_DAMAGED, /* the file is not what it was: do not touch it again */
+};
+enum pl_drain_life pl_drain_session_life(struct pl_drain_session *session,
+                                         int64_t now_ns);
+
+/* Read the rest, queue it, and queue the session's end. `abandoned`: it goes on
+ * without us. */
+void pl_drain_session_finish(struct pl_drain_shared *shared,
+                             struct pl_drain_session *session, enum pl_drain_life life,
+                             bool abandoned, int64_t now_ns);
+
+/* Compile rows that the session's modules lack, main program and libc first, until
+ * `deadline_ns` (mono) has passed. */
+void pl_drain_session_rows(struct pl_drain_shared *shared,
+                           struct pl_drain_session *session, int64_t deadline_ns);
+
+#endif
