@@ -27,7 +27,8 @@ static void start_server(const char *static_dir, bool no_token)
     const struct pl_server_options options = {.listen = "127.0.0.1:0",
                                               .db_path = db,
                                               .static_dir = static_dir,
-                                              .no_token = no_token};
+                                              .no_token = no_token,
+                                              .no_processing = true};
     CHECK_OK(pl_server_start(&options, &server, &err), err);
     if (!server)
         exit(1);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "web/assets.h"
+#include "web/follow.h"
 #include "web/guard.h"
 #include "web/hangup.h"
 #include "web/listen.h"
@@ -32,6 +33,7 @@
 struct pl_server {
     struct mg_context *context;
     struct pl_pool *pool;
+    struct pl_follow *follow; /* NULL: somebody else processes */
     struct pl_guard guard;
     char *db_path, *static_dir;
     char token[PL_TOKEN_TEXT];
@@ -227,6 +229,8 @@ static enum pl_status start(struct pl_server *server,
         set_url(server, where);
         status = start_civetweb(server, where, err);
     }
+    if (status == PL_OK && !options->no_processing)
+        status = pl_follow_start(options->db_path, &server->follow, err);
     if (reserved >= 0)
         close(reserved);
     return status;
@@ -290,6 +294,7 @@ void pl_server_stop(struct pl_server *server)
         pl_pool_interrupt(server->pool);
     if (server->context)
         stop_civetweb(server);
+    pl_follow_stop(server->follow);
     pl_pool_stop(server->pool);
     free(server->db_path);
     free(server->static_dir);

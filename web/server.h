@@ -19,6 +19,7 @@ struct pl_server_options {
     const char *db_path;    /* need not exist yet */
     const char *static_dir; /* NULL: the viewer inside the binary */
     bool no_token;          /* on loopback only */
+    bool no_processing;     /* do not run the pass on what arrives */
 };
 
 /* Returns once connections are accepted.
@@ -34,8 +35,8 @@ const char *pl_server_url(const struct pl_server *server);
 int pl_server_port(const struct pl_server *server);
 const char *pl_server_token(const struct pl_server *server); /* "" if none wanted */
 
-/* Ends connections and threads; a query that runs delays it by as long as it
- * takes. NULL is fine. */
+/* Ends connections and threads; a query that runs, or the chunk being processed,
+ * delays it by as long as it takes. NULL is fine. */
 void pl_server_stop(struct pl_server *server);
 
 #endif

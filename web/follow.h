@@ -1,0 +1,21 @@
+/* Follower: while the server runs, chunks that arrive in the store are processed,
+ * so that recordings in progress appear with names. */
+#ifndef PL_WEB_FOLLOW_H
+#define PL_WEB_FOLLOW_H
+
+#include "base/error.h"
+
+struct pl_follow;
+
+/* Starts its thread, which opens the store once it is there and writable, runs the
+ * pass when the data has changed, and tidies the log. Where the store cannot be
+ * written, or another process runs the pass, it leaves it alone.
+ * Ownership  `db_path` is copied.  Errors  IO, NOMEM. */
+PL_MUST_CHECK enum pl_status pl_follow_start(const char *db_path,
+                                             struct pl_follow **follow_out,
+                                             struct pl_error *err);
+
+/* Ends after the chunk in hand. NULL is fine. */
+void pl_follow_stop(struct pl_follow *follow);
+
+#endif
