@@ -1,0 +1,476 @@
+/* web/: what the API answers is what the queries answer, number for number; and
+ * what it answers when the store is damaged, gone, or another one. */
+#include "base/clock.h"
+#include "store/query.h"
+#include "web/server.h"
+
+#include "test.h"
+#include "web_client.h"
+#include "web_store.h"
+
+#include <cjson/cJSON.h>
+#include <sys/stat.h>
+
+static char folder[64], db[96];
+static struct pl_server *server;
+static char auth[128];
+
+/* ---- fixture ---- */
+
+static void start_server(bool processing)
+{
+    struct pl_error err = {0};
+    const struct pl_server_options options = {
+        .listen = "127.0.0.1:0", .db_path = db, .no_processing = !processing};
+    CHECK_OK(pl_server_start(&options, &server, &err), err);
+    if (!server)
+        exit(1);
+    (void)snprintf(auth, sizeof auth, "Authorization: Bearer %s\r\n",
+                   pl_server_token(server));
+}
+
+static void set_up(bool with_store, bool processing)
+{
+    struct pl_error err = {0};
+    (void)snprintf(folder, sizeof folder, "/tmp/proflite-web-XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
+    (void)snprintf(db, sizeof db, "%s/p.db", folder);
+    if (with_store)
+        CHECK_OK(add_session(db, "demo", START_NS, &err), err);
+    start_server(processing);
+}
+
+static void remove_store(void)
+{
+    static const char *const files[] = {"", "-wal", "-shm", "-journal", "-lock"};
+    char path[128];
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", db, files[i]);
+        (void)unlink(path);
+    }
+}
+
+static void tear_down(void)
+{
+    char path[128];
+    pl_server_stop(server);
+    server = NULL;
+    remove_store();
+    (void)snprintf(path, sizeof path, "%s-token", db);
+    (void)unlink(path);
+    CHECK(rmdir(folder) == 0, "files are left in %s", folder);
+}
+
+static struct answer get_with(const char *target, const char *headers)
+{
+    int port = pl_server_port(server);
+    return exchange(port, "GET /api/v1/%s HTTP/1.1\r\nHost: localhost:%d\r\n%s%s\r\n",
+                    target, port, auth, headers);
+}
+
+/* The document; NULL (and a failed check) when the answer is not `status`. */
+static cJSON *get_json(const char *target, int status)
+{
+    struct answer answer = get_with(target, "");
+    cJSON *json = cJSON_ParseWithLength(answer.body, answer.body_len);
+    CHECK(answer.status == status, "%s: %d: %s", target, answer.status, answer.body);
+    CHECK(json != NULL, "%s: not JSON: %s", target, answer.body);
+    CHECK(strcmp(header_of(&answer, "Content-Type"),
+                 "application/json; charset=utf-8") == 0);
+    CHECK((size_t)atoi(header_of(&answer, "Content-Length")) == answer.body_len);
+    free(answer.text);
+    return json;
+}
+
+static double number(const cJSON *json, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    CHECK(cJSON_IsNumber(item), "no number %s", key);
+    return item ? item->valuedouble : -1;
+}
+
+static const char *text(const cJSON *json, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    CHECK(cJSON_IsString(item), "no text %s", key);
+    return item && item->valuestring ? item->valuestring : "";
+}
+
+static const cJSON *list(const cJSON *json, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    CHECK(cJSON_IsArray(item), "no list %s", key);
+    return item;
+}
+
+static double cell(const cJSON *json, const char *key, size_t row)
+{
+    return cJSON_GetArrayItem(list(json, key), (int)row)->valuedouble;
+}
+
+static struct pl_store *open_store(void)
+{
+    struct pl_store *store = NULL;
+    struct pl_error err = {0};
+    CHECK_OK(pl_store_open(db, PL_STORE_READ, &store, &err), err);
+    return store;
+}
+
+/* ---- contents ---- */
+
+static void check_nodes(const cJSON *json, const struct pl_profile *profile)
+{
+    const cJSON *nodes = cJSON_GetObjectItem(json, "nodes");
+    const cJSON *functions = cJSON_GetObjectItem(json, "functions");
+    for (size_t i = 0; i < profile->node_count; i++) {
+        const struct pl_node *node = &profile->nodes[i];
+        CHECK(cell(nodes, "parent", i) == (double)(i - node->parent), "node %zu", i);
+        CHECK(cell(nodes, "self_ns", i) == (double)node->self_ns, "node %zu", i);
+        CHECK(cell(nodes, "total_ns", i) == (double)node->total_ns, "node %zu", i);
+        CHECK(cell(nodes, "self_samples", i) == (double)node->self_samples);
+        CHECK(cell(nodes, "total_samples", i) == (double)node->total_samples);
+        CHECK(cell(nodes, "inlined", i) == (double)node->inlined);
+        CHECK(cell(nodes, "hidden_ns", i) == 0);
+        int function = (int)cell(nodes, "function", i);
+        if (i == 0) {
+            CHECK(function == -1);
+            continue;
+        }
+        const struct pl_function *f = &profile->functions[node->function];
+        CHECK(strcmp(cJSON_GetArrayItem(list(functions, "name"), function)->valuestring,
+                     f->name) == 0);
+        CHECK(strcmp(cJSON_GetArrayItem(list(functions, "file"), function)->valuestring,
+                     f->file) == 0);
+        CHECK(cell(functions, "line", (size_t)function) == (double)f->line);
+    }
+}
+
+static void test_flamegraph(void)
+{
+    static const char *const targets[] = {"flamegraph?min_ns=0",
+                                          "flamegraph?min_ns=0&metric=cpu"};
+    set_up(true, false);
+    struct pl_store *store = open_store();
+    for (int metric = 0; metric < 2; metric++) {
+        struct pl_profile profile;
+        struct pl_error err = {0};
+        struct pl_selection all = {0};
+        CHECK_OK(pl_query_profile(store, &all, (enum pl_metric)metric, &profile, &err),
+                 err);
+        cJSON *json = get_json(targets[metric], 200);
+        CHECK(number(json, "schema") == 1);
+        CHECK(strcmp(text(json, "metric"), metric ? "cpu" : "wall") == 0);
+        CHECK(strcmp(text(json, "unit"), "ns") == 0);
+        CHECK(number(json, "total_ns") == (double)profile.total_ns);
+        CHECK(number(json, "samples") == (double)profile.samples);
+        CHECK(number(json, "lost") == (double)profile.lost);
+        CHECK(number(json, "node_count") == (double)profile.node_count);
+        CHECK(number(json, "shown") == (double)profile.node_count);
+        CHECK(number(json, "hidden_ns") == 0);
+        check_nodes(json, &profile);
+        cJSON_Delete(json);
+        pl_profile_deinit(&profile);
+    }
+    pl_store_close(store);
+    tear_down();
+}
+
+/* What the fixture holds is known: these are its numbers. */
+static void test_totals(void)
+{
+    static const struct {
+        const char *query;
+        double total_ns, samples;
+    } cases[] = {
+        {"", 2e9, 200},
+        {"app=demo", 2e9, 200},
+        {"app=other", 0, 0},
+        {"thread=worker", 1e9, 100},
+        {"thread_name=main", 1e9, 100},
+        {"function=work", 1.6e9, 160},
+        {"from=1700000000500000000", 1e9, 100},
+        {"to=1700000000500000000", 1e9, 100},
+        {"from=1700000000500000000&to=1700000000600000000", .2e9, 20},
+        {"metric=cpu", 1.54e9, 160},
+        {"metric=cpu&thread=worker", .99e9, 100},
+    };
+    set_up(true, false);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char target[128];
+        double self = 0, nodes_self = 0;
+        (void)snprintf(target, sizeof target, "top?%s", cases[i].query);
+        cJSON *top = get_json(target, 200);
+        (void)snprintf(target, sizeof target, "flamegraph?%s", cases[i].query);
+        cJSON *graph = get_json(target, 200);
+        const cJSON *row;
+        cJSON_ArrayForEach(row, list(top, "functions")) self += number(row, "self_ns");
+        cJSON_ArrayForEach(row, list(cJSON_GetObjectItem(graph, "nodes"), "self_ns"))
+            nodes_self += row->valuedouble;
+        CHECK(number(top, "total_ns") == cases[i].total_ns, "%s: %.0f", cases[i].query,
+              number(top, "total_ns"));
+        CHECK(number(top, "samples") == cases[i].samples, "%s: %.0f", cases[i].query,
+              number(top, "samples"));
+        CHECK(number(graph, "total_ns") == cases[i].total_ns, "%s", cases[i].query);
+        CHECK(self == cases[i].total_ns, "%s: top's sum %.0f", cases[i].query, self);
+        CHECK(nodes_self + number(graph, "hidden_ns") == cases[i].total_ns, "%s",
+              cases[i].query);
+        cJSON_Delete(graph);
+        cJSON_Delete(top);
+    }
+    tear_down();
+}
+
+static void test_top(void)
+{
+    set_up(true, false);
+    cJSON *json = get_json("top", 200);
+    const cJSON *rows = list(json, "functions");
+    const cJSON *first = cJSON_GetArrayItem(rows, 0);
+    const cJSON *second = cJSON_GetArrayItem(rows, 1);
+    CHECK(cJSON_GetArraySize(rows) == 3);
+    CHECK(strcmp(text(first, "function"), "work") == 0);
+    CHECK(strcmp(text(first, "file"), "work.c") == 0);
+    CHECK(number(first, "line") == 0, "where it is declared is not known");
+    CHECK(number(first, "self_ns") == 1e9 && number(first, "total_ns") == 1.6e9);
+    CHECK(number(first, "self_samples") == 100 &&
+          number(first, "total_samples") == 160);
+    CHECK(number(first, "in_app") == 1);
+    CHECK(strcmp(text(second, "function"), "<b>parse</b>") == 0);
+    cJSON_Delete(json);
+    json = get_json("top?limit=1", 200);
+    CHECK(cJSON_GetArraySize(list(json, "functions")) == 1);
+    CHECK(number(json, "total_ns") == 2e9, "the whole is still the whole");
+    cJSON_Delete(json);
+    tear_down();
+}
+
+static void test_listings(void)
+{
+    struct pl_error err = {0};
+    set_up(true, false);
+    CHECK_OK(add_session(db, "other", START_NS + 3600 * PL_NS_PER_S, &err), err);
+    cJSON *json = get_json("meta", 200);
+    CHECK(strcmp(text(json, "db"), db) == 0);
+    CHECK(strcmp(text(json, "version"), PL_VERSION) == 0);
+    CHECK(number(json, "sessions") == 2 && number(json, "samples") == 400);
+    CHECK(number(json, "first_ns") == (double)START_NS);
+    CHECK(text(json, "generation")[0] != '\0');
+    cJSON_Delete(json);
+
+    json = get_json("apps", 200);
+    CHECK(cJSON_GetArraySize(list(json, "apps")) == 2);
+    const cJSON *app = cJSON_GetArrayItem(list(json, "apps"), 0);
+    CHECK(strcmp(text(app, "app"), "demo") == 0 && number(app, "sessions") == 1);
+    CHECK(number(app, "samples") == 200);
+    cJSON_Delete(json);
+
+    json = get_json("sessions", 200);
+    CHECK(cJSON_GetArraySize(list(json, "sessions")) == 2);
+    const cJSON *session = cJSON_GetArrayItem(list(json, "sessions"), 0);
+    CHECK(strcmp(text(session, "app"), "other") == 0, "newest first");
+    CHECK(strcmp(text(session, "state"), "ended") == 0);
+    CHECK(strlen(text(session, "uuid")) == 32 && number(session, "pid") == 42);
+    CHECK(number(session, "threads") == 2 && number(session, "exit_status") == 0);
+    CHECK(cJSON_IsNull(cJSON_GetObjectItem(session, "release")));
+    cJSON_Delete(json);
+
+    json = get_json("threads?app=demo", 200);
+    CHECK(cJSON_GetArraySize(list(json, "threads")) == 2);
+    const cJSON *thread = cJSON_GetArrayItem(list(json, "threads"), 0);
+    CHECK(strcmp(text(thread, "name"), "worker") == 0, "heaviest CPU first");
+    CHECK(number(thread, "tid") == 101 && number(thread, "samples") == 100);
+    CHECK(number(thread, "weight_ns") == 1e9 && number(thread, "cpu_ns") == .99e9);
+    cJSON_Delete(json);
+
+    json = get_json("health", 200);
+    CHECK(cJSON_IsTrue(cJSON_GetObjectItem(json, "ok")));
+    cJSON_Delete(json);
+    tear_down();
+}
+
+static void test_timeline(void)
+{
+    set_up(true, false);
+    cJSON *json = get_json("timeline?bins=10", 200);
+    double wall = 0, cpu = 0;
+    CHECK(number(json, "bins") == 10 && cJSON_GetArraySize(list(json, "series")) == 2);
+    const cJSON *series, *bin;
+    cJSON_ArrayForEach(series, list(json, "series"))
+    {
+        CHECK(cJSON_GetArraySize(list(series, "wall_ns")) == 10);
+        cJSON_ArrayForEach(bin, list(series, "wall_ns")) wall += bin->valuedouble;
+        cJSON_ArrayForEach(bin, list(series, "cpu_ns")) cpu += bin->valuedouble;
+    }
+    CHECK(wall == 2e9, "%.0f", wall);
+    CHECK(cpu == 1.54e9, "%.0f", cpu);
+    cJSON_Delete(json);
+    tear_down();
+}
+
+/* ---- caching ---- */
+
+static void test_etag(void)
+{
+    struct pl_error err = {0};
+    char tag[160], other[160];
+    set_up(true, false);
+    struct answer first = get_with("flamegraph", "");
+    (void)snprintf(tag, sizeof tag, "If-None-Match: %s\r\n", header_of(&first, "ETag"));
+    CHECK(strlen(tag) > 30 && first.status == 200);
+    struct answer same = get_with("flamegraph", tag);
+    CHECK(same.status == 304 && same.body_len == 0, "%d", same.status);
+    CHECK(strstr(tag, header_of(&same, "ETag")) != NULL);
+    struct answer else_where = get_with("top", tag);
+    CHECK(else_where.status == 200, "another question");
+    struct answer filtered = get_with("flamegraph?thread=main", tag);
+    CHECK(filtered.status == 200, "another selection");
+    struct answer relative = get_with("flamegraph?from=-1h", "");
+    (void)snprintf(other, sizeof other, "If-None-Match: %s\r\n",
+                   header_of(&relative, "ETag"));
+    struct answer moved = get_with("flamegraph?from=-1h", other);
+    CHECK(moved.status == 200, "the last hour moves on");
+    CHECK_OK(add_session(db, "more", START_NS + PL_NS_PER_S * 100, &err), err);
+    struct answer newer = get_with("flamegraph", tag);
+    CHECK(newer.status == 200, "new data");
+    free(first.text);
+    free(same.text);
+    free(else_where.text);
+    free(filtered.text);
+    free(relative.text);
+    free(moved.text);
+    free(newer.text);
+    tear_down();
+}
+
+/* ---- when the store is not what it should be ---- */
+
+static void check_error(const char *target, int status, const char *code)
+{
+    cJSON *json = get_json(target, status);
+    const cJSON *error = cJSON_GetObjectItem(json, "error");
+    CHECK(strcmp(text(error, "code"), code) == 0, "%s", text(error, "code"));
+    CHECK(strlen(text(error, "message")) > 10);
+    cJSON_Delete(json);
+}
+
+static void test_missing_store(void)
+{
+    struct pl_error err = {0};
+    set_up(false, false);
+    check_error("meta", 503, "store_missing");
+    CHECK_OK(add_session(db, "demo", START_NS, &err), err);
+    cJSON *json = get_json("meta", 200);
+    CHECK(number(json, "sessions") == 1);
+    cJSON_Delete(json);
+    remove_store();
+    check_error("flamegraph", 503, "store_missing");
+    CHECK_OK(add_session(db, "a", START_NS, &err), err);
+    CHECK_OK(add_session(db, "b", START_NS, &err), err);
+    for (int i = 0; i < 8; i++) { /* whichever pool thread answers */
+        json = get_json("meta", 200);
+        CHECK(number(json, "sessions") == 2, "the old file's connection is dropped");
+        cJSON_Delete(json);
+    }
+    tear_down();
+}
+
+static void overwrite(const char *bytes, size_t len, off_t at, bool cut)
+{
+    FILE *file = fopen(db, "r+");
+    if (!file)
+        return;
+    (void)fseek(file, at, SEEK_SET);
+    (void)fwrite(bytes, 1, len, file);
+    fclose(file);
+    if (cut)
+        CHECK(truncate(db, at + (off_t)len) == 0);
+}
+
+static void test_damaged_store(void)
+{
+    char garbage[4096];
+    struct pl_error err = {0};
+    set_up(true, false);
+    for (size_t i = 0; i < sizeof garbage; i++)
+        garbage[i] = (char)(i * 37 + 11);
+    for (int i = 0; i < 4; i++) /* open connections see it, too */
+        cJSON_Delete(get_json("meta", 200));
+    struct stat info;
+    CHECK(stat(db, &info) == 0);
+    for (off_t at = 4096; at + 4096 <= info.st_size && at < 40 * 4096; at += 4096)
+        overwrite(garbage, sizeof garbage, at, false);
+    static const char *const targets[] = {
+        "meta", "apps", "sessions", "threads", "timeline", "flamegraph", "top"};
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        struct answer answer = get_with(targets[i], "");
+        CHECK(answer.status == 200 || answer.status >= 500, "%s: %d", targets[i],
+              answer.status);
+        free(answer.text);
+    }
+    remove_store();
+    FILE *file = fopen(db, "w");
+    fwrite(garbage, 1, sizeof garbage, file);
+    fclose(file);
+    check_error("meta", 500, "store_damaged");
+    CHECK(truncate(db, 10) == 0);
+    struct answer answer = get_with("meta", "");
+    CHECK(answer.status >= 500, "%d", answer.status);
+    free(answer.text);
+    remove_store();
+    CHECK(mkdir(db, 0700) == 0);
+    answer = get_with("meta", "");
+    CHECK(answer.status >= 500, "a folder: %d", answer.status);
+    free(answer.text);
+    CHECK(rmdir(db) == 0);
+    CHECK_OK(add_session(db, "demo", START_NS, &err), err);
+    cJSON_Delete(get_json("meta", 200));
+    tear_down();
+}
+
+/* ---- processing ---- */
+
+static bool count_cell(void *self, size_t count, const struct pl_cell *cells)
+{
+    *(int64_t *)self = count ? cells[0].integer : -1;
+    return true;
+}
+
+static bool any_columns(void *self, size_t count, const char *const *names)
+{
+    (void)self;
+    (void)names;
+    return count > 0;
+}
+
+static int64_t count_outcomes(void)
+{
+    int64_t count = -1;
+    struct pl_error err = {0};
+    const struct pl_sql_consumer consumer = {&count, any_columns, count_cell};
+    struct pl_store *store = open_store();
+    CHECK_OK(pl_query_sql(store, "SELECT count(*) FROM outcome", 0, &consumer, &err),
+             err);
+    pl_store_close(store);
+    return count;
+}
+
+/* A chunk that arrives while the server runs is processed by it. */
+static void test_processing(void)
+{
+    struct pl_error err = {0};
+    set_up(true, true);
+    int64_t until = pl_clock_mono_ns() + 20 * PL_NS_PER_S;
+    while (count_outcomes() < 1 && pl_clock_mono_ns() < until)
+        usleep(50000);
+    CHECK(count_outcomes() == 1, "what was there");
+    CHECK_OK(add_session(db, "late", START_NS, &err), err);
+    while (count_outcomes() < 2 && pl_clock_mono_ns() < until)
+        usleep(50000);
+    CHECK(count_outcomes() == 2, "what came later");
+    tear_down();
+}
+
+TEST_MAIN({"flamegraph", test_flamegraph}, {"totals", test_totals}, {"top", test_top},
+          {"listings", test_listings}, {"timeline", test_timeline}, {"etag", test_etag},
+          {"missing_store", test_missing_store}, {"damaged_store", test_damaged_store},
+          {"processing", test_processing})
