@@ -6,6 +6,9 @@ pkg_check_modules(DW REQUIRED IMPORTED_TARGET libdw libelf)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 
+# For libproflite, inside a program that may have an SQLite of its own.
+find_library(SQLITE_STATIC_LIBRARY libsqlite3.a REQUIRED)
+
 find_path(CIVETWEB_INCLUDE civetweb.h REQUIRED)
 find_library(CIVETWEB_LIBRARY civetweb REQUIRED)
 add_library(CIVETWEB::CIVETWEB UNKNOWN IMPORTED)

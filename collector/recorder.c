@@ -33,6 +33,7 @@ struct pl_recorder {
     struct pl_id id; /* the session's */
     char dir[256];
     struct door door;
+    struct pl_chunk_sink sink; /* through the door */
     struct pl_drain *drain; /* the thread's alone once it runs */
     pthread_t thread;
 
@@ -249,7 +250,7 @@ static enum pl_status open_drain(struct pl_recorder *recorder,
                                  const struct pl_id *recording_id, struct pl_error *err)
 {
     const struct pl_settings *settings = recorder->settings;
-    const struct pl_chunk_sink sink = {
+    recorder->sink = (struct pl_chunk_sink){
         .self = &recorder->door,
         .session_begin = door_session_begin,
         .put = door_put,
@@ -263,7 +264,7 @@ static enum pl_status open_drain(struct pl_recorder *recorder,
         .environment = settings->environment,
         .dist = settings->dist,
     };
-    return pl_drain_open(&options, &sink, &recorder->drain, err);
+    return pl_drain_open(&options, &recorder->sink, &recorder->drain, err);
 }
 
 static enum pl_status start_capture(struct pl_recorder *recorder, struct pl_error *err)
