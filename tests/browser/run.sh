@@ -20,7 +20,7 @@ if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
     touch node_modules/.package-lock.json
 fi
 
-node --test unit/
+node --test unit/*.test.js
 node --test viewer.test.js
 [ -n "$binary" ] || exit 0
 
