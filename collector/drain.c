@@ -21,6 +21,7 @@
 #define DEFAULT_CHUNK_NS (60 * PL_NS_PER_S)
 #define ROWS_BUDGET_NS   (25 * PL_NS_PER_MS)
 #define STOP_WAIT_NS     (50 * PL_NS_PER_MS)
+#define FLUSH_WAIT_NS    (3 * PL_NS_PER_S) /* longer than a late answer may take */
 #define MAX_NOTES        65536u
 
 struct wait_note {
@@ -243,6 +244,45 @@ enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err)
     run_sessions(drain, pl_clock_mono_ns());
     make_rows(drain);
     return pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+}
+
+/* Has all that `session` captured up to its cut left the timeline? */
+static bool is_flushed(const struct pl_drain_session *session)
+{
+    const struct pl_window *first = session->timeline.windows;
+    return !first || first->start_ns > session->flush_ns;
+}
+
+static bool all_flushed(const struct pl_drain *drain)
+{
+    for (const struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        if (!is_flushed(s))
+            return false;
+    return true;
+}
+
+/* A cut window is sealed when the next one has begun and each thread has answered
+ * or is late: mostly with the next tick. */
+enum pl_status pl_drain_flush(struct pl_drain *drain, struct pl_error *err)
+{
+    int64_t until_ns = pl_clock_mono_ns() + FLUSH_WAIT_NS;
+    scan(drain);
+    run_sessions(drain, pl_clock_mono_ns());
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next) {
+        s->flush_ns = s->timeline.newest_ns + s->timeline.to_unix_ns;
+        pl_timeline_cut(&s->timeline);
+    }
+    while (!all_flushed(drain) && pl_clock_mono_ns() < until_ns) {
+        usleep(2000);
+        run_sessions(drain, pl_clock_mono_ns());
+    }
+    make_rows(drain);
+    bool complete = all_flushed(drain);
+    enum pl_status status =
+        pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+    return status == PL_OK && !complete
+               ? pl_error_set(err, PL_BUSY, "some threads have not answered yet")
+               : status;
 }
 
 void pl_drain_process_ended(struct pl_drain *drain, pid_t pid, int wait_status)
