@@ -1,0 +1,157 @@
+/* web/prune: on random trees, whatever the limits, nothing is lost or made up. */
+#include "web/prune.h"
+
+#include "test.h"
+
+#include <stdlib.h>
+
+static uint64_t seed = 42;
+
+static uint64_t next_random(uint64_t below)
+{
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (seed >> 33) % below;
+}
+
+/* A pre-order tree of `count` nodes with self weights below `heaviest`. */
+static struct pl_profile make_profile(size_t count, uint64_t heaviest,
+                                      size_t function_count)
+{
+    struct pl_profile profile = {.node_count = count, .function_count = function_count};
+    profile.nodes = calloc(count, sizeof *profile.nodes);
+    profile.functions = calloc(function_count, sizeof *profile.functions);
+    for (size_t i = 0; i < count; i++) {
+        struct pl_node *node = &profile.nodes[i];
+        uint32_t up = i > 1 ? (uint32_t)next_random(4) : 0;
+        node->parent = i ? (uint32_t)i - 1 : 0;
+        while (up-- && node->parent)
+            node->parent = profile.nodes[node->parent].parent;
+        node->function = i ? (uint32_t)next_random(function_count) : PL_NO_INDEX;
+        node->self_ns = (int64_t)next_random(heaviest);
+        node->total_ns = node->self_ns;
+    }
+    for (size_t i = count; i-- > 1;)
+        profile.nodes[profile.nodes[i].parent].total_ns += profile.nodes[i].total_ns;
+    profile.total_ns = profile.nodes[0].total_ns;
+    return profile;
+}
+
+static void free_profile(struct pl_profile *profile)
+{
+    free(profile->nodes);
+    free(profile->functions);
+}
+
+static void check_pruned(const struct pl_profile *profile, const struct pl_pruned *p,
+                         int64_t min_ns, int64_t max_nodes)
+{
+    int64_t *sums = calloc(p->count, sizeof *sums), hidden = 0;
+    bool ok = p->count >= 1 && p->nodes[0] == 0 && p->parents[0] == 0 &&
+              (int64_t)p->count <= max_nodes;
+    for (size_t i = 0; ok && i < p->count; i++) {
+        const struct pl_node *node = &profile->nodes[p->nodes[i]];
+        sums[i] += node->self_ns + p->hidden_ns[i];
+        hidden += p->hidden_ns[i];
+        if (!i)
+            continue;
+        ok = p->parents[i] < i && p->nodes[i] > p->nodes[i - 1] &&
+             p->nodes[p->parents[i]] == node->parent && node->total_ns >= min_ns &&
+             p->functions[p->function_of[i]] == node->function;
+        sums[p->parents[i]] += node->total_ns;
+    }
+    for (size_t i = 0; ok && i < p->count; i++)
+        ok = sums[i] == profile->nodes[p->nodes[i]].total_ns;
+    CHECK(ok && hidden == p->hidden_total_ns, "min %lld max %lld", (long long)min_ns,
+          (long long)max_nodes);
+    free(sums);
+}
+
+static void test_random_trees(void)
+{
+    static const int64_t mins[] = {0, 1, 7, 100, INT64_MAX};
+    static const int64_t maxs[] = {1, 2, 10, 150, 1000000};
+    for (int round = 0; round < 40; round++) {
+        /* light trees have many equals, zeros too */
+        struct pl_profile profile =
+            make_profile(1 + next_random(2000), round % 2 ? 3 : 1000, 30);
+        for (size_t i = 0; i < 25; i++) {
+            struct pl_pruned pruned;
+            struct pl_error err = {0};
+            CHECK_OK(pl_prune(&profile, mins[i / 5], maxs[i % 5], &pruned, &err), err);
+            check_pruned(&profile, &pruned, mins[i / 5], maxs[i % 5]);
+            pl_pruned_deinit(&pruned);
+        }
+        free_profile(&profile);
+    }
+}
+
+/* With room for n nodes, n are shown, and none that left is heavier. */
+static void test_heaviest_stay(void)
+{
+    struct pl_profile profile = make_profile(5000, 1000, 100);
+    struct pl_pruned pruned;
+    struct pl_error err = {0};
+    int64_t lightest = INT64_MAX;
+    size_t at = 0, heavier = 0;
+    CHECK_OK(pl_prune(&profile, 0, 700, &pruned, &err), err);
+    CHECK(pruned.count == 700);
+    for (size_t i = 0; i < pruned.count; i++)
+        if (profile.nodes[pruned.nodes[i]].total_ns < lightest)
+            lightest = profile.nodes[pruned.nodes[i]].total_ns;
+    for (size_t i = 0; i < profile.node_count; i++) {
+        if (at < pruned.count && pruned.nodes[at] == i)
+            at++;
+        else
+            heavier += profile.nodes[i].total_ns > lightest;
+    }
+    CHECK(at == pruned.count && heavier == 0);
+    pl_pruned_deinit(&pruned);
+    free_profile(&profile);
+}
+
+static void test_defaults(void)
+{
+    struct pl_profile profile = make_profile(300000, 1000, 100);
+    struct pl_pruned pruned;
+    struct pl_error err = {0};
+    CHECK_OK(pl_prune(&profile, 0, -1, &pruned, &err), err);
+    CHECK(pruned.count == PL_PRUNE_DEFAULT_NODES);
+    pl_pruned_deinit(&pruned);
+    CHECK_OK(pl_prune(&profile, -1, -1, &pruned, &err), err);
+    check_pruned(&profile, &pruned, profile.total_ns / 4000, PL_PRUNE_DEFAULT_NODES);
+    pl_pruned_deinit(&pruned);
+    CHECK(pl_prune(&profile, 0, 0, &pruned, &err) == PL_USAGE);
+    CHECK(pl_prune(&profile, 0, PL_PRUNE_MOST_NODES + 1, &pruned, &err) == PL_USAGE);
+    free_profile(&profile);
+}
+
+static void test_empty(void)
+{
+    struct pl_node root = {.function = PL_NO_INDEX};
+    struct pl_profile profile = {.nodes = &root, .node_count = 1};
+    struct pl_pruned pruned;
+    struct pl_error err = {0};
+    CHECK_OK(pl_prune(&profile, -1, -1, &pruned, &err), err);
+    CHECK(pruned.count == 1 && pruned.function_count == 0 && !pruned.hidden_total_ns);
+    pl_pruned_deinit(&pruned);
+    profile.node_count = 0;
+    CHECK_OK(pl_prune(&profile, -1, -1, &pruned, &err), err);
+    CHECK(pruned.count == 0);
+    pl_pruned_deinit(&pruned);
+}
+
+static void test_damaged(void)
+{
+    struct pl_profile profile = make_profile(50, 10, 5);
+    struct pl_pruned pruned;
+    struct pl_error err = {0};
+    profile.nodes[20].parent = 30;
+    CHECK(pl_prune(&profile, 0, 10, &pruned, &err) == PL_INPUT);
+    profile.nodes[20].parent = 19;
+    profile.nodes[20].function = 5;
+    CHECK(pl_prune(&profile, 0, 10, &pruned, &err) == PL_INPUT);
+    free_profile(&profile);
+}
+
+TEST_MAIN({"random_trees", test_random_trees}, {"heaviest_stay", test_heaviest_stay},
+          {"defaults", test_defaults}, {"empty", test_empty}, {"damaged", test_damaged})
