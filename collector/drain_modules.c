@@ -2,6 +2,8 @@
 
 #include "collector/grow.h"
 
+static _Atomic uint64_t last_version;
+
 static char *copy_path(const struct pl_segment *seg, uint32_t offset)
 {
     if (offset >= PL_SEG_PATHS_BYTES)
@@ -51,6 +53,8 @@ bool pl_drain_modules_refresh(struct pl_drain_modules *modules,
         changed |= to_ns != modules->list[i].to_ns;
         modules->list[i].to_ns = to_ns;
     }
+    if (changed)
+        modules->version = atomic_fetch_add(&last_version, 1) + 1;
     return changed;
 }
 

@@ -25,6 +25,7 @@ struct pl_drain_module {
 struct pl_drain_modules {
     struct pl_drain_module *list;
     size_t count, capacity;
+    uint64_t version; /* another one after each change, of any session */
 };
 
 /* Read new log entries and the ends of old ones. True if anything changed.

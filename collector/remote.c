@@ -35,8 +35,7 @@ struct pl_remote {
     unw_addr_space_t space; /* NULL: no libunwind */
     struct pl_remote_memory memory;
     /* Rules cached by libunwind are right for this set of modules only. */
-    const struct pl_drain_modules *cached_for;
-    size_t cached_count;
+    uint64_t cached_version;
     /* of the walk going on */
     const struct pl_drain_modules *modules;
     const struct pl_remote_stack *stack;
@@ -329,10 +328,9 @@ size_t pl_remote_unwind(struct pl_remote *r, const struct pl_drain_modules *modu
     if (!most)
         return 0;
     if (r->space) {
-        if (r->cached_for != modules || r->cached_count != modules->count)
+        if (r->cached_version != modules->version)
             r->lib.flush_cache(r->space, 0, 0);
-        r->cached_for = modules;
-        r->cached_count = modules->count;
+        r->cached_version = modules->version;
         r->modules = modules;
         r->stack = stack;
         r->reads = 0;
