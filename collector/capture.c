@@ -74,7 +74,7 @@ static void *memory_or_null(long address)
 /* long start_bare_thread(flags, stack_top, parent_tid, child_tid, tls, run, argument):
  * clone(2), whose child calls run(argument) on the new stack and then ends itself. */
 long pl_start_bare_thread(unsigned long flags, void *stack_top, void *parent_tid,
-                          void *child_tid, void *tls, void (*run)(struct pl_sampler *),
+                          void *child_tid, void *tls, int (*run)(struct pl_sampler *),
                           struct pl_sampler *argument);
 __asm__(".text\n"
         ".hidden pl_start_bare_thread\n"
@@ -96,7 +96,7 @@ __asm__(".text\n"
         "    pop  %rax\n"
         "    pop  %rdi\n"
         "    call *%rax\n"
-        "    xor  %edi, %edi\n"
+        "    mov  %eax, %edi\n"
         "    mov  $60, %eax\n"
         "    syscall\n"
         "    hlt\n"

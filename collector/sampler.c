@@ -25,8 +25,9 @@
 #include <time.h>
 
 #define CPU_ROUND_NS INT64_C(20000000)
-#define TELL_ROUNDS  10 /* cpu mode: rounds from one report of CPU clocks to the next  \
-                         */
+#define TELL_ROUNDS                                                                    \
+    10 /* cpu mode: rounds from one report of CPU clocks to the next                   \
+        */
 #define QUIET_TRIES   2
 #define STOP_WAIT_NS  INT64_C(1000000)
 #define STOP_WAITS    50
@@ -181,7 +182,8 @@ static void look_at_thread(struct pl_sampler *sampler, unsigned index)
         put_ran(sampler, index, PL_RAN_SAME, cpu_ns);
         break;
     case PL_QUIET_GONE:
-        sampler->scan_wanted = true;
+        sampler->scan_wanted = sampler->gone_suspected = true;
+        slot->cpu_ns = (uint64_t)cpu_ns;
         return;
     }
     slot->sampled = true;
@@ -275,16 +277,27 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
     publish_events(sampler);
 }
 
-static void run_rounds(struct pl_sampler *sampler, int64_t round_ns)
+/* True when there is nobody left to sample; `status` is to be the process's. */
+static bool is_alone(struct pl_sampler *sampler, int64_t now_ns, int *status)
 {
-    int64_t next_gone_ns = 0;
+    if (!sampler->gone_suspected && now_ns < sampler->next_gone_ns)
+        return false;
+    sampler->gone_suspected = false;
+    sampler->next_gone_ns = now_ns + GONE_ROUND_NS;
+    return pl_threads_all_gone(sampler, status);
+}
+
+static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
+{
     uint32_t next = 0;
+    int status = 0;
     for (;;) {
-        sleep_until(sampler, sampler->origin_ns + next * round_ns);
+        int64_t deadline_ns = sampler->origin_ns + next * round_ns;
+        sleep_until(sampler, deadline_ns);
         if (is_stopping(sampler))
-            return;
+            return 0;
         int64_t now_ns = mono_ns();
-        if (now_ns < sampler->origin_ns + next * round_ns)
+        if (now_ns < deadline_ns)
             continue; /* woken early */
         sampler->tick = (uint32_t)((now_ns - sampler->origin_ns) / round_ns);
         if (sampler->tick > next && !sampler->state->cpu_mode)
@@ -295,10 +308,11 @@ static void run_rounds(struct pl_sampler *sampler, int64_t round_ns)
         atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                               memory_order_relaxed);
         next = sampler->tick + 1;
-        if (now_ns >= next_gone_ns) {
-            next_gone_ns = now_ns + GONE_ROUND_NS;
-            if (pl_threads_all_gone(sampler))
-                return;
+        if (is_alone(sampler, now_ns, &status)) {
+            atomic_store(&sampler->segment->exit_status, status);
+            atomic_store_explicit(&sampler->segment->state, PL_SEG_EXITED,
+                                  memory_order_release);
+            return status;
         }
     }
 }
@@ -348,7 +362,7 @@ static void say_ready(struct pl_sampler *sampler, uint32_t how)
             INT32_MAX, 0);
 }
 
-void pl_sampler_run(struct pl_sampler *sampler)
+int pl_sampler_run(struct pl_sampler *sampler)
 {
     struct pl_state *state = sampler->state;
     sampler->tid = (int)pl_sys3(SYS_gettid, 0, 0, 0);
@@ -357,7 +371,7 @@ void pl_sampler_run(struct pl_sampler *sampler)
                                     O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (sampler->task_fd < 0) {
         say_ready(sampler, 2);
-        return;
+        return 0;
     }
     pl_codemap_set_tid(sampler->codemap, sampler->tid);
     int64_t round_ns = state->cpu_mode ? CPU_ROUND_NS : state->period_ns;
@@ -369,6 +383,7 @@ void pl_sampler_run(struct pl_sampler *sampler)
     atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                           memory_order_relaxed);
     say_ready(sampler, 1);
-    run_rounds(sampler, round_ns);
+    int status = run_rounds(sampler, round_ns);
     settle(sampler);
+    return status;
 }

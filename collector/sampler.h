@@ -28,9 +28,10 @@ struct pl_sampler {
     uint32_t event_room;
     uint64_t scan;
     uint64_t task_links; /* link count of the task folder at the last scan */
-    int64_t next_scan_ns;
+    int64_t next_scan_ns, next_gone_ns;
     bool scan_wanted;
-    bool started; /* threads found from now on are new */
+    bool gone_suspected; /* a thread looks as if it had ended */
+    bool started;        /* threads found from now on are new */
     uint32_t code_version;
     bool code_version_changed; /* since the round before */
     uint32_t unsampled;        /* threads without a slot, found by the last scan */
@@ -44,8 +45,9 @@ struct pl_sampler {
     char buffer[32 * 1024];
 };
 
-/* The sampler's life: returns when it is to stop. Threads  its own only. */
-void pl_sampler_run(struct pl_sampler *sampler);
+/* The sampler's life: returns when it is to stop, with the status to end its thread
+ * with (it counts when that is the last of the process). Threads  its own only. */
+int pl_sampler_run(struct pl_sampler *sampler);
 
 /* ---- events ---- */
 
@@ -79,8 +81,9 @@ void pl_threads_name(struct pl_sampler *sampler, unsigned index, bool now);
 /* CPU clock of a thread in ns, or a negative errno. */
 int64_t pl_thread_cpu_ns(int tid);
 
-/* Are all threads but the sampler gone (the first one may be left as a zombie)? */
-bool pl_threads_all_gone(struct pl_sampler *sampler);
+/* Are all threads but the sampler gone (the first one may be left as a zombie, which
+ * has its exit status)? */
+bool pl_threads_all_gone(struct pl_sampler *sampler, int *status_out);
 
 /* ---- quiet.c ---- */
 

@@ -341,29 +341,45 @@ void pl_threads_name(struct pl_sampler *sampler, unsigned index, bool now)
     }
 }
 
+/* State and exit status out of "pid (name) S ... status": the name may hold anything,
+ * so the state is found from the right, where the status is last. */
+static bool parse_stat(const char *text, long length, char *state, int *status)
+{
+    long at = length;
+    int value = 0;
+    while (at > 0 && text[at - 1] != ')')
+        at--;
+    if (!at || at + 1 >= length)
+        return false;
+    *state = text[at + 1];
+    for (at = length; at > 0 && text[at - 1] != ' '; at--)
+        ;
+    for (; at < length && text[at] >= '0' && text[at] <= '9'; at++)
+        value = value * 10 + (text[at] - '0');
+    *status = value >> 8 & 0xff;
+    return true;
+}
+
 /* After a pthread_exit of the first thread and the end of all others, libc ends the
  * process; a program without libc's threads relies on the kernel, which waits for
  * the sampler too. */
-bool pl_threads_all_gone(struct pl_sampler *sampler)
+bool pl_threads_all_gone(struct pl_sampler *sampler, int *status_out)
 {
-    char path[64], text[64];
-    struct pl_slot *slot =
-        sampler->live_count ? &sampler->state->slots[sampler->live[0]] : NULL;
-    if (!slot)
+    char path[64], text[1024], state;
+    *status_out = 0;
+    if (!sampler->live_count)
         return true;
-    if (sampler->live_count > 1 || slot->tid != sampler->state->pid)
+    int tid = sampler->state->slots[sampler->live[0]].tid;
+    if (sampler->live_count > 1 || tid != sampler->state->pid)
         return false;
     char *at = pl_text_append(path, "/proc/self/task/");
-    at = pl_text_append_number(at, (uint64_t)slot->tid);
+    at = pl_text_append_number(at, (uint64_t)tid);
     pl_text_append(at, "/stat");
     long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path), O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return false;
     long got = pl_sys3(SYS_read, fd, PL_ARG(text), sizeof text);
     pl_sys3(SYS_close, fd, 0, 0);
-    for (long i = got - 1; i > 0; i--) { /* "pid (name) state": from the right */
-        if (text[i] == ')' && i + 2 < got)
-            return text[i + 2] == 'Z' || text[i + 2] == 'X';
-    }
-    return false;
+    return got > 0 && parse_stat(text, got, &state, status_out) &&
+           (state == 'Z' || state == 'X');
 }

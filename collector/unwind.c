@@ -18,6 +18,7 @@
  * may have run on a stack of its own. There are at most MAX_SWITCHES of those. */
 
 #define MAX_SWITCHES 8
+#define USER_END     (UINT64_C(1) << 47)
 #define GUESS_WORDS  512 /* how far up the stack to look for a frame record */
 #define SIGNAL_WORD(reg)                                                               \
     (offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, gregs) + 8u * (reg))
@@ -95,17 +96,19 @@ struct pl_row pl_code_row(const struct pl_code_range *range, uint64_t pc)
 }
 
 /* The row a frame is in. A return address is looked up one byte earlier, as the
- * call may be the last instruction of its function; the return into a kernel signal
- * frame's trampoline is not behind a call, so it may be found at its own address. */
-static struct pl_row find_row(const struct pl_code_range *range,
-                              const struct frame *frame)
+ * call may be the last instruction of its function. If no rule covers that, no call
+ * may have led here: a kernel signal frame returns into its trampoline, and a stack
+ * made by the program begins as if called from the first byte of a function. */
+static struct pl_row find_row(const struct pl_code_range *range, struct frame *frame)
 {
     struct pl_row row = pl_code_row(range, frame->exact ? frame->pc : frame->pc - 1);
-    if (__builtin_expect(row.kind == PL_ROW_NONE && !frame->exact, 0)) {
-        struct pl_row at = pl_code_row(range, frame->pc);
-        if (at.kind == PL_ROW_SIGNAL)
-            return at;
-    }
+    if (__builtin_expect(row.kind != PL_ROW_NONE || frame->exact, 1))
+        return row;
+    struct pl_row at = pl_code_row(range, frame->pc);
+    if (at.kind == PL_ROW_SIGNAL)
+        return at;
+    if (at.kind != PL_ROW_NONE && range->base + at.pc == frame->pc)
+        row.kind = PL_ROW_END;
     return row;
 }
 
@@ -167,20 +170,29 @@ static bool know_bp(struct pl_walk *walk, struct frame *frame)
     return frame->bp_known || (walk->guess_bp && guess_bp(walk, frame));
 }
 
-/* A frame of code that has no module: compilers at run time keep frame pointers. */
+/* A frame without rules: compilers at run time, and the code they bring along in
+ * their own module, keep frame pointers. Only a record that makes sense is taken. */
 static bool step_frame_pointer(struct pl_walk *walk, struct frame *frame)
 {
     uint64_t saved, pc;
-    if (!frame->bp_known || frame->bp < frame->sp || (frame->bp & 7) ||
+    if (!frame->bp_known || frame->bp < frame->sp ||
         !load(&walk->memory, frame->bp, &saved) ||
-        !load(&walk->memory, frame->bp + 8, &pc)) {
-        cut(walk, PL_WALK_NO_MODULE, false);
+        !load(&walk->memory, frame->bp + 8, &pc) || pc >= USER_END ||
+        (saved && (saved <= frame->bp || (saved & 7))))
         return false;
-    }
     frame->sp = frame->bp + 16;
     frame->bp = saved;
     frame->pc = pc;
     frame->exact = false;
+    return true;
+}
+
+static bool step_without_module(struct pl_walk *walk, struct frame *frame)
+{
+    if (!step_frame_pointer(walk, frame)) {
+        cut(walk, PL_WALK_NO_MODULE, false);
+        return false;
+    }
     return true;
 }
 
@@ -227,13 +239,16 @@ static bool find_cfa(struct pl_walk *walk, struct frame *frame, struct pl_row ro
     }
 }
 
-static bool step_row(struct pl_walk *walk, struct frame *frame, struct pl_row row)
+static bool step_row(struct pl_walk *walk, struct frame *frame, struct pl_row row,
+                     bool has_rows)
 {
     uint64_t cfa;
     if (row.kind == PL_ROW_END) {
         cut(walk, PL_WALK_ROOT, false);
         return false;
     }
+    if (row.kind == PL_ROW_NONE && has_rows && step_frame_pointer(walk, frame))
+        return true;
     if (!find_cfa(walk, frame, row, &cfa))
         return false;
     if (cfa <= frame->sp || (cfa & 7) || !load(&walk->memory, cfa - 8, &frame->pc)) {
@@ -274,15 +289,18 @@ void pl_unwind_walk(struct pl_walk *walk)
         uint64_t at = frame.exact ? frame.pc : frame.pc - 1;
         if (!range || at < range->start || at >= range->end)
             range = pl_code_find(walk->code, at);
-        if (!range)
+        if (!range) { /* perhaps a library just loaded: it will be known later */
             walk->unknown_code = true;
-        if (!range || !range->in_module) {
-            more = step_frame_pointer(walk, &frame);
+            cut(walk, PL_WALK_NO_MODULE, true);
+            return;
+        }
+        if (!range->in_module) {
+            more = step_without_module(walk, &frame);
             continue;
         }
         struct pl_row row = find_row(range, &frame);
         if (row.kind != PL_ROW_SIGNAL) {
-            more = step_row(walk, &frame, row);
+            more = step_row(walk, &frame, row, range->rows != NULL);
         } else if (switches++ < MAX_SWITCHES) {
             more = step_signal(walk, &frame);
         } else {
