@@ -46,7 +46,7 @@ FROM part p
      json_each('[' || rtrim(replace(replace(replace(replace(replace(replace(
          hex(s.runs), 'A', ','), 'B', '-'), 'C', '.2,'), 'D', '.3,'), 'E', '.4,'),
          'F', '.5,'), ',') || ']') j
-WHERE CAST(j.value AS INT) <> 0;
+WHERE CAST(j.value AS INT) % 1000000000 <> 0;
 
 -- The same with the tick each run begins at.
 CREATE VIEW run AS
@@ -59,7 +59,7 @@ SELECT * FROM (
                        CAST(round((abs(j.value) - abs(CAST(j.value AS INT))) * 10) AS INT)
                    ELSE max(1, abs(j.value) / 1000000000)
                END)
-               OVER (PARTITION BY p.chunk_id, p.start_ns, p.end_ns, p.session_id, p.id,
+               OVER (PARTITION BY p.start_ns, p.end_ns, p.session_id, p.chunk_id, p.id,
                                   s.thread_id
                      ORDER BY j.key ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
            - CASE j.type

@@ -444,16 +444,34 @@ static enum pl_status insert_stack(struct pl_intern *intern, const uint32_t *fra
     return PL_OK;
 }
 
-/* False: a frame of it has no id yet. */
-static bool frame_ids(struct pl_intern *intern, const struct pl_sink_stack *stack,
-                      const struct pl_part_ids *ids)
+/* Frames of a stack as ids, into scratch. 0: one of them has no id yet. An empty
+ * stack gets the frame that says so: its weight belongs to some function too. */
+static size_t frame_ids(struct pl_intern *intern, const struct pl_sink_part *part,
+                        const struct pl_sink_stack *stack,
+                        const struct pl_part_ids *ids)
 {
     for (uint32_t i = 0; i < stack->frame_count; i++) {
         intern->scratch[i] = ids->frames[stack->frames[i]];
         if (!intern->scratch[i])
-            return false;
+            return 0;
     }
-    return true;
+    if (stack->frame_count)
+        return stack->frame_count;
+    intern->scratch[0] = ids->frames[part->frame_count];
+    return intern->scratch[0] != 0;
+}
+
+static const struct pl_sink_frame no_stack = {.module = PL_NO_INDEX,
+                                              .function = "[no stack]",
+                                              .platform = "native",
+                                              .in_app = -1};
+
+static bool has_empty_stack(const struct pl_sink_part *part)
+{
+    for (size_t i = 0; i < part->stack_count; i++)
+        if (!part->stacks[i].frame_count)
+            return true;
+    return false;
 }
 
 static enum pl_status intern_stacks(struct pl_intern *intern,
@@ -465,14 +483,14 @@ static enum pl_status intern_stacks(struct pl_intern *intern,
         const struct pl_sink_stack *stack = &part->stacks[i];
         if (ids->stacks[i])
             continue;
-        status = reserve_scratch(intern, stack->frame_count, err);
-        if (status != PL_OK || !frame_ids(intern, stack, ids))
+        status = reserve_scratch(intern, stack->frame_count + 1, err);
+        size_t count = status == PL_OK ? frame_ids(intern, part, stack, ids) : 0;
+        if (!count)
             continue;
-        ids->stacks[i] =
-            pl_stack_tree_find(&intern->tree, intern->scratch, stack->frame_count);
+        ids->stacks[i] = pl_stack_tree_find(&intern->tree, intern->scratch, count);
         if (!ids->stacks[i] && insert)
-            status = insert_stack(intern, intern->scratch, stack->frame_count, ids,
-                                  &ids->stacks[i], err);
+            status =
+                insert_stack(intern, intern->scratch, count, ids, &ids->stacks[i], err);
     }
     return status;
 }
@@ -483,7 +501,7 @@ static void check_ids(const struct pl_intern *intern, const struct pl_sink_part 
 {
     if (ids->epoch != intern->epoch) {
         memset(ids->modules, 0, part->module_count * sizeof *ids->modules);
-        memset(ids->frames, 0, part->frame_count * sizeof *ids->frames);
+        memset(ids->frames, 0, (part->frame_count + 1) * sizeof *ids->frames);
         memset(ids->stacks, 0, part->stack_count * sizeof *ids->stacks);
     }
     ids->epoch = intern->epoch;
@@ -508,6 +526,9 @@ enum pl_status pl_intern_part(struct pl_intern *intern, const struct pl_sink_par
         if (!ids->frames[i])
             status = intern_frame(intern, &part->frames[i], platform, insert, pool, ids,
                                   &ids->frames[i], err);
+    if (status == PL_OK && !ids->frames[part->frame_count] && has_empty_stack(part))
+        status = intern_frame(intern, &no_stack, NULL, insert, pool, ids,
+                              &ids->frames[part->frame_count], err);
     if (status == PL_OK)
         status = intern_stacks(intern, part, insert, ids, err);
     return status;

@@ -24,7 +24,7 @@ void pl_intern_forget(struct pl_intern *intern);
 /* Ids of one part; 0: not known yet. */
 struct pl_part_ids {
     int64_t *modules;
-    uint32_t *frames;
+    uint32_t *frames; /* and one more: the frame of stacks without frames */
     uint32_t *stacks;
     uint64_t epoch;      /* of the dictionary they belong to */
     int64_t added_bytes; /* of rows inserted for this part */
