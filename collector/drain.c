@@ -337,6 +337,9 @@ enum pl_status pl_drain_finish(struct pl_drain *drain, struct pl_error *err)
         drain->sessions = session->next;
         session->next_look_ns = 0;
         enum pl_drain_life life = pl_drain_session_life(session, now_ns);
+        session->stopped = life == PL_LIFE_ON && pl_drain_session_said_exit(session);
+        if (session->stopped)
+            life = PL_LIFE_EXITED;
         finish_session(drain, session, life, life == PL_LIFE_ON, now_ns);
     }
     return pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);

@@ -400,6 +400,12 @@ enum pl_drain_life pl_drain_session_life(struct pl_drain_session *s, int64_t now
     return runs_other_program(s, now_ns) ? PL_LIFE_EXECED : PL_LIFE_ON;
 }
 
+bool pl_drain_session_said_exit(const struct pl_drain_session *s)
+{
+    return atomic_load_explicit(&s->reader.seg->state, memory_order_acquire) ==
+           PL_SEG_EXITED;
+}
+
 static bool is_fault(int number)
 {
     return number == SIGSEGV || number == SIGBUS || number == SIGILL ||
@@ -426,7 +432,8 @@ static enum pl_session_state end_state(const struct pl_drain_session *s,
         return PL_SESSION_ENDED;
     }
     if (life == PL_LIFE_EXITED) {
-        *exit_status = atomic_load(&s->reader.seg->exit_status) & 0xff;
+        if (!s->stopped)
+            *exit_status = atomic_load(&s->reader.seg->exit_status) & 0xff;
         return PL_SESSION_ENDED;
     }
     return PL_SESSION_KILLED;

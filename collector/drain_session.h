@@ -40,6 +40,7 @@ struct pl_drain_session {
     bool skip_group; /* of events, after a TICK that made no sense */
     bool rows_wanted;
     bool replaced; /* the process executes another program, which has a segment */
+    bool stopped; /* it ended sampling by itself; the program goes on */
     int wait_status;
     bool wait_known;
     uint64_t release[PL_SEG_MAX_THREADS / 64]; /* slots whose thread ended */
@@ -69,6 +70,9 @@ enum pl_drain_life {
 };
 enum pl_drain_life pl_drain_session_life(struct pl_drain_session *session,
                                          int64_t now_ns);
+
+/* Its segment says that sampling is over for good. */
+bool pl_drain_session_said_exit(const struct pl_drain_session *session);
 
 /* Read the rest, queue it, and queue the session's end. `abandoned`: it goes on
  * without us. */
