@@ -172,7 +172,6 @@ static enum pl_status start_civetweb(struct pl_server *server,
         .begin_request = handle_request,
         .http_error = handle_error,
         .log_message = log_line,
-        .log_access = log_line,
     };
     struct mg_init_data init = {&callbacks, server, options};
     struct mg_error_data error = {.text = text, .text_buffer_size = sizeof text};
