@@ -222,9 +222,11 @@ function renderFlame(search) {
   part("flame").classList.toggle("loading", loading && !isLive());
   part("flame").classList.toggle("failed", Boolean(notice));
   if (!model) return;
+  const summary = describeGraph(model);
+  if (!isLive()) part("live-region").textContent = summary;
   flame.update({
     model, matches: search.matches, theme: currentTheme(), zoom: state.zoom,
-    hot: model.functionKeys.indexOf(pointed || state.fn), summary: describeGraph(model),
+    hot: model.functionKeys.indexOf(pointed || state.fn), summary,
   });
 }
 

@@ -50,7 +50,8 @@ const tones = {
 /**
  * @typedef {object} Palette one pixel value for each function, by what it should say
  * @property {Uint32Array} normal
- * @property {Uint32Array} dim     not matched, or outside of what is zoomed
+ * @property {Uint32Array} match   found by a search: system code has its hue, too
+ * @property {Uint32Array} dim     not found, or outside of what is zoomed
  * @property {Uint32Array} hot     pointed at
  * @property {number} ground       between boxes
  */
@@ -65,13 +66,15 @@ export function makePalette(functions, theme, ground) {
   const size = functions.name.length + 1;
   const palette = {
     normal: new Uint32Array(size),
+    match: new Uint32Array(size),
     dim: new Uint32Array(size),
     hot: new Uint32Array(size),
     ground: pixel(/** @type {any} */ (ground)),
   };
   for (let i = 0; i < size; i++) {
-    const { plain, hot } = functionTones(functions, i, tones[theme]);
+    const { plain, match, hot } = functionTones(functions, i, tones[theme]);
     palette.normal[i] = pixel(plain);
+    palette.match[i] = pixel(match);
     palette.dim[i] = pixel(/** @type {any} */ (blend(plain, ground, 0.78)));
     palette.hot[i] = pixel(hot);
   }
@@ -88,6 +91,7 @@ function functionTones(functions, index, tone) {
   const chroma = pseudo ? 0 : system ? tone.system : tone.chroma;
   return {
     plain: oklch(tone.lightness + shade, chroma, hue),
+    match: oklch(tone.lightness + shade, pseudo ? 0 : tone.chroma, hue),
     hot: oklch(tone.hot + shade, pseudo ? 0 : system ? tone.system * 3 : tone.hotChroma, hue),
   };
 }

@@ -111,6 +111,7 @@ export function basename(path) {
  * @param {number} most
  */
 export function niceStep(span, most) {
+  if (!(span > 0)) return 1;
   const rough = span / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(rough));
   for (const factor of [1, 2, 5]) if (power * factor >= rough) return power * factor;

@@ -75,6 +75,7 @@ export function describeSessions(chosen) {
  * @param {import("./state.js").State} state
  * @param {Session[]} chosen
  * @param {number} sessionCount in the whole store: all of them need no filter
+ * @returns {Record<string, string>}
  */
 export function apiSelection(state, chosen, sessionCount) {
   const params = {};

@@ -204,8 +204,8 @@ class FlameGraph {
   /** What each function looks like now: matches keep their hue while the rest dims. */
   functionColors() {
     const { matches, hot } = this.props;
-    const { normal, dim } = this.palette;
-    const colors = matches ? normal.map((color, fn) => (matches[fn] ? color : dim[fn])) : normal.slice();
+    const { normal, match, dim } = this.palette;
+    const colors = matches ? match.map((color, fn) => (matches[fn] ? color : dim[fn])) : normal.slice();
     if (hot >= 0) colors[hot] = this.palette.hot[hot];
     return colors;
   }
@@ -223,7 +223,7 @@ class FlameGraph {
 
   drawLabels(labels) {
     const { context, ratio } = this;
-    const { model, matches } = this.props;
+    const { model, matches, hot } = this.props;
     context.font = `${fontSize * ratio}px ${getComputedStyle(this.status).fontFamily}`;
     context.textBaseline = "alphabetic";
     const letter = context.measureText("0000000000").width / 10;
@@ -236,7 +236,7 @@ class FlameGraph {
       const room = Math.floor((labels[i + 2] - labels[i + 1] - 1.5 * padding) / letter);
       const text = fitName(this.variants(fn), room);
       if (text === "") continue;
-      const dimmed = (matches && !matches[fn]) || labels[i + 3] < model.depth[this.focus];
+      const dimmed = (matches && !matches[fn] && fn !== hot) || labels[i + 3] < model.depth[this.focus];
       if (dimmed !== soft) {
         soft = dimmed;
         context.fillStyle = soft ? this.softInk : this.ink;

@@ -2,6 +2,7 @@
 
 import { h, iconButton, icons } from "./dom.js";
 
+/** @type {[string, [string[], string][]][]} */
 const shortcuts = [
   ["Graph", [
     [["click", "Enter"], "Zoom to the box"],

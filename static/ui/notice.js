@@ -28,6 +28,7 @@ export function createNotice(root) {
   return { update };
 }
 
+/** @param {Notice} notice */
 function content({ title, text, command, detail, actions = [], ask }) {
   return h("div", { class: "notice" },
     h("h2", {}, title),

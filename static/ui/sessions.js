@@ -60,7 +60,7 @@ export function createSessions(actions) {
     const many = group.sessions.length > 1;
     const whole = h("button", { type: "button", class: "session-group", onclick: () => choose(many ? { recording: group.id } : { session: [String(group.sessions[0].id)] }) },
       h("b", {}, moment(group.start)), ` ${group.sessions[0].app}`,
-      h("span", { class: "muted" }, many ? `${plural(group.sessions.length, "process")}`.replace("processs", "processes") : ""));
+      h("span", { class: "muted" }, many ? `${count(group.sessions.length)} processes` : ""));
     return h("table", { class: "session-table" },
       h("caption", {}, whole),
       h("colgroup", {}, columns.map(([, kind]) => h("col", { class: kind }))),
@@ -83,7 +83,7 @@ export function createSessions(actions) {
     return h("tr", {}, h("td", { class: "tick" }, box),
       h("th", { scope: "row" }, h("button", { type: "button", onclick: () => choose({ session: [id] }) }, session.app)),
       h("td", { class: "number muted" }, session.pid),
-      h("td", { class: "number" }, duration(session.end_ns - session.start_ns)),
+      h("td", { class: "number" }, duration(Math.max(0, session.end_ns - session.start_ns))),
       h("td", { class: "number" }, plural(session.threads, "thread")),
       h("td", { class: "number" }, `${count(session.samples)} samples${lost}`),
       h("td", { class: "number muted" }, bytes(session.bytes ?? 0)),

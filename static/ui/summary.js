@@ -47,6 +47,7 @@ function describe(answer, live) {
 
 /** @returns {[string, string][]} text and what it means */
 function warnings(answer) {
+  /** @type {[string, string][]} */
   const found = [];
   if (answer.samples > 0 && answer.samples < fewSamples) {
     const points = Math.ceil(margin(0.5, answer.samples) * 100);

@@ -24,7 +24,7 @@ const many = { name: Array.from({ length: 300 }, (_, i) => `f${i}`), module: Arr
 for (const [theme, ground, ink] of [["light", [255, 255, 255], oklch(0.25, 0.015, 250)], ["dark", oklch(0.175, 0.008, 255), oklch(0.97, 0.003, 250)]])
   test(`text is readable on every box, ${theme}`, () => {
     const palette = makePalette(many, theme, ground);
-    for (const kind of ["normal", "hot"])
+    for (const kind of ["normal", "match", "hot"])
       for (const color of palette[kind]) assert.ok(contrast(channels(color), ink) >= 4.5, `${kind} ${channels(color)}`);
   });
 

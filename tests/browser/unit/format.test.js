@@ -36,6 +36,7 @@ test("steps of an axis are round and few enough", () => {
     assert.ok(span / step <= 8.001, `${span} / ${step}`);
   }
   assert.equal(format.niceTimeStep(60e9 * 8, 8), 60e9);
+  assert.ok(format.niceTimeStep(0, 8) > 0, "an empty axis ends too");
 });
 
 test("sizes, counts, names", () => {
