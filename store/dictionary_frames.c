@@ -191,11 +191,10 @@ static enum pl_status take_row(struct loader *loader, const struct pl_stmt *stmt
                             "%s is damaged: frame %" PRId64 " has more than %d names",
                             pl_store_path(loader->store), id, INLINE_MAX);
     int64_t function_id = pl_stmt_column_int(stmt, FUNCTION);
-    int8_t in_app = tristate(pl_stmt_column_int(stmt, IN_APP));
-    if (pl_stmt_column_is_null(stmt, FUNCTION)) {
+    bool passed = !pl_stmt_column_is_null(stmt, FUNCTION);
+    int8_t in_app = tristate(pl_stmt_column_int(stmt, passed ? IN_APP : RAW_IN_APP));
+    if (!function_id)
         function_id = pl_stmt_column_int(stmt, RAW_FUNCTION);
-        in_app = tristate(pl_stmt_column_int(stmt, RAW_IN_APP));
-    }
     enum pl_status status =
         function_id ? named_function(loader, function_id, in_app, &function, err)
                     : unnamed_function(loader, pl_stmt_column_int(stmt, MODULE),

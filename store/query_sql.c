@@ -55,6 +55,8 @@ static int authorize(void *self, int action, const char *first, const char *seco
     case SQLITE_FUNCTION:
         return second && sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY
                                                                         : SQLITE_OK;
+    case SQLITE_UPDATE: /* what table functions ask for when they first appear */
+        return first && strcmp(first, "sqlite_master") == 0 ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_PRAGMA:
         return may_pragma(first, second) ? SQLITE_OK : SQLITE_DENY;
     default:

@@ -1,0 +1,689 @@
+/* Queries against a reference of one row per sample, against SQL on the `sample`
+ * view, and against damaged files. */
+#include "tests/query_reference.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+
+static struct reference ref;
+
+/* ---- a selection and what the reference says about it ---- */
+
+struct choice {
+    struct pl_selection selection;
+    int64_t session_ids[SESSIONS], thread_ids[SESSIONS * THREADS];
+    bool session[SESSIONS], thread[SESSIONS][THREADS];
+    int function; /* -1: any */
+    char thread_name[16], function_name[32];
+};
+
+/* Row ids of the file: sessions and threads were put in this order. */
+static int64_t session_row(int session)
+{
+    return session + 1;
+}
+
+static int64_t thread_rows[SESSIONS][THREADS];
+
+static bool take_thread_row(void *self, size_t count, const struct pl_cell *cells)
+{
+    (void)self, (void)count;
+    int64_t tid = cells[1].integer;
+    thread_rows[tid / 100][tid % 100] = cells[0].integer;
+    return true;
+}
+
+static bool take_columns(void *self, size_t count, const char *const *names)
+{
+    (void)self, (void)count, (void)names;
+    return true;
+}
+
+static void function_name(int function, char *name, size_t size)
+{
+    if (function % 2)
+        snprintf(name, size, "libodd.so.1+0x%x", 0x1000u * (unsigned)function);
+    else
+        snprintf(name, size, "fn_%d", function);
+}
+
+static void choose_threads(struct choice *choice)
+{
+    uint32_t how = pick(4);
+    for (int s = 0; s < SESSIONS; s++)
+        for (int t = 0; t < THREADS; t++) {
+            choice->thread[s][t] = how > 1 || (how == 1 ? t == 2 : pick(2));
+            if (how == 0 && choice->thread[s][t])
+                choice->thread_ids[choice->selection.thread_count++] =
+                    thread_rows[s][t];
+        }
+    choice->selection.threads = choice->thread_ids;
+    if (how == 0 && !choice->selection.thread_count)
+        choice->thread_ids[choice->selection.thread_count++] = 999;
+    snprintf(choice->thread_name, sizeof choice->thread_name, "thread 2");
+    if (how == 1)
+        choice->selection.thread_name = choice->thread_name;
+}
+
+static void choose_sessions(struct choice *choice)
+{
+    struct pl_selection *selection = &choice->selection;
+    uint32_t how = pick(6);
+    for (int s = 0; s < SESSIONS; s++) {
+        choice->session[s] = how > 3 || (how == 0 && pick(2)) || (how == 1 && s > 0) ||
+                             (how == 2 && s == 1) || (how == 3 && s == 2);
+        if (how == 0 && choice->session[s])
+            choice->session_ids[selection->session_count++] = session_row(s);
+    }
+    selection->sessions = choice->session_ids;
+    if (how == 0 && !selection->session_count)
+        choice->session_ids[selection->session_count++] = 999;
+    selection->app = how == 1 ? "beta" : NULL;
+    selection->release = how == 2 ? "1.0" : NULL;
+    selection->environment = how == 3 ? "prod" : NULL;
+}
+
+static int64_t random_time(void)
+{
+    if (pick(2)) /* right at a sample */
+        return ref.samples[pick((uint32_t)ref.count)].ts_ns + pick(3) - 1;
+    return HOUR_NS + (int64_t)pick(260 * 1000) * 1000000;
+}
+
+static void choose(struct choice *choice)
+{
+    *choice = (struct choice){.function = -1};
+    choose_sessions(choice);
+    choose_threads(choice);
+    if (pick(3))
+        choice->selection.from_ns = random_time();
+    if (pick(3))
+        choice->selection.to_ns = random_time();
+    if (pick(3) == 0) {
+        choice->function = (int)pick(FUNCTIONS);
+        function_name(choice->function, choice->function_name,
+                      sizeof choice->function_name);
+        choice->selection.function = choice->function_name;
+    }
+}
+
+static bool selects(const struct choice *choice, const struct sample *sample)
+{
+    const struct pl_selection *selection = &choice->selection;
+    if (!choice->session[sample->session] ||
+        !choice->thread[sample->session][sample->thread])
+        return false;
+    if ((selection->from_ns && sample->ts_ns < selection->from_ns) ||
+        (selection->to_ns && sample->ts_ns >= selection->to_ns))
+        return false;
+    bool found = choice->function < 0;
+    for (uint32_t i = 0; i < ref.depth[sample->stack]; i++)
+        found |= (int)ref.stacks[sample->stack][i] == choice->function;
+    return found;
+}
+
+/* ---- comparing profiles ---- */
+
+struct line {
+    char path[DEPTH * 24];
+    int64_t ns, samples;
+};
+
+static int compare_lines(const void *left, const void *right)
+{
+    return strcmp(((const struct line *)left)->path,
+                  ((const struct line *)right)->path);
+}
+
+/* Folded stacks with weight, sorted; lines of one path added up. */
+static size_t sort_lines(struct line *lines, size_t count)
+{
+    size_t kept = 0;
+    qsort(lines, count, sizeof *lines, compare_lines);
+    for (size_t i = 0; i < count; i++) {
+        if (kept && strcmp(lines[kept - 1].path, lines[i].path) == 0) {
+            lines[kept - 1].ns += lines[i].ns;
+            lines[kept - 1].samples += lines[i].samples;
+        } else {
+            lines[kept++] = lines[i];
+        }
+    }
+    return kept;
+}
+
+static size_t expect_lines(const struct choice *choice, enum pl_metric metric,
+                           struct line *lines)
+{
+    for (int s = 0; s < STACKS; s++) {
+        lines[s] = (struct line){.path = ""};
+        for (uint32_t i = 0; i < ref.depth[s]; i++) {
+            char name[32];
+            function_name((int)ref.stacks[s][i], name, sizeof name);
+            strncat(lines[s].path, ";", 2);
+            strncat(lines[s].path, name, 32);
+        }
+    }
+    for (size_t i = 0; i < ref.count; i++) {
+        const struct sample *sample = &ref.samples[i];
+        bool cpu = metric == PL_METRIC_CPU;
+        if (!selects(choice, sample) || (cpu && sample->cpu_ns < 0))
+            continue;
+        lines[sample->stack].ns += cpu ? sample->cpu_ns : sample->weight_ns;
+        lines[sample->stack].samples++;
+    }
+    size_t kept = 0;
+    for (int s = 0; s < STACKS; s++)
+        if (lines[s].samples)
+            lines[kept++] = lines[s];
+    return sort_lines(lines, kept);
+}
+
+static size_t profile_lines(const struct pl_profile *profile, struct line *lines,
+                            size_t most)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < profile->node_count && count < most; i++) {
+        const struct pl_node *node = &profile->nodes[i];
+        if (!node->self_samples)
+            continue;
+        struct line *line = &lines[count++];
+        *line = (struct line){.ns = node->self_ns, .samples = node->self_samples};
+        for (; node->function != PL_NO_INDEX; node = &profile->nodes[node->parent]) {
+            const char *name = profile->functions[node->function].name;
+            size_t len = strlen(name), rest = strlen(line->path);
+            if (len + rest + 2 > sizeof line->path)
+                break;
+            memmove(line->path + len + 1, line->path, rest + 1);
+            memcpy(line->path + 1, name, len);
+            line->path[0] = ';';
+        }
+    }
+    return sort_lines(lines, count);
+}
+
+static void check_sums(const struct pl_profile *profile, int round)
+{
+    int64_t self = 0, samples = 0, by_function = 0, function_samples = 0;
+    size_t wrong = 0;
+    for (size_t i = 0; i < profile->node_count; i++) {
+        self += profile->nodes[i].self_ns;
+        samples += profile->nodes[i].self_samples;
+        wrong += i && profile->nodes[i].parent >= i;
+        wrong += profile->nodes[i].inlined;
+    }
+    for (size_t i = 0; i < profile->function_count; i++) {
+        by_function += profile->functions[i].self_ns;
+        function_samples += profile->functions[i].self_samples;
+        wrong += profile->functions[i].total_ns > profile->total_ns;
+        wrong += profile->functions[i].total_ns < profile->functions[i].self_ns;
+    }
+    CHECK(!wrong, "round %d", round);
+    CHECK(self == profile->total_ns && by_function == self, "round %d", round);
+    CHECK(samples == profile->samples && function_samples == samples, "round %d",
+          round);
+    CHECK(profile->nodes[0].total_ns == self, "round %d", round);
+}
+
+static void check_profile(struct pl_store *store, const struct choice *choice,
+                          enum pl_metric metric, int round)
+{
+    static struct line expected[STACKS], got[STACKS * 2];
+    struct pl_profile profile = {0};
+    CHECK_OK(pl_query_profile(store, &choice->selection, metric, &profile, &err), err);
+    check_sums(&profile, round);
+    size_t want = expect_lines(choice, metric, expected);
+    size_t have = profile_lines(&profile, got, STACKS * 2);
+    CHECK(want == have, "round %d: %zu lines, not %zu", round, have, want);
+    for (size_t i = 0; i < want && want == have; i++)
+        CHECK(strcmp(expected[i].path, got[i].path) == 0 &&
+                  expected[i].ns == got[i].ns && expected[i].samples == got[i].samples,
+              "round %d: %s %" PRId64 "/%" PRId64 ", not %s %" PRId64 "/%" PRId64,
+              round, got[i].path, got[i].ns, got[i].samples, expected[i].path,
+              expected[i].ns, expected[i].samples);
+    pl_profile_deinit(&profile);
+}
+
+/* ---- threads and timelines ---- */
+
+struct sums {
+    int64_t samples, wall_ns, cpu_ns;
+};
+
+static struct sums expect_thread(const struct choice *choice, int64_t thread_row,
+                                 int64_t from_ns, int64_t to_ns)
+{
+    struct sums sums = {0};
+    for (size_t i = 0; i < ref.count; i++) {
+        const struct sample *sample = &ref.samples[i];
+        if (thread_rows[sample->session][sample->thread] != thread_row ||
+            sample->ts_ns < from_ns || sample->ts_ns >= to_ns ||
+            !selects(choice, sample))
+            continue;
+        sums.samples++;
+        sums.wall_ns += sample->weight_ns;
+        sums.cpu_ns += sample->cpu_ns > 0 ? sample->cpu_ns : 0;
+    }
+    return sums;
+}
+
+static void check_threads(struct pl_store *store, const struct choice *choice,
+                          int round)
+{
+    struct pl_thread_list list = {0};
+    size_t expected = 0;
+    CHECK_OK(pl_query_threads(store, &choice->selection, &list, &err), err);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct pl_thread_row *row = &list.rows[i];
+        struct sums sums = expect_thread(choice, row->id, 0, INT64_MAX);
+        CHECK(sums.samples == row->samples && sums.wall_ns == row->weight_ns &&
+                  sums.cpu_ns == row->cpu_ns,
+              "round %d", round);
+        CHECK(row->session_id == session_row((int)row->tid / 100) &&
+                  row->name[7] == '0' + (char)(row->tid % 100),
+              "round %d", round);
+        CHECK(!i || row[-1].cpu_ns >= row->cpu_ns, "round %d", round);
+    }
+    for (int s = 0; s < SESSIONS; s++)
+        for (int t = 0; t < THREADS; t++)
+            expected +=
+                expect_thread(choice, thread_rows[s][t], 0, INT64_MAX).samples > 0;
+    CHECK(expected == list.count, "round %d", round);
+    pl_thread_list_deinit(&list);
+}
+
+static void check_timeline(struct pl_store *store, const struct choice *choice,
+                           int round)
+{
+    struct pl_timeline line = {0};
+    size_t bins = 1 + pick(pick(2) ? 7 : 200), wrong = 0;
+    enum pl_status status =
+        pl_query_timeline(store, &choice->selection, bins, &line, &err);
+    CHECK_OK(status, err);
+    for (size_t i = 0; i < line.series_count; i++) {
+        struct sums all = expect_thread(choice, line.series[i].thread_id, 0, INT64_MAX);
+        for (size_t b = 0; b < bins; b++) {
+            int64_t from = line.from_ns + (int64_t)b * line.bin_ns;
+            struct sums sums = expect_thread(choice, line.series[i].thread_id, from,
+                                             from + line.bin_ns);
+            wrong += sums.wall_ns != line.series[i].wall_ns[b] ||
+                     sums.cpu_ns != line.series[i].cpu_ns[b];
+            all.wall_ns -= line.series[i].wall_ns[b];
+            all.cpu_ns -= line.series[i].cpu_ns[b];
+        }
+        CHECK(!all.wall_ns && !all.cpu_ns, "round %d", round);
+    }
+    CHECK(!wrong, "round %d: %zu of %zu bins", round, wrong, bins);
+    CHECK(line.bins == bins && (!line.series_count || line.to_ns > line.from_ns));
+    pl_timeline_deinit(&line);
+}
+
+static void test_random_selections(void)
+{
+    struct pl_store *store = NULL;
+    const struct pl_sql_consumer consumer = {NULL, take_columns, take_thread_row};
+    make_reference(&ref);
+    CHECK_OK(pl_store_open(ref.path, PL_STORE_READ, &store, &err), err);
+    CHECK_OK(pl_query_sql(store, "SELECT id, tid FROM thread", 0, &consumer, &err),
+             err);
+    for (int round = 0; round < 400; round++) {
+        struct choice choice;
+        choose(&choice);
+        check_profile(store, &choice, PL_METRIC_WALL, round);
+        check_profile(store, &choice, PL_METRIC_CPU, round);
+        check_threads(store, &choice, round);
+        if (round % 4 == 0)
+            check_timeline(store, &choice, round);
+    }
+    pl_store_close(store);
+    free_reference(&ref);
+}
+
+/* ---- against SQL ---- */
+
+struct totals {
+    int64_t ns, samples;
+};
+
+static bool take_totals(void *self, size_t count, const struct pl_cell *cells)
+{
+    (void)count;
+    struct totals *totals = self;
+    *totals = (struct totals){cells[0].integer, cells[1].integer};
+    return true;
+}
+
+/* Times of which nothing fits a grid: what is stored is rounded, and the profile
+ * has to cut where the view says the samples are. */
+static void put_odd_times(const char *path)
+{
+    struct pl_store *store = NULL;
+    struct pl_chunk_sink sink;
+    int64_t ticks[TICKS];
+    const uint32_t frame = 0;
+    const struct pl_sink_frame frames[] = {
+        {.module = PL_NO_INDEX, .function = "f", .in_app = -1}};
+    const struct pl_sink_stack stacks[] = {{1, &frame}};
+    const struct pl_sink_run runs[] = {{0, TICKS, 1, 0}};
+    const struct pl_sink_thread threads[] = {
+        {.tid = 1, .name = "a", .runs = runs, .run_count = 1, .cpu_ns = 77},
+        {.tid = 2,
+         .name = "b",
+         .runs = runs,
+         .run_count = 1,
+         .times_ns = ticks,
+         .cpu_ns = -1},
+    };
+    CHECK_OK(pl_store_open(path, PL_STORE_CREATE, &store, &err), err);
+    CHECK_OK(pl_store_sink(store, &sink, &err), err);
+    begin_session(&sink, 0);
+    for (int p = 0; p < 5; p++) {
+        int64_t start = HOUR_NS + p * 10 * SECOND_NS + pick(1000000);
+        for (int i = 0; i < TICKS; i++)
+            ticks[i] = start + i * PERIOD_NS + pick(p < 3 ? 900000 : 9000000);
+        const struct pl_sink_part part = {
+            .session_id = id_of(1, 0),
+            .chunk_id = id_of(2, p),
+            .start_ns = ticks[0],
+            .end_ns = ticks[TICKS - 1] + 1,
+            .period_ns = PERIOD_NS,
+            .ticks_ns = ticks,
+            .tick_count = TICKS,
+            .frames = frames,
+            .frame_count = 1,
+            .stacks = stacks,
+            .stack_count = 1,
+            .threads = threads,
+            .thread_count = 2,
+        };
+        CHECK_OK(sink.put(sink.self, &part, &err), err);
+    }
+    pl_store_close(store);
+}
+
+static void test_sql_sums(void)
+{
+    struct pl_store *store = NULL;
+    char path[64];
+    random_state = 7;
+    temporary_path(path, sizeof path);
+    put_odd_times(path);
+    CHECK_OK(pl_store_open(path, PL_STORE_READ, &store, &err), err);
+    for (int round = 0; round < 60; round++) {
+        char sql[256];
+        struct totals totals = {0};
+        const struct pl_sql_consumer consumer = {&totals, take_columns, take_totals};
+        struct pl_profile profile = {0};
+        int64_t from = HOUR_NS + pick(5) * 10 * SECOND_NS;
+        from += round % 3 ? (int64_t)pick(4000000) * 1000 : (int64_t)pick(1000000);
+        const struct pl_selection selection = {
+            .from_ns = from,
+            .to_ns = from + (pick(2) ? (int64_t)pick(200000000) : 9 * SECOND_NS)};
+        snprintf(sql, sizeof sql,
+                 "SELECT sum(weight_ns), count(*) FROM sample WHERE ts_ns >= %" PRId64
+                 " AND ts_ns < %" PRId64,
+                 selection.from_ns, selection.to_ns);
+        CHECK_OK(pl_query_sql(store, sql, 0, &consumer, &err), err);
+        CHECK_OK(pl_query_profile(store, &selection, PL_METRIC_WALL, &profile, &err),
+                 err);
+        CHECK(profile.total_ns == totals.ns && profile.samples == totals.samples,
+              "round %d: %" PRId64 " ns, not %" PRId64, round, profile.total_ns,
+              totals.ns);
+        pl_profile_deinit(&profile);
+        struct pl_timeline line = {0};
+        int64_t sum = 0;
+        CHECK_OK(pl_query_timeline(store, &selection, 9, &line, &err), err);
+        for (size_t i = 0; i < line.series_count; i++)
+            for (size_t b = 0; b < line.bins; b++)
+                sum += line.series[i].wall_ns[b];
+        CHECK(sum == totals.ns, "round %d: timeline", round);
+        pl_timeline_deinit(&line);
+    }
+    pl_store_close(store);
+    remove_store(path);
+}
+
+/* ---- sessions ---- */
+
+static void test_sessions(void)
+{
+    struct pl_store *store = NULL;
+    struct pl_session_list list = {0};
+    struct pl_profile profile = {0};
+    const struct pl_selection all = {0};
+    make_reference(&ref);
+    CHECK_OK(pl_store_open(ref.path, PL_STORE_READ, &store, &err), err);
+    CHECK_OK(pl_query_sessions(store, &all, &list, &err), err);
+    CHECK(list.count == SESSIONS);
+    int64_t samples = 0, lost = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        const struct pl_session_row *row = &list.rows[i];
+        int number = (int)row->pid - 1000;
+        samples += row->samples;
+        lost += row->lost;
+        CHECK(row->threads == THREADS && row->bytes > 0 && row->samples > 0);
+        CHECK(strcmp(row->app, number ? "beta" : "alpha") == 0);
+        CHECK(!row->release == (number != 1) && !row->environment == (number != 2));
+        CHECK(strcmp(row->state, number ? "live" : "crashed") == 0, "%s", row->state);
+        CHECK(row->exit_status == (number ? -1 : 139));
+        CHECK(strlen(row->uuid) == 32 && strlen(row->recording_id) == 32);
+        CHECK(row->end_ns > row->start_ns && strcmp(row->mode, "wall") == 0);
+        CHECK(!i || row[-1].start_ns >= row->start_ns, "newest first");
+    }
+    CHECK(samples == (int64_t)ref.count && lost == ref.lost);
+    pl_session_list_deinit(&list);
+
+    CHECK_OK(pl_query_profile(store, &all, PL_METRIC_WALL, &profile, &err), err);
+    CHECK(profile.lost == ref.lost && profile.samples == samples);
+    CHECK(profile.from_ns == HOUR_NS && profile.to_ns > HOUR_NS + 180 * SECOND_NS);
+    pl_profile_deinit(&profile);
+
+    static const struct {
+        const char *name;
+        struct pl_selection selection;
+        size_t count;
+    } narrower[] = {
+        {"app", {.app = "beta"}, 2},
+        {"no such app", {.app = "gamma"}, 0},
+        {"release", {.release = "1.0"}, 1},
+        {"environment", {.environment = "prod"}, 1},
+        {"thread", {.thread_name = "thread 1"}, 3},
+        {"no such thread", {.thread_name = "thread 9"}, 0},
+        {"before", {.to_ns = HOUR_NS}, 0},
+        {"first seconds", {.to_ns = HOUR_NS + SECOND_NS}, 1},
+        {"after", {.from_ns = HOUR_NS + 3000 * SECOND_NS}, 0},
+    };
+    for (size_t i = 0; i < sizeof narrower / sizeof narrower[0]; i++) {
+        CHECK_OK(pl_query_sessions(store, &narrower[i].selection, &list, &err), err);
+        CHECK(list.count == narrower[i].count, "%s: %zu", narrower[i].name, list.count);
+        pl_session_list_deinit(&list);
+    }
+    pl_store_close(store);
+    free_reference(&ref);
+}
+
+static void test_empty(void)
+{
+    struct pl_store *store = NULL;
+    struct pl_profile profile = {0};
+    struct pl_timeline line = {0};
+    struct pl_thread_list threads = {0};
+    struct pl_session_list sessions = {0};
+    const struct pl_selection none = {0}, named = {.function = "main", .from_ns = 5};
+    char path[64];
+    temporary_path(path, sizeof path);
+    CHECK_OK(pl_store_open(path, PL_STORE_CREATE, &store, &err), err);
+    CHECK_OK(pl_query_profile(store, &none, PL_METRIC_CPU, &profile, &err), err);
+    CHECK(!profile.samples && profile.node_count == 1 && !profile.function_count);
+    CHECK(!profile.from_ns && !profile.to_ns && !profile.total_ns);
+    pl_profile_deinit(&profile);
+    CHECK_OK(pl_query_profile(store, &named, PL_METRIC_WALL, &profile, &err), err);
+    pl_profile_deinit(&profile);
+    CHECK_OK(pl_query_timeline(store, &none, 10, &line, &err), err);
+    CHECK(!line.series_count);
+    pl_timeline_deinit(&line);
+    CHECK(pl_query_timeline(store, &none, 0, &line, &err) == PL_USAGE);
+    CHECK(pl_query_timeline(store, &none, 4097, &line, &err) == PL_USAGE);
+    CHECK_OK(pl_query_threads(store, &named, &threads, &err), err);
+    CHECK(!threads.count);
+    pl_thread_list_deinit(&threads);
+    CHECK_OK(pl_query_sessions(store, &none, &sessions, &err), err);
+    CHECK(!sessions.count);
+    pl_session_list_deinit(&sessions);
+    pl_store_close(store);
+    remove_store(path);
+}
+
+/* ---- damage ---- */
+
+static enum pl_status ask_everything(struct pl_store *store)
+{
+    const struct pl_selection selections[] = {
+        {0},
+        {.from_ns = HOUR_NS + SECOND_NS, .to_ns = HOUR_NS + 130 * SECOND_NS},
+        {.function = "fn_2"},
+    };
+    enum pl_status worst = PL_OK;
+    for (size_t i = 0; i < sizeof selections / sizeof selections[0]; i++) {
+        struct pl_profile profile = {0};
+        struct pl_timeline line = {0};
+        enum pl_metric metric = i % 2 ? PL_METRIC_CPU : PL_METRIC_WALL;
+        enum pl_status status =
+            pl_query_profile(store, &selections[i], metric, &profile, &err);
+        worst = status != PL_OK ? status : worst;
+        if (status == PL_OK)
+            check_sums(&profile, -1);
+        pl_profile_deinit(&profile);
+        status = pl_query_timeline(store, &selections[i], 50, &line, &err);
+        worst = status != PL_OK ? status : worst;
+        pl_timeline_deinit(&line);
+    }
+    return worst;
+}
+
+static int run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open(path, &db);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    CHECK(rc == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+    return rc;
+}
+
+static const struct {
+    const char *sql;
+    bool damaged; /* must be noticed */
+} damage[] = {
+    {"UPDATE slot SET runs = x''", true},
+    {"UPDATE slot SET runs = x'BBBB'", true},
+    {"UPDATE slot SET runs = zeroblob(100000), nruns = 1", true},
+    {"UPDATE slot SET runs = CAST(runs || x'11' AS BLOB)", true},
+    {"UPDATE slot SET nruns = -1", true},
+    {"UPDATE slot SET nruns = 9223372036854775807", true},
+    {"UPDATE slot SET n = n + 1", true},
+    {"UPDATE slot SET runs = x'99999999999999999999A0', nruns = 1", true},
+    {"UPDATE slot SET runs = x'99999999A0999999999A', nruns = 2, n = 2", true},
+    {"UPDATE slot SET cpu_ns = -5", true},
+    {"UPDATE slot SET cpu_ns = 9223372036854775807", true},
+    {"UPDATE slot SET thread_id = -thread_id", true},
+    {"UPDATE slot SET thread_id = thread_id + 5000000000", true},
+    {"UPDATE slot SET weights = x'01', weight_unit = 1", true},
+    {"UPDATE slot SET weights = CAST(replace(hex(zeroblob(nruns)), '00', 'BBBBBBBB1') "
+     "AS "
+     "BLOB), weight_unit = 9223372036854775807",
+     false},
+    {"UPDATE slot SET ticks = x'0123'", true},
+    {"UPDATE slot SET ticks = x'01234567'", true},
+    {"UPDATE part SET ticks = x''", true},
+    {"UPDATE part SET ticks = zeroblob(tick_count * 2), tick_width = 2", false},
+    {"UPDATE part SET tick_width = 3", true},
+    {"UPDATE part SET tick_width = 0", true},
+    {"UPDATE part SET tick_count = 9223372036854775807", true},
+    {"UPDATE part SET tick_count = -1", true},
+    {"UPDATE part SET tick_count = 1", true},
+    {"UPDATE part SET period_ns = -1", true},
+    {"UPDATE part SET period_ns = 9223372036854775807", true},
+    {"UPDATE part SET unit_ns = 9223372036854775807", true},
+    {"UPDATE part SET origin_ns = 9223372036854775807", true},
+    {"UPDATE part SET start_ns = -9223372036854775807 - 1", false},
+    {"UPDATE part SET end_ns = 9223372036854775807", false},
+    {"UPDATE stack SET parent = id", true},
+    {"UPDATE stack SET parent = -1", true},
+    {"UPDATE stack SET keep = 9223372036854775807", true},
+    {"UPDATE stack SET keep = keep + 50 WHERE parent > 0", true},
+    {"UPDATE stack SET keep = 1, parent = 0", true},
+    {"UPDATE stack SET frames = x'BBBB'", true},
+    {"UPDATE stack SET frames = x'0A'", true},
+    {"UPDATE stack SET frames = x'9999999999999999999A'", true},
+    {"UPDATE stack SET frames = x'99999A'", true},
+    {"DELETE FROM stack WHERE id % 2", true},
+    {"DELETE FROM stack", true},
+    {"DELETE FROM frame_raw", true},
+    {"DELETE FROM function", true},
+    {"DELETE FROM module", true},
+    {"DELETE FROM session", false},
+    {"DELETE FROM thread", false},
+    {"INSERT INTO stack VALUES (999999999, 5, 1, x'1A')", false},
+    {"UPDATE stack SET frames = CAST(replace(hex(zeroblob(40000)), '00', 'x') AS BLOB) "
+     "WHERE id = 3",
+     true},
+    {"INSERT INTO frame_name SELECT 1, value, 1, 0, 0, 0, 'x' FROM (WITH RECURSIVE "
+     "c(value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM c LIMIT 300) SELECT * FROM "
+     "c)",
+     true},
+};
+
+static void test_damage(void)
+{
+    for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
+        struct pl_store *store = NULL;
+        make_reference(&ref);
+        run_sql(ref.path, damage[i].sql);
+        CHECK_OK(pl_store_open(ref.path, PL_STORE_READ, &store, &err), err);
+        enum pl_status status = ask_everything(store);
+        CHECK(status == PL_INPUT || (status == PL_OK && !damage[i].damaged),
+              "%s: %s %s", damage[i].sql, pl_status_name(status), err.message);
+        CHECK(status == PL_OK || strstr(err.message, "damaged"), "%s", err.message);
+        pl_store_close(store);
+        free_reference(&ref);
+    }
+}
+
+/* Any byte of any blob may be anything. */
+static void test_random_damage(void)
+{
+    static const char *const blobs[] = {"slot SET runs", "part SET ticks",
+                                        "stack SET frames", "slot SET weights",
+                                        "slot SET ticks"};
+    static const char *const columns[] = {"runs", "ticks", "frames", "weights",
+                                          "ticks"};
+    make_reference(&ref);
+    for (int round = 0; round < 300; round++) {
+        struct pl_store *store = NULL;
+        char sql[512];
+        uint32_t which = pick(5);
+        snprintf(
+            sql, sizeof sql,
+            "UPDATE %s = CAST(coalesce(substr(%s, 1, length(%s) * %u / 100), x'') || "
+            "x'%02x' || coalesce(substr(%s, length(%s) * %u / 100 + 2), x'') AS BLOB) "
+            "WHERE id = %u AND %s IS NOT NULL",
+            blobs[which], columns[which], columns[which], pick(100), pick(256),
+            columns[which], columns[which], pick(100), 1 + pick(48), columns[which]);
+        run_sql(ref.path, sql);
+        CHECK_OK(pl_store_open(ref.path, PL_STORE_READ, &store, &err), err);
+        enum pl_status status = ask_everything(store);
+        CHECK(status == PL_OK || status == PL_INPUT, "%s: %s", sql, err.message);
+        pl_store_close(store);
+        if (round % 20 == 19) {
+            free_reference(&ref);
+            make_reference(&ref);
+            random_state = (uint64_t)round;
+        }
+    }
+    free_reference(&ref);
+}
+
+TEST_MAIN({"random_selections", test_random_selections}, {"sql_sums", test_sql_sums},
+          {"sessions", test_sessions}, {"empty", test_empty}, {"damage", test_damage},
+          {"random_damage", test_random_damage})
