@@ -1,5 +1,6 @@
 #include "collector/unwind.h"
 
+#include "collector/guess.h"
 #include "collector/sys.h"
 
 #include <ucontext.h>
@@ -19,7 +20,6 @@
 
 #define MAX_SWITCHES 8
 #define USER_END     (UINT64_C(1) << 47)
-#define GUESS_WORDS  512 /* how far up the stack to look for a frame record */
 #define SIGNAL_WORD(reg)                                                               \
     (offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, gregs) + 8u * (reg))
 
@@ -58,6 +58,11 @@ static inline bool load(struct pl_walk_memory *memory, uint64_t address, uint64_
         return true;
     }
     return load_window(memory, address, word);
+}
+
+bool pl_walk_load(struct pl_walk_memory *memory, uint64_t address, uint64_t *word)
+{
+    return load(memory, address, word);
 }
 
 const struct pl_code_range *pl_code_find(const struct pl_code_table *code, uint64_t pc)
@@ -120,54 +125,11 @@ static enum pl_walk_end cut(struct pl_walk *walk, enum pl_walk_end end,
     return end;
 }
 
-/* Could this be a return address: in known code, behind a call instruction? The
- * code is read through the kernel; only the forms compilers make are known. */
-static bool follows_call(const struct pl_walk *walk, uint64_t pc)
-{
-    const struct pl_code_range *range = pl_code_find(walk->code, pc);
-    if (!range || pc - range->start < 8)
-        return false;
-    uint8_t code[8];
-    if (pl_sys_read_memory(walk->memory.tid, pc - 8, code, sizeof code) != sizeof code)
-        return false;
-    if (code[3] == 0xe8) /* call rel32 */
-        return true;
-    for (unsigned bytes = 2; bytes <= 7; bytes++) { /* call r/m: ff /2 */
-        if (code[8 - bytes] == 0xff && (code[9 - bytes] & 0x38) == 0x10)
-            return true;
-    }
-    return false;
-}
-
-/* BP of a thread seen from outside is not known. Where a rule needs it, its frame
- * record (saved BP, return address) lies above SP: take the first that looks like
- * one and leads to another, or to the outermost frame. */
-static bool guess_bp(struct pl_walk *walk, struct frame *frame)
-{
-    uint64_t at = frame->sp;
-    for (unsigned i = 0; i < GUESS_WORDS; i++, at += 8) {
-        uint64_t saved, pc, next;
-        if (!load(&walk->memory, at, &saved) || !load(&walk->memory, at + 8, &pc))
-            return false;
-        if (saved && (saved <= at || saved - at > (1u << 20) || (saved & 7)))
-            continue;
-        if (!pc || !follows_call(walk, pc))
-            continue;
-        if (saved) { /* going there moves the window: come back before going on */
-            bool leads_on = load(&walk->memory, saved + 8, &next);
-            if (!leads_on || !pl_code_find(walk->code, next))
-                continue;
-        }
-        frame->bp = at;
-        frame->bp_known = true;
-        return true;
-    }
-    return false;
-}
-
 static bool know_bp(struct pl_walk *walk, struct frame *frame)
 {
-    return frame->bp_known || (walk->guess_bp && guess_bp(walk, frame));
+    if (!frame->bp_known && walk->guess_bp)
+        frame->bp_known = pl_guess_bp(walk, frame->pc, frame->sp, &frame->bp);
+    return frame->bp_known;
 }
 
 /* A frame without rules: compilers at run time, and the code they bring along in

@@ -63,6 +63,9 @@ struct pl_walk {
  * Threads  any; the struct is the caller's.  Signals  safe. */
 void pl_unwind_walk(struct pl_walk *walk);
 
+/* A word of the stack, as the walk reads it; false if there is none to be had. */
+bool pl_walk_load(struct pl_walk_memory *memory, uint64_t address, uint64_t *word);
+
 /* The range that holds `pc`, or NULL. */
 const struct pl_code_range *pl_code_find(const struct pl_code_table *code, uint64_t pc);
 
