@@ -1,0 +1,217 @@
+/* libproflite end to end: programs that record themselves (tests/linked_host.c),
+ * read back through the store. */
+#include "store/query.h"
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[64], db[128], output[8192];
+
+static void make_folder(void)
+{
+    (void)snprintf(folder, sizeof folder, "/tmp/test_linked_XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
+    (void)snprintf(db, sizeof db, "%s/test.db", folder);
+}
+
+static void remove_folder(void)
+{
+    static const char *const names[] = {"", "-wal", "-shm", "-lock", "-journal"};
+    char path[256];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", db, names[i]);
+        unlink(path);
+    }
+    CHECK(rmdir(folder) == 0, "%s is not empty", folder);
+}
+
+/* Run the host in `mode`; its output is in `output`. Returns the wait status. */
+static int run_host(const char *mode)
+{
+    int pipes[2], status = -1;
+    size_t used = 0;
+    ssize_t got;
+    CHECK(pipe2(pipes, O_CLOEXEC) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(pipes[1], 1);
+        setenv("PROFLITE_DB", db, 1);
+        execl(LINKED_HOST, "linked_host", mode, (char *)NULL);
+        _exit(127);
+    }
+    close(pipes[1]);
+    while ((got = read(pipes[0], output + used, sizeof output - 1 - used)) > 0)
+        used += (size_t)got;
+    output[used] = '\0';
+    close(pipes[0]);
+    CHECK(waitpid(pid, &status, 0) == pid);
+    return status;
+}
+
+static void check_host(const char *mode)
+{
+    int status = run_host(mode);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status %x\n%s", mode,
+          (unsigned)status, output);
+}
+
+static bool take_columns(void *self, size_t count, const char *const *names)
+{
+    (void)self;
+    (void)names;
+    return count > 0;
+}
+
+static bool take_number(void *self, size_t count, const struct pl_cell *cells)
+{
+    if (count > 0 && cells[0].type == PL_CELL_INT)
+        *(int64_t *)self = cells[0].integer;
+    return false;
+}
+
+/* The first number of an answer; -1 if there is none. */
+static int64_t ask(const char *sql)
+{
+    struct pl_store *store = NULL;
+    struct pl_error err = {0};
+    int64_t number = -1;
+    const struct pl_sql_consumer consumer = {&number, take_columns, take_number};
+    CHECK_OK(pl_store_open(db, PL_STORE_READ, &store, &err), err);
+    if (store)
+        CHECK_OK(pl_query_sql(store, sql, 0, &consumer, &err), err);
+    pl_store_close(store);
+    return number;
+}
+
+/* Samples whose stack has an address inside linked_hot_function: it is looked for
+ * by where the host's own addresses concentrate, before any symbolication. */
+static const char hot_samples[] =
+    "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM sample s JOIN "
+    "stack_frame f USING (stack_id) WHERE f.module LIKE '%linked_host' AND s.on_cpu "
+    "GROUP BY s.session_id, f.frame_id)";
+
+/* ---- cases ---- */
+
+static void test_restart(void)
+{
+    char sql[256];
+    int sessions = 0;
+    make_folder();
+    check_host("restart");
+    for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
+        if (strncmp(line, "id ", 3) != 0)
+            continue;
+        sessions++;
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT count(*) FROM session WHERE uuid = '%s' AND state = "
+                       "'ended'",
+                       line + 3);
+        CHECK(ask(sql) == 1, "%s", sql);
+        (void)snprintf(
+            sql, sizeof sql,
+            "SELECT count(*) FROM sample JOIN session s ON s.id = session_id "
+            "WHERE s.uuid = '%s' AND on_cpu",
+            line + 3);
+        CHECK(ask(sql) > 15, "%lld samples", (long long)ask(sql));
+    }
+    CHECK(sessions == 2);
+    CHECK(ask("SELECT count(*) FROM session") == 2);
+    CHECK(ask("SELECT count(DISTINCT recording_id) FROM session") == 1);
+    CHECK(ask(hot_samples) > 20, "%lld", (long long)ask(hot_samples));
+    /* Our own thread is not in it. */
+    CHECK(ask("SELECT count(*) FROM thread") == 2);
+    CHECK(ask("SELECT count(*) FROM thread WHERE name = 'proflite'") == 0);
+    remove_folder();
+}
+
+static void test_off(void)
+{
+    make_folder();
+    check_host("off");
+    CHECK(ask("SELECT count(*) FROM session") == 0);
+    remove_folder();
+}
+
+static void test_options(void)
+{
+    make_folder();
+    check_host("options");
+    remove_folder();
+}
+
+static void test_names(void)
+{
+    make_folder();
+    check_host("names");
+    CHECK(
+        ask("SELECT app = 'shop' AND release = '2.0' AND dist IS NULL AND mode = 'cpu' "
+            "AND environment IS NULL FROM session") == 1);
+    CHECK(ask("SELECT count(*) FROM sample") > 15);
+    remove_folder();
+}
+
+static void test_exit(void)
+{
+    make_folder();
+    check_host("exit");
+    CHECK(ask("SELECT count(*) FROM session WHERE state = 'ended'") == 1);
+    CHECK(ask("SELECT count(*) FROM sample") > 20, "%lld",
+          (long long)ask("SELECT count(*) FROM sample"));
+    remove_folder();
+}
+
+static void test_fork(void)
+{
+    make_folder();
+    check_host("fork");
+    CHECK(ask("SELECT count(*) FROM session") == 2);
+    CHECK(ask("SELECT count(DISTINCT pid) FROM session") == 2);
+    CHECK(
+        ask("SELECT count(*) FROM (SELECT session_id FROM sample WHERE on_cpu GROUP BY "
+            "1 HAVING count(*) > 10)") == 2);
+    remove_folder();
+}
+
+static void test_race(void)
+{
+    make_folder();
+    check_host("race");
+    CHECK(ask("SELECT count(*) FROM session") == 1);
+    remove_folder();
+}
+
+static void test_flush(void)
+{
+    make_folder();
+    int status = run_host("flush");
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x\n%s",
+          (unsigned)status, output);
+    CHECK(ask("SELECT count(*) FROM sample") > 30, "%lld",
+          (long long)ask("SELECT count(*) FROM sample"));
+    remove_folder();
+}
+
+static void test_fsize(void)
+{
+    make_folder();
+    check_host("fsize");
+    remove_folder();
+}
+
+static void test_undisturbed(void)
+{
+    make_folder();
+    check_host("undisturbed");
+    CHECK(ask("SELECT count(*) FROM sample") > 10);
+    remove_folder();
+}
+
+TEST_MAIN({"restart", test_restart}, {"off", test_off}, {"options", test_options},
+          {"names", test_names}, {"exit", test_exit}, {"fork", test_fork},
+          {"race", test_race}, {"flush", test_flush}, {"fsize", test_fsize},
+          {"undisturbed", test_undisturbed})
