@@ -83,6 +83,23 @@ static void test_documented_bytes(void)
     }
 }
 
+/* The example of docs/FORMAT.md. */
+static void test_documented_example(void)
+{
+    static const unsigned char bytes[] = {0x12, 0xcb, 0x7a, 0x60, 0x00, 0x00,
+                                          0x00, 0x05, 0xa0, 0xd9, 0xaa};
+    static const struct pl_run want[] = {
+        {12, 2, false}, {7, 1, true}, {5, 6, false}, {0, 3, false}, {9, 1, false}};
+    struct pl_digits digits;
+    struct pl_run run;
+    pl_digits_init(&digits, bytes, sizeof bytes);
+    for (size_t i = 0; i < 5; i++)
+        CHECK(pl_runs_next(&digits, &run) && run.stack == want[i].stack &&
+                  run.count == want[i].count && run.off_cpu == want[i].off_cpu,
+              "run %zu", i);
+    CHECK(!pl_runs_next(&digits, &run) && !digits.damaged);
+}
+
 /* Bytes nobody here wrote end in a number or in `damaged`, within the blob. */
 static void test_damage(void)
 {
@@ -224,5 +241,6 @@ static void test_weights(void)
 }
 
 TEST_MAIN({"numbers", test_numbers}, {"runs", test_runs},
-          {"documented_bytes", test_documented_bytes}, {"damage", test_damage},
+          {"documented_bytes", test_documented_bytes},
+          {"documented_example", test_documented_example}, {"damage", test_damage},
           {"ticks", test_ticks}, {"weights", test_weights})
