@@ -41,7 +41,7 @@ struct maps {
 };
 
 struct builder {
-    const struct pl_timeline *timeline;
+    const struct pl_drain_timeline *timeline;
     const struct pl_drain_modules *modules;
     struct maps maps;
     struct pl_chunk *chunk;
@@ -96,7 +96,7 @@ static size_t use_stacks(struct builder *b)
     const struct pl_stacks *s = &b->timeline->stacks;
     size_t words = 0;
     for (size_t i = 0; i < b->timeline->thread_count; i++) {
-        const struct pl_timeline_thread *thread = b->timeline->threads[i];
+        const struct pl_drain_timeline_thread *thread = b->timeline->threads[i];
         for (size_t r = 0; r < thread->run_count; r++) {
             uint32_t id = thread->runs[r].stack;
             if (id == PL_NO_INDEX || b->maps.stacks[id] != PL_NO_INDEX)
@@ -181,7 +181,7 @@ static bool copy_stacks(struct builder *b, size_t words)
 
 /* ---- threads ---- */
 
-static uint64_t total_lost(const struct pl_timeline_thread *thread)
+static uint64_t total_lost(const struct pl_drain_timeline_thread *thread)
 {
     uint64_t lost = 0;
     for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++)
@@ -189,7 +189,7 @@ static uint64_t total_lost(const struct pl_timeline_thread *thread)
     return lost;
 }
 
-static bool has_part(const struct pl_timeline_thread *thread)
+static bool has_part(const struct pl_drain_timeline_thread *thread)
 {
     return thread->run_count || thread->cpu_ns || total_lost(thread);
 }
@@ -201,7 +201,7 @@ static void add_gap(struct pl_sink_thread *to, struct pl_sink_run *runs, uint64_
             (struct pl_sink_run){PL_NO_INDEX, (uint32_t)count, -1, 0};
 }
 
-static bool copy_runs(struct builder *b, const struct pl_timeline_thread *thread,
+static bool copy_runs(struct builder *b, const struct pl_drain_timeline_thread *thread,
                       struct pl_sink_thread *to, struct pl_chunk_thread *text)
 {
     const struct pl_window *window = b->timeline->windows;
@@ -231,7 +231,7 @@ static bool copy_runs(struct builder *b, const struct pl_timeline_thread *thread
     return true;
 }
 
-static bool copy_thread(struct builder *b, const struct pl_timeline_thread *thread)
+static bool copy_thread(struct builder *b, const struct pl_drain_timeline_thread *thread)
 {
     struct pl_chunk *chunk = b->chunk;
     uint32_t index = (uint32_t)chunk->part.thread_count++;
@@ -314,7 +314,7 @@ static void find_times(struct builder *b)
     struct pl_sink_part *part = &b->chunk->part;
     int64_t first = INT64_MAX, last = INT64_MIN;
     for (size_t i = 0; i < b->timeline->thread_count; i++) {
-        const struct pl_timeline_thread *thread = b->timeline->threads[i];
+        const struct pl_drain_timeline_thread *thread = b->timeline->threads[i];
         if (!thread->time_count)
             continue;
         if (thread->times[0] < first)
@@ -352,7 +352,7 @@ static bool build(struct builder *b, const uint64_t *lost)
     return true;
 }
 
-enum pl_status pl_chunk_build(const struct pl_timeline *timeline,
+enum pl_status pl_chunk_build(const struct pl_drain_timeline *timeline,
                               const struct pl_drain_modules *modules,
                               const uint64_t lost[static PL_LOSS_COUNT],
                               const struct pl_id *session_id,

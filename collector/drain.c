@@ -270,7 +270,7 @@ enum pl_status pl_drain_flush(struct pl_drain *drain, struct pl_error *err)
     run_sessions(drain, pl_clock_mono_ns());
     for (struct pl_drain_session *s = drain->sessions; s; s = s->next) {
         s->flush_ns = s->timeline.newest_ns + s->timeline.to_unix_ns;
-        pl_timeline_cut(&s->timeline);
+        pl_drain_timeline_cut(&s->timeline);
     }
     while (!all_flushed(drain) && pl_clock_mono_ns() < until_ns) {
         usleep(2000);

@@ -36,7 +36,7 @@ enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char 
     s->heartbeat_changed_ns = pl_clock_mono_ns();
     s->skip_group = !facts->cpu_mode;
     memcpy(s->id.bytes, facts->session_id, sizeof s->id.bytes);
-    pl_timeline_init(&s->timeline, facts->cpu_mode, facts->period_ns, shared->chunk_ns,
+    pl_drain_timeline_init(&s->timeline, facts->cpu_mode, facts->period_ns, shared->chunk_ns,
                      facts->wall_origin_ns - facts->mono_origin_ns);
     *session_out = s;
     return PL_OK;
@@ -47,7 +47,7 @@ void pl_drain_session_close(struct pl_drain_session *s)
     if (!s)
         return;
     pl_segment_close(&s->reader);
-    pl_timeline_deinit(&s->timeline);
+    pl_drain_timeline_deinit(&s->timeline);
     pl_drain_modules_deinit(&s->modules);
     free(s);
 }
@@ -64,14 +64,14 @@ static bool time_makes_sense(const struct pl_drain_session *s, int64_t mono_ns,
 static void read_tick(struct pl_drain_session *s, const struct pl_event *event,
                       int64_t now_ns)
 {
-    struct pl_timeline *t = &s->timeline;
+    struct pl_drain_timeline *t = &s->timeline;
     if (t->any_tick && event->arg == t->newest_tick)
         return; /* more of the same tick */
     uint64_t full = atomic_load_explicit(&s->reader.seg->lost[PL_LOSS_EVENT_FULL],
                                          memory_order_relaxed);
     s->skip_group = event->value > INT64_MAX ||
                     !time_makes_sense(s, (int64_t)event->value, now_ns) ||
-                    !pl_timeline_tick(t, event->arg, (int64_t)event->value, full);
+                    !pl_drain_timeline_tick(t, event->arg, (int64_t)event->value, full);
     t->damaged += s->skip_group;
 }
 
@@ -100,7 +100,7 @@ static void read_event(struct pl_drain_session *s, int64_t now_ns)
         if (event.kind == PL_EVENT_END)
             s->release[event.slot / 64] |= UINT64_C(1) << event.slot % 64;
     }
-    pl_timeline_event(&s->timeline, &event, generation);
+    pl_drain_timeline_event(&s->timeline, &event, generation);
 }
 
 static void read_events(struct pl_drain_session *s, int64_t now_ns)
@@ -162,7 +162,7 @@ static uint32_t read_stack(struct pl_drain_shared *shared, struct pl_drain_sessi
 }
 
 static void read_record(struct pl_drain_shared *shared, struct pl_drain_session *s,
-                        struct pl_timeline_thread *thread, const struct pl_rec *rec,
+                        struct pl_drain_timeline_thread *thread, const struct pl_rec *rec,
                         bool quiet, int64_t now_ns)
 {
     struct pl_answer answer = {
@@ -177,7 +177,7 @@ static void read_record(struct pl_drain_shared *shared, struct pl_drain_session 
         answer.mono_ns = now_ns;
     if (answer.periods > 1000000)
         answer.periods = 1; /* hours between two reads of a timer: no */
-    pl_timeline_answer(&s->timeline, thread, quiet, &answer);
+    pl_drain_timeline_answer(&s->timeline, thread, quiet, &answer);
 }
 
 static void read_quiet_ring(struct pl_drain_shared *shared, struct pl_drain_session *s,
@@ -194,8 +194,8 @@ static void read_quiet_ring(struct pl_drain_shared *shared, struct pl_drain_sess
         memcpy(&rec, shared->record, sizeof rec);
         if (!s->timeline.any_tick || rec.tick > s->timeline.newest_tick)
             return; /* its tick is published after it */
-        struct pl_timeline_thread *thread =
-            pl_timeline_thread_of(&s->timeline, rec.slot, rec.generation);
+        struct pl_drain_timeline_thread *thread =
+            pl_drain_timeline_thread_of(&s->timeline, rec.slot, rec.generation);
         if (thread)
             read_record(shared, s, thread, &rec, true, now_ns);
         pl_segment_take(&s->reader, PL_SEG_QUIET, shared->record);
@@ -205,11 +205,11 @@ static void read_quiet_ring(struct pl_drain_shared *shared, struct pl_drain_sess
 static void read_ring(struct pl_drain_shared *shared, struct pl_drain_session *s,
                       uint32_t slot, int64_t now_ns)
 {
-    struct pl_timeline_thread *thread = s->timeline.by_slot[slot];
+    struct pl_drain_timeline_thread *thread = s->timeline.by_slot[slot];
     enum pl_segment_read got;
     while ((got = pl_segment_peek(&s->reader, slot, shared->record)) != PL_READ_NONE) {
         if (got == PL_READ_DAMAGED) {
-            pl_timeline_ring_damaged(&s->timeline, thread);
+            pl_drain_timeline_ring_damaged(&s->timeline, thread);
             return;
         }
         struct pl_rec rec;
@@ -217,7 +217,7 @@ static void read_ring(struct pl_drain_shared *shared, struct pl_drain_session *s
         if (rec.slot == slot && rec.generation == thread->generation)
             read_record(shared, s, thread, &rec, false, now_ns);
         else
-            pl_timeline_ring_damaged(&s->timeline, thread);
+            pl_drain_timeline_ring_damaged(&s->timeline, thread);
         pl_segment_take(&s->reader, slot, shared->record);
     }
 }
@@ -228,11 +228,11 @@ static void release_slots(struct pl_drain_session *s)
         while (s->release[i]) {
             uint32_t slot = i * 64 + (uint32_t)__builtin_ctzll(s->release[i]);
             s->release[i] &= s->release[i] - 1;
-            struct pl_timeline_thread *thread = s->timeline.by_slot[slot];
+            struct pl_drain_timeline_thread *thread = s->timeline.by_slot[slot];
             if (!thread || !thread->ended)
                 continue;
             pl_segment_slot_release(&s->reader, slot, thread->generation);
-            pl_timeline_slot_release(&s->timeline, slot);
+            pl_drain_timeline_slot_release(&s->timeline, slot);
         }
     }
 }
@@ -299,7 +299,7 @@ static void take_losses(struct pl_drain_session *s, uint64_t lost[PL_LOSS_COUNT]
     s->lost_before = 0;
 }
 
-static uint64_t samples_of(const struct pl_timeline *t)
+static uint64_t samples_of(const struct pl_drain_timeline *t)
 {
     uint64_t samples = 0;
     for (size_t i = 0; i < t->thread_count; i++)
@@ -329,18 +329,18 @@ static void seal(struct pl_drain_shared *shared, struct pl_drain_session *s)
             s->lost_before += samples;
         }
     }
-    pl_timeline_pop(&s->timeline);
+    pl_drain_timeline_pop(&s->timeline);
 }
 
 static void advance(struct pl_drain_shared *shared, struct pl_drain_session *s,
                     int64_t now_ns, bool final)
 {
-    if (pl_timeline_bytes(&s->timeline) > MAX_SESSION_BYTES)
-        pl_timeline_cut(&s->timeline);
-    pl_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
-    while (pl_timeline_ready(&s->timeline)) {
+    if (pl_drain_timeline_bytes(&s->timeline) > MAX_SESSION_BYTES)
+        pl_drain_timeline_cut(&s->timeline);
+    pl_drain_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
+    while (pl_drain_timeline_ready(&s->timeline)) {
         seal(shared, s);
-        pl_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
+        pl_drain_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
     }
 }
 

@@ -33,7 +33,7 @@ struct pl_drain_session {
     char name[256]; /* of the segment's file */
     uint64_t inode;
     struct pl_segment_reader reader;
-    struct pl_timeline timeline;
+    struct pl_drain_timeline timeline;
     struct pl_drain_modules modules;
     struct pl_id id;
     bool begun;      /* the sink has been, or will be, told of it */

@@ -9,7 +9,7 @@
 #define MAX_RUNS    (16u << 20)
 #define MAX_OBJECTS (1u << 20)
 
-void pl_timeline_init(struct pl_timeline *t, bool cpu_mode, int64_t period_ns,
+void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode, int64_t period_ns,
                       int64_t chunk_ns, int64_t to_unix_ns)
 {
     memset(t, 0, sizeof *t);
@@ -20,7 +20,7 @@ void pl_timeline_init(struct pl_timeline *t, bool cpu_mode, int64_t period_ns,
     t->sealed_to_ns = INT64_MIN;
 }
 
-static void free_thread(struct pl_timeline_thread *thread)
+static void free_thread(struct pl_drain_timeline_thread *thread)
 {
     free(thread->questions.list);
     free(thread->answers.list);
@@ -36,7 +36,7 @@ static void free_window(struct pl_window *window)
     free(window);
 }
 
-void pl_timeline_deinit(struct pl_timeline *t)
+void pl_drain_timeline_deinit(struct pl_drain_timeline *t)
 {
     for (size_t i = 0; i < t->thread_count; i++)
         free_thread(t->threads[i]);
@@ -51,7 +51,7 @@ void pl_timeline_deinit(struct pl_timeline *t)
 
 /* ---- windows ---- */
 
-static struct pl_window *open_window(struct pl_timeline *t, int64_t start_ns)
+static struct pl_window *open_window(struct pl_drain_timeline *t, int64_t start_ns)
 {
     struct pl_window *window = calloc(1, sizeof *window);
     if (!window)
@@ -78,7 +78,7 @@ static bool add_times(struct pl_window *window, size_t count, int64_t time_ns)
     return true;
 }
 
-static uint64_t take_event_full(struct pl_timeline *t, uint64_t missed, uint64_t now)
+static uint64_t take_event_full(struct pl_drain_timeline *t, uint64_t missed, uint64_t now)
 {
     uint64_t full = now > t->host_event_full ? now - t->host_event_full : 0;
     full = full < missed ? full : missed;
@@ -86,7 +86,7 @@ static uint64_t take_event_full(struct pl_timeline *t, uint64_t missed, uint64_t
     return full;
 }
 
-bool pl_timeline_tick(struct pl_timeline *t, uint32_t tick, int64_t mono_ns,
+bool pl_drain_timeline_tick(struct pl_drain_timeline *t, uint32_t tick, int64_t mono_ns,
                       uint64_t event_full)
 {
     if (t->any_tick && (tick <= t->newest_tick || mono_ns <= t->newest_ns))
@@ -120,7 +120,7 @@ bool pl_timeline_tick(struct pl_timeline *t, uint32_t tick, int64_t mono_ns,
     return true;
 }
 
-void pl_timeline_cut(struct pl_timeline *t)
+void pl_drain_timeline_cut(struct pl_drain_timeline *t)
 {
     if (!t->last)
         return;
@@ -130,11 +130,11 @@ void pl_timeline_cut(struct pl_timeline *t)
         t->last->limit_ns = t->newest_ns + t->to_unix_ns + 1;
 }
 
-size_t pl_timeline_bytes(const struct pl_timeline *t)
+size_t pl_drain_timeline_bytes(const struct pl_drain_timeline *t)
 {
     size_t bytes = pl_stacks_bytes(&t->stacks);
     for (size_t i = 0; i < t->thread_count; i++) {
-        const struct pl_timeline_thread *thread = t->threads[i];
+        const struct pl_drain_timeline_thread *thread = t->threads[i];
         bytes += sizeof *thread + thread->run_capacity * sizeof *thread->runs +
                  thread->time_capacity * sizeof *thread->times +
                  (thread->answers.capacity + thread->quiet.capacity) *
@@ -182,7 +182,7 @@ static bool put_question(struct pl_questions *questions,
 
 /* ---- events ---- */
 
-static void end_thread(struct pl_timeline *t, struct pl_timeline_thread *thread,
+static void end_thread(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
                        uint64_t cpu_clock_ns)
 {
     if (thread->ended)
@@ -192,17 +192,17 @@ static void end_thread(struct pl_timeline *t, struct pl_timeline_thread *thread,
     thread->end_cpu_clock_ns = cpu_clock_ns;
 }
 
-static void start_thread(struct pl_timeline *t, const struct pl_event *event,
+static void start_thread(struct pl_drain_timeline *t, const struct pl_event *event,
                          uint32_t generation)
 {
-    struct pl_timeline_thread *old = t->by_slot[event->slot];
+    struct pl_drain_timeline_thread *old = t->by_slot[event->slot];
     if (old) /* its END got lost */
         end_thread(t, old, old->cpu_clock_ns);
     t->by_slot[event->slot] = NULL;
     if (!pl_grow(&t->threads, &t->thread_capacity, t->thread_count + 1,
                  sizeof *t->threads, MAX_OBJECTS))
         return;
-    struct pl_timeline_thread *thread = calloc(1, sizeof *thread);
+    struct pl_drain_timeline_thread *thread = calloc(1, sizeof *thread);
     if (!thread)
         return;
     thread->slot = event->slot;
@@ -216,7 +216,7 @@ static void start_thread(struct pl_timeline *t, const struct pl_event *event,
     t->by_slot[event->slot] = thread;
 }
 
-static void count_cpu(struct pl_timeline_thread *thread, uint64_t cpu_clock_ns)
+static void count_cpu(struct pl_drain_timeline_thread *thread, uint64_t cpu_clock_ns)
 {
     thread->cpu_known = true;
     if (cpu_clock_ns <= thread->cpu_clock_ns || cpu_clock_ns > INT64_MAX / 4)
@@ -225,7 +225,7 @@ static void count_cpu(struct pl_timeline_thread *thread, uint64_t cpu_clock_ns)
     thread->cpu_clock_ns = cpu_clock_ns;
 }
 
-static void ask(struct pl_timeline *t, struct pl_timeline_thread *thread,
+static void ask(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
                 const struct pl_event *event)
 {
     if (t->cpu_mode) {
@@ -239,7 +239,7 @@ static void ask(struct pl_timeline *t, struct pl_timeline_thread *thread,
         t->damaged++;
 }
 
-void pl_timeline_event(struct pl_timeline *t, const struct pl_event *event,
+void pl_drain_timeline_event(struct pl_drain_timeline *t, const struct pl_event *event,
                        uint32_t generation)
 {
     if (event->slot >= PL_SEG_MAX_THREADS) {
@@ -250,7 +250,7 @@ void pl_timeline_event(struct pl_timeline *t, const struct pl_event *event,
         start_thread(t, event, generation);
         return;
     }
-    struct pl_timeline_thread *thread = t->by_slot[event->slot];
+    struct pl_drain_timeline_thread *thread = t->by_slot[event->slot];
     if (!thread)
         t->damaged++;
     else if (event->kind == PL_EVENT_NAME)
@@ -261,15 +261,15 @@ void pl_timeline_event(struct pl_timeline *t, const struct pl_event *event,
         end_thread(t, thread, event->value);
 }
 
-struct pl_timeline_thread *pl_timeline_thread_of(struct pl_timeline *t, uint32_t slot,
+struct pl_drain_timeline_thread *pl_drain_timeline_thread_of(struct pl_drain_timeline *t, uint32_t slot,
                                                  uint32_t generation)
 {
-    struct pl_timeline_thread *thread =
+    struct pl_drain_timeline_thread *thread =
         slot < PL_SEG_MAX_THREADS ? t->by_slot[slot] : NULL;
     return thread && thread->generation == generation ? thread : NULL;
 }
 
-void pl_timeline_answer(struct pl_timeline *t, struct pl_timeline_thread *thread,
+void pl_drain_timeline_answer(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
                         bool quiet, const struct pl_answer *answer)
 {
     if (t->cpu_mode && answer->mono_ns > t->newest_ns)
@@ -278,7 +278,7 @@ void pl_timeline_answer(struct pl_timeline *t, struct pl_timeline_thread *thread
         thread->lost[PL_LOSS_NO_MEMORY] += t->cpu_mode ? answer->periods : 0;
 }
 
-void pl_timeline_ring_damaged(struct pl_timeline *t, struct pl_timeline_thread *thread)
+void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread)
 {
     thread->ring_damaged = true;
     thread->damaged_tick = t->newest_tick;
@@ -286,14 +286,14 @@ void pl_timeline_ring_damaged(struct pl_timeline *t, struct pl_timeline_thread *
         thread->lost[PL_LOSS_DAMAGED]++;
 }
 
-void pl_timeline_slot_release(struct pl_timeline *t, uint32_t slot)
+void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot)
 {
     t->by_slot[slot] = NULL;
 }
 
 /* ---- resolving ---- */
 
-static bool add_run(struct pl_timeline_thread *thread, uint32_t stack, int8_t on_cpu,
+static bool add_run(struct pl_drain_timeline_thread *thread, uint32_t stack, int8_t on_cpu,
                     int64_t weight_ns)
 {
     if (thread->run_count) {
@@ -314,8 +314,8 @@ static bool add_run(struct pl_timeline_thread *thread, uint32_t stack, int8_t on
 
 /* The host counts why it could not deliver, but not for which tick: one missing
  * answer takes one of those reasons. */
-static enum pl_loss explain(struct pl_timeline *t, const struct pl_segment *seg,
-                            const struct pl_timeline_thread *thread, uint32_t tick)
+static enum pl_loss explain(struct pl_drain_timeline *t, const struct pl_segment *seg,
+                            const struct pl_drain_timeline_thread *thread, uint32_t tick)
 {
     static const enum pl_loss reasons[] = {PL_LOSS_RING_FULL, PL_LOSS_NO_MEMORY};
     uint64_t *explained = t->host_lost[thread->slot];
@@ -333,7 +333,7 @@ static enum pl_loss explain(struct pl_timeline *t, const struct pl_segment *seg,
 
 /* The next tick of the thread is resolved: with a stack, or lost for a reason. A
  * run that cannot be kept for want of memory is a loss, too. */
-static void resolve(struct pl_timeline_thread *thread, uint32_t stack, int8_t on_cpu,
+static void resolve(struct pl_drain_timeline_thread *thread, uint32_t stack, int8_t on_cpu,
                     enum pl_loss reason)
 {
     if (stack != PL_NO_STACK && !add_run(thread, stack, on_cpu, 0)) {
@@ -349,7 +349,7 @@ static void resolve(struct pl_timeline_thread *thread, uint32_t stack, int8_t on
 
 /* A kept tick: nothing was asked. A record that came after its tick had been given
  * up still tells where the thread has been since. */
-static void keep(struct pl_timeline *t, struct pl_timeline_thread *thread,
+static void keep(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
                  int64_t time_ns)
 {
     if (thread->stack == PL_NO_STACK) {
@@ -364,8 +364,8 @@ static void keep(struct pl_timeline *t, struct pl_timeline_thread *thread,
 }
 
 /* True if it is decided what the question's tick is, and `thread->stack` set. */
-static bool decide(struct pl_timeline *t, const struct pl_segment *seg,
-                   struct pl_timeline_thread *thread, const struct pl_question *q,
+static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
+                   struct pl_drain_timeline_thread *thread, const struct pl_question *q,
                    int64_t time_ns, bool final)
 {
     if (q->ran == PL_RAN_SAME) {
@@ -400,8 +400,8 @@ static bool is_missed(int64_t time_ns)
 }
 
 /* Resolve the thread's next tick, at `time_ns`; false if that has to wait. */
-static bool advance_one(struct pl_timeline *t, const struct pl_segment *seg,
-                        struct pl_timeline_thread *thread, int64_t time_ns, bool final)
+static bool advance_one(struct pl_drain_timeline *t, const struct pl_segment *seg,
+                        struct pl_drain_timeline_thread *thread, int64_t time_ns, bool final)
 {
     if (is_missed(time_ns)) {
         resolve(thread, PL_NO_STACK, -1,
@@ -422,8 +422,8 @@ static bool advance_one(struct pl_timeline *t, const struct pl_segment *seg,
 }
 
 /* True if nothing more will be known of the thread within the window. */
-static bool advance_thread(struct pl_timeline *t, const struct pl_segment *seg,
-                           struct pl_timeline_thread *thread,
+static bool advance_thread(struct pl_drain_timeline *t, const struct pl_segment *seg,
+                           struct pl_drain_timeline_thread *thread,
                            const struct pl_window *window, bool final)
 {
     uint32_t end = window->base + (uint32_t)window->count;
@@ -442,17 +442,17 @@ static bool advance_thread(struct pl_timeline *t, const struct pl_segment *seg,
 }
 
 /* Ticks missed between two windows are losses of the earlier one's threads. */
-static void count_skipped(struct pl_timeline *t, const struct pl_window *window)
+static void count_skipped(struct pl_drain_timeline *t, const struct pl_window *window)
 {
     uint32_t end = window->base + (uint32_t)window->count;
     for (size_t i = 0; i < t->thread_count; i++) {
-        struct pl_timeline_thread *thread = t->threads[i];
+        struct pl_drain_timeline_thread *thread = t->threads[i];
         if (thread->start_tick < end && !(thread->ended && thread->end_tick <= end))
             thread->lost[PL_LOSS_TICK_MISSED] += window->next->skipped;
     }
 }
 
-static void advance_wall(struct pl_timeline *t, const struct pl_segment *seg,
+static void advance_wall(struct pl_drain_timeline *t, const struct pl_segment *seg,
                          bool final)
 {
     struct pl_window *window = t->windows;
@@ -470,7 +470,7 @@ static void advance_wall(struct pl_timeline *t, const struct pl_segment *seg,
 
 /* ---- CPU mode ---- */
 
-static int64_t earliest(struct pl_timeline *t)
+static int64_t earliest(struct pl_drain_timeline *t)
 {
     int64_t first = INT64_MAX;
     for (size_t i = 0; i < t->thread_count; i++) {
@@ -481,7 +481,7 @@ static int64_t earliest(struct pl_timeline *t)
     return first;
 }
 
-static void put_timed(struct pl_timeline *t, struct pl_timeline_thread *thread,
+static void put_timed(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
                       const struct pl_answer *answer, int64_t unix_ns)
 {
     int64_t weight = answer->periods > 1 ? answer->periods * t->period_ns : 0;
@@ -504,8 +504,8 @@ static void put_timed(struct pl_timeline *t, struct pl_timeline_thread *thread,
 }
 
 /* What the host lost and counted itself. */
-static void take_host_losses(struct pl_timeline *t, const struct pl_segment *seg,
-                             struct pl_timeline_thread *thread)
+static void take_host_losses(struct pl_drain_timeline *t, const struct pl_segment *seg,
+                             struct pl_drain_timeline_thread *thread)
 {
     uint64_t *explained = t->host_lost[thread->slot];
     if (thread->end_counted)
@@ -523,7 +523,7 @@ static void take_host_losses(struct pl_timeline *t, const struct pl_segment *seg
     }
 }
 
-static void advance_cpu(struct pl_timeline *t, const struct pl_segment *seg,
+static void advance_cpu(struct pl_drain_timeline *t, const struct pl_segment *seg,
                         int64_t now_ns, bool final)
 {
     int64_t horizon = final ? INT64_MAX : now_ns - PL_TIMELINE_SETTLE_NS;
@@ -537,7 +537,7 @@ static void advance_cpu(struct pl_timeline *t, const struct pl_segment *seg,
     if (window->resolved)
         return;
     for (size_t i = 0; i < t->thread_count; i++) {
-        struct pl_timeline_thread *thread = t->threads[i];
+        struct pl_drain_timeline_thread *thread = t->threads[i];
         struct pl_answer *answer;
         while ((answer = first_answer(&thread->answers)) &&
                answer->mono_ns <= horizon &&
@@ -551,7 +551,7 @@ static void advance_cpu(struct pl_timeline *t, const struct pl_segment *seg,
         window->closed = window->resolved = true;
 }
 
-void pl_timeline_advance(struct pl_timeline *t, const struct pl_segment *seg,
+void pl_drain_timeline_advance(struct pl_drain_timeline *t, const struct pl_segment *seg,
                          int64_t now_ns, bool final)
 {
     if (t->cpu_mode)
@@ -560,7 +560,7 @@ void pl_timeline_advance(struct pl_timeline *t, const struct pl_segment *seg,
         advance_wall(t, seg, final);
 }
 
-bool pl_timeline_ready(const struct pl_timeline *t)
+bool pl_drain_timeline_ready(const struct pl_drain_timeline *t)
 {
     return t->windows && t->windows->resolved;
 }
@@ -580,7 +580,7 @@ static void move_answers(struct pl_answers *answers, struct pl_stacks *to,
         answers->list[i].stack = pl_stacks_move(to, from, answers->list[i].stack);
 }
 
-static void next_window(struct pl_timeline_thread *thread, const struct pl_window *next)
+static void next_window(struct pl_drain_timeline_thread *thread, const struct pl_window *next)
 {
     if (next && thread->next_tick < next->base)
         thread->next_tick = next->base;
@@ -596,20 +596,20 @@ static void next_window(struct pl_timeline_thread *thread, const struct pl_windo
     thread->questions.count = left;
 }
 
-static bool is_over(const struct pl_timeline *t,
-                    const struct pl_timeline_thread *thread)
+static bool is_over(const struct pl_drain_timeline *t,
+                    const struct pl_drain_timeline_thread *thread)
 {
     return thread->end_counted && t->by_slot[thread->slot] != thread &&
            (!t->cpu_mode || thread->answers.first == thread->answers.count);
 }
 
-void pl_timeline_pop(struct pl_timeline *t)
+void pl_drain_timeline_pop(struct pl_drain_timeline *t)
 {
     struct pl_window *window = t->windows;
     struct pl_stacks stacks = {.frames = NULL};
     size_t kept = 0;
     for (size_t i = 0; i < t->thread_count; i++) {
-        struct pl_timeline_thread *thread = t->threads[i];
+        struct pl_drain_timeline_thread *thread = t->threads[i];
         if (is_over(t, thread)) {
             free_thread(thread);
             continue;

@@ -56,7 +56,7 @@ struct pl_questions {
     size_t first, count, capacity;
 };
 
-struct pl_timeline_thread {
+struct pl_drain_timeline_thread {
     uint32_t slot, generation, tid;
     char name[17];
     uint32_t start_tick, next_tick; /* next_tick: first not resolved */
@@ -89,15 +89,15 @@ struct pl_window {
     int64_t start_ns, limit_ns; /* Unix; ticks from limit_ns on belong to the next */
 };
 
-struct pl_timeline {
+struct pl_drain_timeline {
     bool cpu_mode;
     int64_t period_ns, chunk_ns;
     int64_t to_unix_ns; /* add to CLOCK_MONOTONIC */
     struct pl_stacks stacks;
     struct pl_window *windows, *last; /* first to be sealed .. being filled */
-    struct pl_timeline_thread **threads;
+    struct pl_drain_timeline_thread **threads;
     size_t thread_count, thread_capacity;
-    struct pl_timeline_thread *by_slot[PL_SEG_MAX_THREADS]; /* borrowed */
+    struct pl_drain_timeline_thread *by_slot[PL_SEG_MAX_THREADS]; /* borrowed */
     bool any_tick;
     uint32_t newest_tick;
     int64_t newest_ns;    /* mono */
@@ -107,43 +107,43 @@ struct pl_timeline {
     uint64_t damaged;         /* records of no thread: in the next part */
 };
 
-void pl_timeline_init(struct pl_timeline *t, bool cpu_mode, int64_t period_ns,
+void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode, int64_t period_ns,
                       int64_t chunk_ns, int64_t to_unix_ns);
-void pl_timeline_deinit(struct pl_timeline *t);
+void pl_drain_timeline_deinit(struct pl_drain_timeline *t);
 
 /* ---- what comes in ---- */
 
 /* A tick; `event_full` is the segment's count of ticks lost to a full event ring.
  * False: it makes no sense (not after the newest); its events are to be skipped. */
-bool pl_timeline_tick(struct pl_timeline *t, uint32_t tick, int64_t mono_ns,
+bool pl_drain_timeline_tick(struct pl_drain_timeline *t, uint32_t tick, int64_t mono_ns,
                       uint64_t event_full);
-void pl_timeline_event(struct pl_timeline *t, const struct pl_event *event,
+void pl_drain_timeline_event(struct pl_drain_timeline *t, const struct pl_event *event,
                        uint32_t generation);
 
 /* The thread a record belongs to; NULL if there is none. */
-struct pl_timeline_thread *pl_timeline_thread_of(struct pl_timeline *t, uint32_t slot,
+struct pl_drain_timeline_thread *pl_drain_timeline_thread_of(struct pl_drain_timeline *t, uint32_t slot,
                                                  uint32_t generation);
-void pl_timeline_answer(struct pl_timeline *t, struct pl_timeline_thread *thread,
+void pl_drain_timeline_answer(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
                         bool quiet, const struct pl_answer *answer);
 /* Answers of the thread were thrown away unread. */
-void pl_timeline_ring_damaged(struct pl_timeline *t, struct pl_timeline_thread *thread);
+void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread);
 /* The slot's thread has ended and all its records are in. */
-void pl_timeline_slot_release(struct pl_timeline *t, uint32_t slot);
+void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot);
 
 /* ---- what comes out ---- */
 
 /* Resolve as far as it goes. `final`: nothing more will come, and what is not
  * answered is lost. `now_ns` is mono, for CPU mode. */
-void pl_timeline_advance(struct pl_timeline *t, const struct pl_segment *seg,
+void pl_drain_timeline_advance(struct pl_drain_timeline *t, const struct pl_segment *seg,
                          int64_t now_ns, bool final);
 
 /* The first window is complete: chunk_builder.h makes a part of it, then _pop. */
-bool pl_timeline_ready(const struct pl_timeline *t);
+bool pl_drain_timeline_ready(const struct pl_drain_timeline *t);
 /* Drop the first window and what only it needed. */
-void pl_timeline_pop(struct pl_timeline *t);
+void pl_drain_timeline_pop(struct pl_drain_timeline *t);
 
 /* Bytes held; and a way to hold less: the window ends with the newest tick. */
-size_t pl_timeline_bytes(const struct pl_timeline *t);
-void pl_timeline_cut(struct pl_timeline *t);
+size_t pl_drain_timeline_bytes(const struct pl_drain_timeline *t);
+void pl_drain_timeline_cut(struct pl_drain_timeline *t);
 
 #endif
