@@ -214,7 +214,6 @@ static int start(struct record *r)
     };
     int exit_code = pl_launch_start(&launch, &child, &err);
     if (exit_code) {
-        pl_supervise_end(&r->supervisor);
         pl_cli_say("record: %s", err.message);
         return exit_code;
     }
@@ -326,6 +325,7 @@ static int record_command(struct record *r)
 {
     struct pl_error err = {0};
     int exit_code = check_target(r);
+    pl_supervise_guard(&r->supervisor);
     if (!exit_code && pl_cli_open(r->cli, PL_STORE_CREATE, &r->store, &err))
         exit_code = store_failure(r, &err);
     if (!exit_code && open_recording(r, &err))

@@ -14,13 +14,23 @@ static const int watched[] = {
     SIGALRM, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH,
 };
 
+/* Blocked, not ignored: the program would inherit that. */
+void pl_supervise_guard(struct pl_supervisor *s)
+{
+    sigset_t guarded;
+    *s = (struct pl_supervisor){.child = -1};
+    sigemptyset(&guarded);
+    sigaddset(&guarded, SIGPIPE);
+    sigaddset(&guarded, SIGXFSZ);
+    sigprocmask(SIG_BLOCK, &guarded, &s->before);
+}
+
 void pl_supervise_begin(struct pl_supervisor *s)
 {
-    *s = (struct pl_supervisor){.child = -1};
     sigemptyset(&s->watched);
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
         sigaddset(&s->watched, watched[i]);
-    sigprocmask(SIG_BLOCK, &s->watched, &s->before);
+    sigprocmask(SIG_BLOCK, &s->watched, NULL);
 }
 
 void pl_supervise_child(struct pl_supervisor *s, pid_t child)

@@ -19,11 +19,14 @@ struct pl_supervisor {
     int wait_status; /* when ended */
 };
 
-/* Block the signals. Call before the program is started. */
+/* Take a closed pipe and a file-size limit as error codes, not as signals. Call before
+ * the store is opened; the program starts without it. */
+void pl_supervise_guard(struct pl_supervisor *supervisor);
+
+/* Block the signals. Call right before the program is started, after the guard. */
 void pl_supervise_begin(struct pl_supervisor *supervisor);
 
-/* The program runs. From now on a closed pipe or a file-size limit is an error
- * code to us, not a signal. */
+/* The program runs. */
 void pl_supervise_child(struct pl_supervisor *supervisor, pid_t child);
 
 /* Wait up to `timeout_ms` for something to happen and handle all that did. False
