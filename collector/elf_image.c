@@ -72,7 +72,6 @@ static void add_segment(struct pl_elf_image *elf, const Elf64_Phdr *ph)
         .offset = ph->p_offset,
         .file_bytes = bytes,
         .executable = ph->p_flags & PF_X,
-        .writable = ph->p_flags & PF_W,
     };
 }
 

@@ -18,7 +18,7 @@
 
 struct pl_elf_segment {
     uint64_t vaddr, offset, file_bytes;
-    bool executable, writable;
+    bool executable;
 };
 
 struct pl_elf_image {

@@ -79,7 +79,7 @@ static const struct pl_remote_block *block_at(struct pl_remote_memory *memory,
                                               uint64_t vaddr)
 {
     const struct pl_elf_segment *s = pl_elf_segment_at(&image->elf, vaddr);
-    if (!s || s->writable)
+    if (!s)
         return NULL;
     uint64_t offset = (vaddr - s->vaddr) & ~(uint64_t)(PL_REMOTE_BLOCK_BYTES - 1);
     uint64_t left = s->file_bytes - offset;

@@ -1,7 +1,8 @@
 /* Remote memory: bytes of modules as their files have them, for remote.c.
  *
- * Reads are cached in blocks: libunwind asks for one word at a time. Only segments
- * the program cannot write are shown, others may differ from the file. */
+ * Reads are cached in blocks: libunwind asks for one word at a time. Segments that
+ * the program can write are shown as the file has them: libunwind follows the
+ * pointers to C++ personality routines there, and needs no more than an answer. */
 #ifndef PL_COLLECTOR_REMOTE_MEMORY_H
 #define PL_COLLECTOR_REMOTE_MEMORY_H
 
