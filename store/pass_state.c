@@ -189,7 +189,7 @@ static enum pl_status add_outcome(struct pl_store *store, int64_t chunk_id,
 {
     struct pl_stmt *stmt;
     char uuid[PL_ID_TEXT];
-    int64_t project_id;
+    int64_t project_id = 0;
     bool row;
     enum pl_status status = read_chunk(store, chunk_id, uuid, &project_id, err);
     if (status == PL_OK)

@@ -251,7 +251,7 @@ static enum pl_status put_frame(struct pl_store *store,
                                 const struct pl_named_frame *frame,
                                 struct pl_text_pool *pool, struct pl_error *err)
 {
-    int64_t module_id;
+    int64_t module_id = 0;
     size_t count = frame->name_count < INLINE_MAX ? frame->name_count : INLINE_MAX;
     struct pl_frame_name_row row = {.frame_id = frame->frame_id,
                                     .in_app = -1,
