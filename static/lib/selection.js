@@ -78,6 +78,7 @@ export function describeSessions(chosen) {
  * @returns {Record<string, string>}
  */
 export function apiSelection(state, chosen, sessionCount) {
+  /** @type {Record<string, string>} */
   const params = {};
   if (state.app) params.app = state.app;
   else if (chosen.length < sessionCount)

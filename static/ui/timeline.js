@@ -98,6 +98,7 @@ class Timeline {
     this.mostCores = Math.max(1, ...this.cores);
     this.axisTop.textContent = `${this.mostCores.toFixed(this.mostCores < 10 ? 1 : 0)} ${this.mostCores === 1 ? "core" : "cores"}`;
     this.heatSpace.style.height = `${this.rows.length * rowHeight}px`;
+    this.scroller.style.maxHeight = `${this.labels.childElementCount * rowHeight}px`;
     this.redraw();
   }
 

@@ -18,8 +18,12 @@ const firstRows = 100;
  * @property {string} pointed   key of a function pointed at in the graph
  */
 
-/** @param {any} answer of GET top; adds what the table needs of each function */
+/**
+ * @param {any} answer of GET top; adds what the table needs of each function, and leaves
+ *   out those that have no weight in this metric
+ */
 export function decodeTop(answer) {
+  answer.functions = answer.functions.filter((entry) => entry.total_ns > 0);
   for (const entry of answer.functions) {
     entry.key = functionKey(entry.function, entry.module, entry.file);
     entry.short = shortName(entry.function);

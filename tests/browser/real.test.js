@@ -46,7 +46,8 @@ test("reads the hot function off the page", { timeout: 60_000 }, async () => {
   assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/#t=\S+$/);
   const { page, errors } = browser;
   await page.goto(address);
-  await page.waitForSelector(".top-table tbody tr[data-key]");
+  for (const part of [".top-table tbody tr[data-key]", ".thread-label", "#flame [role=row]"])
+    await page.waitForSelector(part, { state: "attached" });
   const first = page.locator(".top-table tbody tr").first();
   assert.match(await first.locator("th button").textContent(), /^hot_function$/);
   assert.match(await first.locator("th span").textContent(), /^hot · hot\.c:\d+$/);

@@ -31,7 +31,11 @@ function page(name, scenario, body, { query = "", expectErrors = false, secret =
   });
 }
 
-const ready = (page) => page.waitForSelector(".top-table tbody tr[data-key]");
+async function ready(page) {
+  for (const part of [".top-table tbody tr[data-key]", ".thread-label", "#flame [role=row]"])
+    await page.waitForSelector(part, { state: "attached" });
+}
+
 const search = (page) => new URL(page.url()).searchParams;
 const graph = "#flame canvas";
 
