@@ -325,6 +325,12 @@ static const char *keep_text(struct pl_dwarf *dwarf, char *text)
     return text;
 }
 
+static bool has_folder(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return len && strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
 /* The absolute, clean form of a name from a file table of `unit_die`. */
 static const char *clean_file(struct pl_dwarf *dwarf, Dwarf_Die *unit_die,
                               const char *raw)
@@ -338,6 +344,9 @@ static const char *clean_file(struct pl_dwarf *dwarf, Dwarf_Die *unit_die,
     const char *folder = NULL;
     if (dwarf_attr_integrate(unit_die, DW_AT_comp_dir, &attribute))
         folder = dwarf_formstring(&attribute);
+    /* A relative folder (builds that map their paths away) may be in it already. */
+    if (folder && folder[0] != '/' && has_folder(raw, folder))
+        folder = NULL;
     const char *file = keep_text(dwarf, pl_path_join(folder, raw));
     if (!file)
         return "";

@@ -117,6 +117,25 @@ static void test_inlines(void)
     check_inlines(FIXTURE("fixture_no_aranges.so"));
 }
 
+/* The folder of a unit built with mapped paths is relative, and said once. */
+static void test_mapped_paths(void)
+{
+    static const char path[] = FIXTURE("fixture_mapped.so");
+    char build_id[129];
+    struct pl_symbolizer *symbolizer = open_symbolizer(NULL);
+    read_build_id(path, build_id);
+    struct pl_symbolicated result =
+        look_up(symbolizer, path, build_id, symbol_value(path, "mark_inner"), true);
+    CHECK(name_count(&result) == 3);
+    for (size_t i = 0; i < name_count(&result); i++) {
+        const struct pl_frame_name *name = &result.frames[0].names[i];
+        CHECK(strcmp(name->file, "mapped/fixture.c") == 0, "%s", name->file);
+        CHECK(name->line > 0, "%s", name->function);
+    }
+    pl_symbolicated_deinit(&result);
+    pl_symbolizer_close(symbolizer);
+}
+
 static void test_cplusplus(void)
 {
     static const char path[] = FIXTURE("fixture_cc.so");
@@ -545,10 +564,11 @@ static void test_paths(void)
     CHECK(!pl_path_under("/usr/lib/x.so", ""));
 }
 
-TEST_MAIN({"inlines", test_inlines}, {"cplusplus", test_cplusplus},
-          {"return_address", test_return_address}, {"stripped", test_stripped},
-          {"debug_file", test_debug_file}, {"wrong_file", test_wrong_file},
-          {"vdso", test_vdso}, {"perfmap", test_perfmap}, {"mutants", test_mutants},
+TEST_MAIN({"inlines", test_inlines}, {"mapped_paths", test_mapped_paths},
+          {"cplusplus", test_cplusplus}, {"return_address", test_return_address},
+          {"stripped", test_stripped}, {"debug_file", test_debug_file},
+          {"wrong_file", test_wrong_file}, {"vdso", test_vdso},
+          {"perfmap", test_perfmap}, {"mutants", test_mutants},
           {"worker_stuck", test_worker_stuck}, {"worker_killed", test_worker_killed},
           {"memory_limit", test_memory_limit}, {"demangle", test_demangle},
           {"paths", test_paths})
