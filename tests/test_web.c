@@ -456,6 +456,59 @@ static void test_slow_peers(void)
     tear_down();
 }
 
+/* Connections the server (in this process) has accepted and not closed. */
+static int count_connections(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        struct sockaddr_in name = {0};
+        socklen_t len = sizeof name;
+        if (getsockname(fd, (struct sockaddr *)&name, &len) != 0 ||
+            ntohs(name.sin_port) != port)
+            continue;
+        len = sizeof name;
+        count += getpeername(fd, (struct sockaddr *)&name, &len) == 0;
+    }
+    return count;
+}
+
+/* Peers that ask for a lot and read nothing are given up on. */
+static void test_slow_readers(void)
+{
+    enum { PEERS = 30 };
+    int peers[PEERS];
+    char path[128];
+    set_up();
+    pl_server_stop(server);
+    (void)snprintf(path, sizeof path, "%s/large.js", folder);
+    FILE *large = fopen(path, "w");
+    for (int i = 0; i < 1 << 20; i++)
+        fputs("12345678901\n", large);
+    fclose(large);
+    start_server(folder, false);
+    for (int i = 0; i < PEERS; i++) {
+        char request[128];
+        int len =
+            snprintf(request, sizeof request,
+                     "GET /large.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", port);
+        peers[i] = connect_to(port);
+        (void)send(peers[i], request, (size_t)len, MSG_NOSIGNAL);
+    }
+    struct answer answer = get("/large.js", "");
+    CHECK(answer.status == 200 && answer.body_len == 12 << 20, "%zu", answer.body_len);
+    free(answer.text);
+    CHECK(count_connections() >= PEERS);
+    int64_t until = pl_clock_mono_ns() + 15 * PL_NS_PER_S;
+    while (count_connections() && pl_clock_mono_ns() < until)
+        usleep(100000);
+    CHECK(count_connections() == 0, "%d are still served", count_connections());
+    CHECK(pl_clock_mono_ns() < until - 5 * PL_NS_PER_S, "it took over 10 s");
+    for (int i = 0; i < PEERS; i++)
+        close(peers[i]);
+    (void)unlink(path);
+    tear_down();
+}
+
 /* Peers that ask and do not read; the server can still be stopped. */
 static void test_stop(void)
 {
@@ -606,5 +659,6 @@ TEST_MAIN({"hosts_and_origins", test_hosts_and_origins}, {"sites", test_sites},
           {"token", test_token}, {"methods", test_methods}, {"paths", test_paths},
           {"framing", test_framing}, {"garbage", test_garbage}, {"sizes", test_sizes},
           {"parameters", test_parameters}, {"slow_peers", test_slow_peers},
-          {"stop", test_stop}, {"assets", test_assets}, {"static_dir", test_static_dir},
+          {"slow_readers", test_slow_readers}, {"stop", test_stop},
+          {"assets", test_assets}, {"static_dir", test_static_dir},
           {"start_errors", test_start_errors}, {"all_interfaces", test_all_interfaces})

@@ -19,7 +19,6 @@ struct pl_http_request {
     const char *method;
     const char *target; /* as sent, without the query */
     const char *query;  /* as sent, without '?'; "" if none */
-    const char *version;
     const struct pl_http_header *headers;
     size_t header_count;
 };

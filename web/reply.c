@@ -30,9 +30,9 @@ static void write_body(struct mg_connection *conn, const char *body, size_t len)
     for (size_t done = 0; done < len;) {
         size_t piece = len - done < PIECE_BYTES ? len - done : PIECE_BYTES;
         int written = mg_write(conn, body + done, piece);
-        if (written <= 0 || pl_clock_mono_ns() > until)
-            return;
-        done += (size_t)written;
+        if (written < (int)piece || pl_clock_mono_ns() > until)
+            return; /* less: nothing was taken for request_timeout_ms */
+        done += piece;
     }
 }
 

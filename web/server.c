@@ -111,7 +111,6 @@ static int handle_request(struct mg_connection *conn)
         .method = info->request_method,
         .target = info->request_uri ? info->request_uri : "",
         .query = info->query_string ? info->query_string : "",
-        .version = info->http_version,
         .headers = headers,
     };
     /* One request a connection: nothing of a doubtful one is read as the next. */
