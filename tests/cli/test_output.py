@@ -15,7 +15,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import PROFLITE, ask, check, main, record, run
 
-WORK = ["python3", "-c", "t = 0\nfor i in range(6000000): t += i * i % 7\nprint(t)"]
+WORK = [os.path.realpath(sys.executable), "-c", "t = 0\nfor i in range(6000000): t += i * i % 7\nprint(t)"]
 
 
 def recorded(folder):

@@ -12,6 +12,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import PROFLITE, check, main, record, run
 
+PYTHON = os.path.realpath(sys.executable)
+
 
 def start(folder, *command, **options):
     options.setdefault("stderr", subprocess.DEVNULL)
@@ -62,6 +64,9 @@ def test_refusals(folder):
     run("cp", "/bin/true", folder / "setgid")
     os.chmod(folder / "setgid", 0o2755)
     check(record(db, folder / "setgid").returncode == 125, "set-group-ID")
+    done = run("bash", "-c", f"ulimit -f 1; exec {PROFLITE} --db {folder}/small.db record -- sh -c 'echo ran'")
+    check(done.returncode == 125 and not done.stdout and done.stderr.count(b"\n") == 1,
+          f"no room for a store: {done.returncode} {done.stdout} {done.stderr}")
 
 
 def test_surroundings(folder):
@@ -80,8 +85,8 @@ print([resource.getrlimit(r) for r in (resource.RLIMIT_CORE, resource.RLIMIT_NOF
         os.set_inheritable(extra.fileno(), True)
         for options in ({"pass_fds": (extra.fileno(),)}, {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)},
                         {"preexec_fn": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])}):
-            plain = run("python3", probe, cwd=folder, **options)
-            done = record(folder / "x.db", "python3", probe, cwd=folder, **options)
+            plain = run(PYTHON, probe, cwd=folder, **options)
+            done = record(folder / "x.db", PYTHON, probe, cwd=folder, **options)
             check(done.stdout == plain.stdout, f"{options}:\n{done.stdout}\n{plain.stdout}")
     done = run("bash", "-c", f"{PROFLITE} --db {folder}/x.db record -- sh -c 'ls /proc/self/fd' 0<&- 2>&-")
     plain = run("bash", "-c", "sh -c 'ls /proc/self/fd' 0<&- 2>&-")
@@ -108,7 +113,7 @@ print(sorted(seen.items()))
 
 
 def test_signals(folder):
-    recorder = start(folder, "python3", "-c", COUNTER, stdout=subprocess.PIPE)
+    recorder = start(folder, PYTHON, "-c", COUNTER, stdout=subprocess.PIPE)
     recorder.stdout.readline()
     for number in (1, 2, 3, 10, 15, 28, 12):
         recorder.send_signal(number)
