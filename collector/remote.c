@@ -39,8 +39,9 @@ struct pl_remote {
     /* of the walk going on */
     const struct pl_drain_modules *modules;
     const struct pl_remote_stack *stack;
+    struct pl_registers registers; /* where the cursor began */
     unsigned reads;
-    bool no_rule, beyond_stack, unknown_register;
+    bool no_rule, no_module, beyond_stack, unknown_register; /* met in this step */
 };
 
 /* ---- accessors ---- */
@@ -89,7 +90,7 @@ static int access_reg(unw_addr_space_t space, unw_regnum_t number, unw_word_t *v
                       int write, void *arg)
 {
     struct pl_remote *r = arg;
-    const struct pl_registers *g = r->stack->registers;
+    const struct pl_registers *g = &r->registers;
     /* by libunwind's number: word of struct pl_registers */
     static const uint8_t words[] = {
         [UNW_X86_64_RIP] = 0,  [UNW_X86_64_RSP] = 1,  [UNW_X86_64_RBP] = 2,
@@ -171,6 +172,7 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip,
     const struct pl_drain_module *module = module_at(r, ip);
     if (!module || !describe_table(r, module, &table)) {
         r->no_rule |= module != NULL;
+        r->no_module |= module == NULL;
         return -UNW_ENOINFO;
     }
     int code = r->lib.search_table(space, ip, &table, info_out, need_info, arg);
@@ -258,43 +260,66 @@ static bool place_of(struct pl_remote *r, unw_cursor_t *cursor, struct place *pl
            r->lib.get_reg(cursor, UNW_X86_64_RSP, &place_out->sp) == 0;
 }
 
+/* Code without rules keeps frame pointers (compilers at run time, and what they
+ * bring along), and only a frame record that makes sense is taken. libunwind has a
+ * guess of its own for this, which leaves SP wrong for the frames above: walk on
+ * with a new cursor. */
+static bool step_frame_pointer(struct pl_remote *r, unw_cursor_t *cursor,
+                               struct place *here)
+{
+    static const uint8_t kept[] = {UNW_X86_64_RBX, UNW_X86_64_R12, UNW_X86_64_R13,
+                                   UNW_X86_64_R14, UNW_X86_64_R15};
+    struct pl_registers next = {.pc_known = 7};
+    unw_word_t bp;
+    if (r->lib.get_reg(cursor, UNW_X86_64_RBP, &bp) != 0 || bp < here->sp ||
+        !read_stack(r, bp, &next.bp) || !read_stack(r, bp + 8, &next.pc) ||
+        next.pc >> 47 || (next.bp && (next.bp <= bp || next.bp & 7)))
+        return false;
+    next.sp = bp + 16;
+    for (unsigned i = 0; i < sizeof kept; i++)
+        if (r->lib.get_reg(cursor, kept[i], &next.bx + i) == 0)
+            next.pc_known |= UINT64_C(1) << (3 + i);
+    *here = (struct place){next.pc, next.sp};
+    next.pc--; /* a new cursor looks up its address itself, not the call before it */
+    r->registers = next;
+    return r->lib.init_remote(cursor, r->space, r) == 0;
+}
+
 static enum pl_walk_end why_failed(const struct pl_remote *r)
 {
     if (r->unknown_register)
         return PL_WALK_LOST_BP;
-    if (r->no_rule)
-        return PL_WALK_NO_RULE;
-    return r->beyond_stack ? PL_WALK_BAD_STACK : PL_WALK_NO_MODULE;
+    return r->beyond_stack ? PL_WALK_BAD_STACK : PL_WALK_NO_RULE;
 }
 
 /* One frame further, from `here` to `here`; false when the walk ends. */
 static bool step(struct pl_remote *r, unw_cursor_t *cursor, struct place *here,
                  enum pl_walk_end *end)
 {
-    struct place next;
-    r->no_rule = r->beyond_stack = r->unknown_register = false;
+    unw_cursor_t before = *cursor;
+    struct place next = {0, 0};
+    r->no_rule = r->no_module = r->beyond_stack = r->unknown_register = false;
     int code = r->lib.step(cursor);
-    if (code == 0) {
-        /* Without a rule libunwind tries frame pointers and may find a zero. */
-        *end = r->no_rule ? PL_WALK_NO_RULE : PL_WALK_ROOT;
-        return false;
-    }
-    if (code < 0 || !place_of(r, cursor, &next)) {
-        *end = why_failed(r);
-        return false;
-    }
-    if (next.pc == 0) {
+    bool placed = code > 0 && place_of(r, cursor, &next);
+    if (r->no_rule || r->no_module) {
+        /* A stub of the procedure linkage table has the return address on top. */
+        if (r->no_rule && placed && next.sp == here->sp + 8 && next.pc) {
+            *here = next;
+            return true;
+        }
+        *cursor = before;
+        *end = r->no_rule ? PL_WALK_NO_RULE : PL_WALK_NO_MODULE;
+        if (!step_frame_pointer(r, cursor, here))
+            return false;
         *end = PL_WALK_ROOT_ZERO;
+        return here->pc != 0;
+    }
+    if (code == 0 || (placed && next.pc == 0)) {
+        *end = code == 0 ? PL_WALK_ROOT : PL_WALK_ROOT_ZERO;
         return false;
     }
-    /* What it guesses in code that has rules elsewhere is only good for a stub of
-     * the procedure linkage table, where the return address is on top. */
-    if (r->no_rule && next.sp != here->sp + 8) {
-        *end = PL_WALK_NO_RULE;
-        return false;
-    }
-    if (next.sp <= here->sp || next.pc >> 47) {
-        *end = PL_WALK_BAD_STACK;
+    if (!placed || next.sp <= here->sp || next.pc >> 47) {
+        *end = placed ? PL_WALK_BAD_STACK : why_failed(r);
         return false;
     }
     *here = next;
@@ -333,6 +358,7 @@ size_t pl_remote_unwind(struct pl_remote *r, const struct pl_drain_modules *modu
         r->cached_version = modules->version;
         r->modules = modules;
         r->stack = stack;
+        r->registers = *stack->registers;
         r->reads = 0;
         count = walk(r, pcs, most, end_out);
     }
