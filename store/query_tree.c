@@ -4,8 +4,8 @@
  * children's and sums flow to the root in one backward sweep. A node remembers
  * its first child; only further children go into the hash table, which long
  * unbranched tails of stacks therefore never touch.
- * Finishing: children sorted, then one walk in pre-order writes the nodes out,
- * numbers functions as they first appear and adds up each function's total,
+ * Finishing: one walk in pre-order sorts each node's children, writes the nodes
+ * out, numbers functions as they first appear and adds up each function's total,
  * counting a node only if no node above it has the same function. */
 #include "store/query_tree.h"
 
@@ -16,11 +16,14 @@
 #include <string.h>
 
 struct build_node {
-    uint32_t parent, function;
-    uint32_t first_child; /* 0: none */
-    bool inlined;
-    int64_t self_ns, self_samples;
+    uint32_t parent;
+    uint32_t function : 31;
+    uint32_t inlined : 1;
+    uint32_t first_child, next_sibling; /* 0: none */
+    int64_t ns, samples;                /* self; when finishing, total */
 };
+
+#define ROOT_FUNCTION (PL_NO_INDEX >> 1)
 
 struct pl_tree {
     struct build_node *nodes;
@@ -53,7 +56,7 @@ enum pl_status pl_tree_new(struct pl_tree **tree_out, struct pl_error *err)
         return pl_error_set(err, PL_NOMEM, "out of memory for a profile");
     }
     tree->node_count = 1;
-    tree->nodes[PL_TREE_ROOT].function = PL_NO_INDEX;
+    tree->nodes[PL_TREE_ROOT].function = ROOT_FUNCTION;
     *tree_out = tree;
     return PL_OK;
 }
@@ -212,8 +215,8 @@ static uint32_t add_node(struct pl_tree *tree, uint32_t parent, uint32_t functio
         tree->nodes = grown;
         tree->node_cap = cap;
     }
-    tree->nodes[tree->node_count] =
-        (struct build_node){.parent = parent, .function = function, .inlined = inlined};
+    tree->nodes[tree->node_count] = (struct build_node){
+        .parent = parent, .function = function & ROOT_FUNCTION, .inlined = inlined};
     return tree->node_count++;
 }
 
@@ -226,7 +229,7 @@ static uint32_t further_child(struct pl_tree *tree, uint32_t parent, uint32_t fu
     for (; tree->children[at]; at = (at + 1) & tree->child_mask) {
         struct build_node *node = &tree->nodes[tree->children[at]];
         if (node->parent == parent && node->function == function) {
-            node->inlined &= inlined;
+            node->inlined = node->inlined && inlined;
             return tree->children[at];
         }
     }
@@ -235,6 +238,9 @@ static uint32_t further_child(struct pl_tree *tree, uint32_t parent, uint32_t fu
         return PL_NO_INDEX;
     tree->children[at] = node;
     tree->child_count++;
+    struct build_node *first = &tree->nodes[tree->nodes[parent].first_child];
+    tree->nodes[node].next_sibling = first->next_sibling;
+    first->next_sibling = node;
     return node;
 }
 
@@ -250,63 +256,26 @@ uint32_t pl_tree_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
     }
     if (tree->nodes[first].function != function)
         return further_child(tree, parent, function, inlined);
-    tree->nodes[first].inlined &= inlined;
+    tree->nodes[first].inlined = tree->nodes[first].inlined && inlined;
     return first;
 }
 
 void pl_tree_add(struct pl_tree *tree, uint32_t node, int64_t ns, int64_t samples)
 {
-    tree->nodes[node].self_ns += ns;
-    tree->nodes[node].self_samples += samples;
+    tree->nodes[node].ns += ns;
+    tree->nodes[node].samples += samples;
 }
 
 /* ---- finishing ---- */
 
-struct sums {
-    int64_t ns, samples;
-};
-
-static struct sums *sum_subtrees(const struct pl_tree *tree)
+static void sum_subtrees(struct pl_tree *tree)
 {
-    struct sums *total = malloc(tree->node_count * sizeof *total);
-    if (!total)
-        return NULL;
-    for (uint32_t i = 0; i < tree->node_count; i++)
-        total[i] = (struct sums){tree->nodes[i].self_ns, tree->nodes[i].self_samples};
     for (uint32_t i = tree->node_count; i-- > 1;) {
-        struct sums *parent = &total[tree->nodes[i].parent];
-        parent->ns += total[i].ns;
-        parent->samples += total[i].samples;
+        struct build_node *parent = &tree->nodes[tree->nodes[i].parent];
+        parent->ns += tree->nodes[i].ns;
+        parent->samples += tree->nodes[i].samples;
     }
-    return total;
 }
-
-/* Children of node i: list[start[i]] .. list[start[i + 1] - 1]. */
-struct child_lists {
-    uint32_t *start, *list;
-};
-
-static bool list_children(const struct pl_tree *tree, struct child_lists *lists)
-{
-    uint32_t count = tree->node_count;
-    lists->start = calloc((size_t)count + 2, sizeof *lists->start);
-    lists->list = malloc((size_t)count * sizeof *lists->list);
-    if (!lists->start || !lists->list)
-        return false;
-    uint32_t *next = lists->start + 1; /* becomes `start` once all are placed */
-    for (uint32_t i = 1; i < count; i++)
-        next[tree->nodes[i].parent + 1]++;
-    for (uint32_t i = 1; i <= count; i++)
-        next[i] += next[i - 1];
-    for (uint32_t i = 1; i < count; i++)
-        lists->list[next[tree->nodes[i].parent]++] = i;
-    return true;
-}
-
-struct order {
-    const struct pl_tree *tree;
-    const struct sums *total;
-};
 
 static int compare_functions(const struct pl_function *a, const struct pl_function *b)
 {
@@ -316,31 +285,12 @@ static int compare_functions(const struct pl_function *a, const struct pl_functi
     return order ? order : strcmp(a->module, b->module);
 }
 
-static int compare_siblings(const void *left, const void *right, void *context)
-{
-    const struct order *order = context;
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    if (order->total[a].ns != order->total[b].ns)
-        return order->total[a].ns > order->total[b].ns ? -1 : 1;
-    return compare_functions(&order->tree->functions[order->tree->nodes[a].function],
-                             &order->tree->functions[order->tree->nodes[b].function]);
-}
-
-static void sort_children(const struct pl_tree *tree, const struct sums *total,
-                          const struct child_lists *lists)
-{
-    struct order order = {tree, total};
-    for (uint32_t i = 0; i < tree->node_count; i++) {
-        uint32_t *first = lists->list + lists->start[i];
-        size_t count = lists->start[i + 1] - lists->start[i];
-        if (count > 1)
-            qsort_r(first, count, sizeof *first, compare_siblings, &order);
-    }
-}
+struct pending {
+    uint32_t build, parent; /* parent: index in the output */
+};
 
 struct walk {
-    const struct pl_tree *tree;
-    const struct sums *total;
+    struct pl_tree *tree;
     struct pl_node *nodes;
     struct pl_function *functions; /* in order of appearance */
     uint32_t function_count;
@@ -348,7 +298,21 @@ struct walk {
     uint32_t *open;       /* function -> how often on the current path */
     uint32_t *path;       /* functions from the root */
     uint32_t path_len;
+    struct pending *pending; /* nodes to come, next one last */
+    size_t pending_count;
 };
+
+/* Lightest first, because the last one pending is the next one out. */
+static int compare_siblings(const void *left, const void *right, void *context)
+{
+    const struct pl_tree *tree = context;
+    const struct build_node *a = &tree->nodes[((const struct pending *)left)->build];
+    const struct build_node *b = &tree->nodes[((const struct pending *)right)->build];
+    if (a->ns != b->ns)
+        return a->ns < b->ns ? -1 : 1;
+    return compare_functions(&tree->functions[b->function],
+                             &tree->functions[a->function]);
+}
 
 static uint32_t renumber(struct walk *walk, uint32_t function)
 {
@@ -375,63 +339,71 @@ static void add_to_function(struct walk *walk, const struct pl_node *node)
     walk->path[walk->path_len++] = node->function;
 }
 
-static void emit(struct walk *walk, uint32_t build, uint32_t parent, uint32_t index)
+/* Children become pending; what they do not weigh is the node's own. */
+static void expand(struct walk *walk, const struct build_node *from,
+                   struct pl_node *node)
 {
-    const struct build_node *from = &walk->tree->nodes[build];
+    struct pending *first = &walk->pending[walk->pending_count];
+    size_t count = 0;
+    uint32_t index = (uint32_t)(node - walk->nodes);
+    for (uint32_t child = from->first_child; child; count++) {
+        const struct build_node *build = &walk->tree->nodes[child];
+        first[count] = (struct pending){child, index};
+        node->self_ns -= build->ns;
+        node->self_samples -= build->samples;
+        child = build->next_sibling;
+    }
+    walk->pending_count += count;
+    if (count > 1)
+        qsort_r(first, count, sizeof *first, compare_siblings, walk->tree);
+}
+
+static void emit(struct walk *walk, struct pending next, uint32_t index)
+{
+    const struct build_node *from = &walk->tree->nodes[next.build];
     struct pl_node *node = &walk->nodes[index];
-    *node = (struct pl_node){.parent = parent,
+    *node = (struct pl_node){.parent = next.parent,
                              .function = PL_NO_INDEX,
                              .inlined = from->inlined,
-                             .self_ns = from->self_ns,
-                             .total_ns = walk->total[build].ns,
-                             .self_samples = from->self_samples,
-                             .total_samples = walk->total[build].samples};
-    if (build == PL_TREE_ROOT)
+                             .self_ns = from->ns,
+                             .total_ns = from->ns,
+                             .self_samples = from->samples,
+                             .total_samples = from->samples};
+    expand(walk, from, node);
+    if (next.build == PL_TREE_ROOT)
         return;
-    node->depth = walk->nodes[parent].depth + 1;
+    node->depth = walk->nodes[next.parent].depth + 1;
     node->function = renumber(walk, from->function);
     add_to_function(walk, node);
 }
 
-struct pending {
-    uint32_t build, parent; /* parent: index in the output */
-};
-
-static void walk_preorder(struct walk *walk, const struct child_lists *lists,
-                          struct pending *stack)
+static void walk_preorder(struct walk *walk)
 {
-    uint32_t index = 0, pending = 1;
-    stack[0] = (struct pending){PL_TREE_ROOT, 0};
-    while (pending) {
-        struct pending next = stack[--pending];
-        emit(walk, next.build, next.parent, index);
-        for (uint32_t i = lists->start[next.build + 1]; i > lists->start[next.build];)
-            stack[pending++] = (struct pending){lists->list[--i], index};
-        index++;
-    }
+    walk->pending[walk->pending_count++] = (struct pending){PL_TREE_ROOT, 0};
+    for (uint32_t index = 0; walk->pending_count; index++)
+        emit(walk, walk->pending[--walk->pending_count], index);
 }
 
 enum pl_status pl_tree_finish(struct pl_tree *tree, struct pl_profile *profile_out,
                               struct pl_error *err)
 {
-    enum pl_status status = PL_NOMEM;
-    struct child_lists lists = {0};
     size_t nodes = tree->node_count, functions = tree->function_count;
-    struct sums *total = sum_subtrees(tree);
-    struct pending *stack = malloc(nodes * sizeof *stack);
-    struct walk walk = {.tree = tree, .total = total};
+    struct walk walk = {.tree = tree};
+    enum pl_status status = PL_OK;
     walk.nodes = malloc(nodes * sizeof *walk.nodes);
     walk.functions = malloc((functions + 1) * sizeof *walk.functions);
     walk.renumbered = calloc(functions + 1, sizeof *walk.renumbered);
     walk.open = calloc(functions + 1, sizeof *walk.open);
     walk.path = malloc((nodes + 1) * sizeof *walk.path);
-    if (!total || !stack || !walk.nodes || !walk.functions || !walk.renumbered ||
-        !walk.open || !walk.path || !list_children(tree, &lists)) {
-        pl_error_set(err, PL_NOMEM, "out of memory for a profile of %zu nodes", nodes);
+    walk.pending = malloc((nodes + 1) * sizeof *walk.pending);
+    if (!walk.nodes || !walk.functions || !walk.renumbered || !walk.open ||
+        !walk.path || !walk.pending) {
+        status = pl_error_set(err, PL_NOMEM, "out of memory for a profile of %zu nodes",
+                              nodes);
         goto out;
     }
-    sort_children(tree, total, &lists);
-    walk_preorder(&walk, &lists, stack);
+    sum_subtrees(tree);
+    walk_preorder(&walk);
 
     profile_out->total_ns = walk.nodes[0].total_ns;
     profile_out->samples = walk.nodes[0].total_samples;
@@ -443,17 +415,13 @@ enum pl_status pl_tree_finish(struct pl_tree *tree, struct pl_profile *profile_o
     walk.nodes = NULL;
     walk.functions = NULL;
     tree->arena = NULL;
-    status = PL_OK;
 out:
-    free(total);
-    free(stack);
-    free(lists.start);
-    free(lists.list);
     free(walk.nodes);
     free(walk.functions);
     free(walk.renumbered);
     free(walk.open);
     free(walk.path);
+    free(walk.pending);
     return status;
 }
 
