@@ -3,7 +3,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-#include <civetweb.h>
 #include <string.h>
 
 #define PIECE_BYTES         ((size_t)32 << 10)
@@ -23,20 +22,20 @@ static const char fixed_headers[] =
     "X-Frame-Options: DENY\r\n";
 
 /* In pieces, so that a peer reading a byte at a time cannot keep us forever. */
-static void write_body(struct mg_connection *conn, const char *body, size_t len)
+static void write_body(const struct pl_peer *peer, const char *body, size_t len)
 {
     int64_t until = pl_clock_mono_ns() + PATIENCE_NS +
                     (int64_t)(len / SLOWEST_BYTES_PER_S) * PL_NS_PER_S;
     for (size_t done = 0; done < len;) {
         size_t piece = len - done < PIECE_BYTES ? len - done : PIECE_BYTES;
-        int written = mg_write(conn, body + done, piece);
+        int written = peer->write(peer->conn, body + done, piece);
         if (written < (int)piece || pl_clock_mono_ns() > until)
-            return; /* less: nothing was taken for request_timeout_ms */
+            return; /* less: gone, or took nothing for too long */
         done += piece;
     }
 }
 
-void pl_reply(struct mg_connection *conn, const struct pl_http_response *response,
+void pl_reply(const struct pl_peer *peer, const struct pl_http_response *response,
               bool head)
 {
     struct pl_buf text;
@@ -53,13 +52,13 @@ void pl_reply(struct mg_connection *conn, const struct pl_http_response *respons
     if (response->extra_headers)
         pl_buf_puts(&text, response->extra_headers);
     pl_buf_puts(&text, "\r\n");
-    if (!text.failed && mg_write(conn, text.data, text.len) > 0 && !head &&
+    if (!text.failed && peer->write(peer->conn, text.data, text.len) > 0 && !head &&
         response->status != 304)
-        write_body(conn, response->body, response->body_len);
+        write_body(peer, response->body, response->body_len);
     pl_buf_deinit(&text);
 }
 
-void pl_reply_error(struct mg_connection *conn, const struct pl_http_error *error,
+void pl_reply_error(const struct pl_peer *peer, const struct pl_http_error *error,
                     bool head)
 {
     struct pl_buf body;
@@ -81,6 +80,6 @@ void pl_reply_error(struct mg_connection *conn, const struct pl_http_error *erro
         response.extra_headers = "WWW-Authenticate: Bearer\r\n";
     else if (error->status == 503)
         response.extra_headers = "Retry-After: 1\r\n";
-    pl_reply(conn, &response, head);
+    pl_reply(peer, &response, head);
     pl_buf_deinit(&body);
 }

@@ -1,18 +1,23 @@
-/* Writing responses to a connection, with the headers every answer has. */
+/* Writing responses to a peer, with the headers every answer has. */
 #ifndef PL_WEB_REPLY_H
 #define PL_WEB_REPLY_H
 
 #include "web/http.h"
 
-struct mg_connection;
+/* The connection, as far as an answer needs it. */
+struct pl_peer {
+    void *conn;
+    /* Bytes taken; fewer than `len` when the peer is gone or stalls. */
+    int (*write)(void *conn, const char *bytes, size_t len);
+};
 
 /* Headers and, unless `head`, the body. Gives up on a peer that takes it too
  * slowly. */
-void pl_reply(struct mg_connection *conn, const struct pl_http_response *response,
+void pl_reply(const struct pl_peer *peer, const struct pl_http_response *response,
               bool head);
 
 /* {"error":{"code","message"}} */
-void pl_reply_error(struct mg_connection *conn, const struct pl_http_error *error,
+void pl_reply_error(const struct pl_peer *peer, const struct pl_http_error *error,
                     bool head);
 
 #endif

@@ -81,12 +81,19 @@ static int answer_healthz(struct pl_http_response *response)
     return 0;
 }
 
+/* Gives up when the peer takes nothing for request_timeout_ms. */
+static int write_bytes(void *conn, const char *bytes, size_t len)
+{
+    return mg_write(conn, bytes, len);
+}
+
 static void answer(const struct pl_server *server, struct mg_connection *conn,
                    const struct pl_http_request *request)
 {
     struct pl_http_response response = {0};
     struct pl_http_error error = {0};
     char *owned = NULL;
+    const struct pl_peer peer = {conn, write_bytes};
     bool head = strcmp(request->method, "HEAD") == 0;
     int refused = pl_guard_check(&server->guard, request, &error);
     if (!refused && strcmp(request->target, "/healthz") == 0)
@@ -96,9 +103,9 @@ static void answer(const struct pl_server *server, struct mg_connection *conn,
     else if (!refused)
         refused = answer_asset(server, request, &response, &owned, &error);
     if (refused)
-        pl_reply_error(conn, &error, head);
+        pl_reply_error(&peer, &error, head);
     else
-        pl_reply(conn, &response, head);
+        pl_reply(&peer, &response, head);
     free(owned);
 }
 
@@ -125,13 +132,14 @@ static int handle_request(struct mg_connection *conn)
 /* CivetWeb refused it before it was a request. */
 static int handle_error(struct mg_connection *conn, int status, const char *message)
 {
+    const struct pl_peer peer = {conn, write_bytes};
     struct pl_http_error error;
     (void)message; /* may quote the request */
     mg_disable_connection_keep_alive(conn);
     if (status == 411) /* its word for a Content-Length that is no number */
         status = 400;
     pl_http_error_set(&error, status, "bad_request", "the request was not understood");
-    pl_reply_error(conn, &error, false);
+    pl_reply_error(&peer, &error, false);
     return 0;
 }
 
