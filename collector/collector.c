@@ -250,6 +250,7 @@ int proflite_stop(void)
     return result;
 }
 
+/* Waits without the lock, so that nobody waits for the one who flushes. */
 int proflite_flush(int timeout_ms)
 {
     struct pl_error err = {0};
@@ -259,14 +260,22 @@ int proflite_flush(int timeout_ms)
         timeout_ms = 0;
     if (!lock_within((int64_t)timeout_ms * PL_NS_PER_MS))
         return PROFLITE_IO;
-    if (self.ready && self.sampled) {
-        int64_t used_ms = (pl_clock_mono_ns() - from_ns) / PL_NS_PER_MS;
-        int left_ms = used_ms < timeout_ms ? timeout_ms - (int)used_ms : 0;
+    struct pl_recorder *recorder = self.recorder;
+    if (self.ready && self.sampled)
         result = PROFLITE_OK; /* nothing runs: nothing is unwritten */
-        if (self.recorder)
-            result =
-                report_status(pl_recorder_flush(self.recorder, left_ms, &err), &err);
-    }
+    if (recorder)
+        pl_recorder_flush_begin(recorder);
+    pthread_mutex_unlock(&lock);
+    if (!recorder)
+        return result;
+
+    int64_t used_ms = (pl_clock_mono_ns() - from_ns) / PL_NS_PER_MS;
+    int left_ms = used_ms < timeout_ms ? timeout_ms - (int)used_ms : 0;
+    enum pl_status status = pl_recorder_flush_end(recorder, left_ms, &err);
+    if (status == PL_OK)
+        return PROFLITE_OK;
+    pthread_mutex_lock(&lock);
+    result = report_status(status, &err);
     pthread_mutex_unlock(&lock);
     return result;
 }

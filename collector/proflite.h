@@ -30,11 +30,11 @@ enum proflite_mode {
 
 enum proflite_result {
     PROFLITE_OK = 0,
-    PROFLITE_ALREADY = 1,     /* already set up, or already running: nothing done */
-    PROFLITE_INVALID = -1,    /* an option makes no sense */
-    PROFLITE_IO = -2,         /* store or shared memory not to be had */
+    PROFLITE_ALREADY = 1,      /* already set up, or already running: nothing done */
+    PROFLITE_INVALID = -1,     /* an option makes no sense */
+    PROFLITE_IO = -2,          /* store or shared memory not to be had */
     PROFLITE_UNSUPPORTED = -3, /* this machine cannot do it */
-    PROFLITE_OFF = -4,        /* not set up, or not sampled: nothing done */
+    PROFLITE_OFF = -4,         /* not set up, or not sampled: nothing done */
 };
 
 /* Fill with PROFLITE_OPTIONS_INIT, then set what matters. Where each option's
@@ -50,15 +50,16 @@ enum proflite_result {
  *   mode          PROFLITE_MODE         wall ("wall" or "cpu")
  *   session_sample_rate  PROFLITE_SESSION_SAMPLE_RATE  1.0
  *
- * A set-user-ID or set-group-ID program ignores the environment. */
+ * Text is stored without blanks at its ends; nothing but blanks is none. A
+ * set-user-ID or set-group-ID program ignores the environment and must set `db`. */
 typedef struct proflite_options {
-    size_t size; /* sizeof(proflite_options): set by PROFLITE_OPTIONS_INIT */
-    const char *db;          /* path of the store; borrowed during proflite_init */
-    const char *app;         /* likewise, and the three below */
+    size_t size;     /* sizeof(proflite_options): set by PROFLITE_OPTIONS_INIT */
+    const char *db;  /* path of the store; borrowed during proflite_init */
+    const char *app; /* likewise, and the three below */
     const char *release;
     const char *environment;
     const char *dist;
-    unsigned hz;             /* samples a second of each thread, 1 to 1000; 0: unset */
+    unsigned hz; /* samples a second of each thread, 1 to 1000; 0: unset */
     enum proflite_mode mode;
     double session_sample_rate; /* 0.0 to 1.0: chance that this process samples at
                                    all; negative: unset */
@@ -84,11 +85,16 @@ typedef struct proflite_stats {
  * `options` may be NULL. Returns ALREADY when set up before (nothing changes). */
 PROFLITE_API int proflite_init(const proflite_options *options);
 
-/* Begin sampling all threads. ALREADY when running. OFF when not set up or this
- * session was not sampled. A start after a stop is a new profiler id. */
+/* Begin sampling all threads. ALREADY when running, here or from outside by
+ * `proflite record`. OFF when not set up or this session was not sampled. A start
+ * after a stop is a new profiler id.
+ *
+ * The child of a fork is set up as its parent was and records from its own start
+ * on, in the same store, under an id of its own. */
 PROFLITE_API int proflite_start(void);
 
-/* Stop sampling and write what is left. Blocks until it is in the store. */
+/* Stop sampling and write what is left. Blocks until it is in the store. OK when
+ * nothing runs; IO when some of it could not be written. */
 PROFLITE_API int proflite_stop(void);
 
 /* Write what was sampled so far; waits at most `timeout_ms`.

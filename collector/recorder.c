@@ -34,14 +34,15 @@ struct pl_recorder {
     char dir[256];
     struct door door;
     struct pl_chunk_sink sink; /* through the door */
-    struct pl_drain *drain; /* the thread's alone once it runs */
+    struct pl_drain *drain;    /* the thread's alone once it runs */
     pthread_t thread;
 
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t changed;
     int tid; /* of the thread; 0: not there yet */
-    bool stop;
+    bool stop, finished;
     uint64_t flush_wanted, flush_done;
+    unsigned flushers;     /* between flush_begin and the end of flush_end */
     enum pl_status status; /* of the last flush, later of the end */
     struct pl_error error;
     struct pl_drain_stats stats;
@@ -179,9 +180,17 @@ static void *drain_thread(void *argument)
         run_round(recorder);
     }
     pthread_mutex_unlock(&recorder->lock);
-    recorder->status = pl_drain_finish(recorder->drain, &recorder->error);
+    struct pl_error error = {0};
+    enum pl_status status = pl_drain_finish(recorder->drain, &error);
     close_door(&recorder->door);
+
+    pthread_mutex_lock(&recorder->lock);
+    recorder->status = status;
+    recorder->error = error;
+    recorder->finished = true; /* with the last word on any flush */
     pl_drain_get_stats(recorder->drain, &recorder->stats);
+    pthread_cond_broadcast(&recorder->changed);
+    pthread_mutex_unlock(&recorder->lock);
     return NULL;
 }
 
@@ -209,6 +218,7 @@ static enum pl_status start_thread(struct pl_recorder *recorder, struct pl_error
     return PL_OK;
 }
 
+/* Also waits for those who wait for it. */
 static void join_thread(struct pl_recorder *recorder)
 {
     pthread_mutex_lock(&recorder->lock);
@@ -216,6 +226,10 @@ static void join_thread(struct pl_recorder *recorder)
     pthread_cond_broadcast(&recorder->changed);
     pthread_mutex_unlock(&recorder->lock);
     (void)pthread_join(recorder->thread, NULL);
+    pthread_mutex_lock(&recorder->lock);
+    while (recorder->flushers)
+        (void)pthread_cond_wait(&recorder->changed, &recorder->lock);
+    pthread_mutex_unlock(&recorder->lock);
 }
 
 /* ---- start and stop ---- */
@@ -329,21 +343,30 @@ enum pl_status pl_recorder_stop(struct pl_recorder *recorder,
     return status;
 }
 
-enum pl_status pl_recorder_flush(struct pl_recorder *recorder, int timeout_ms,
-                                 struct pl_error *err)
+void pl_recorder_flush_begin(struct pl_recorder *recorder)
+{
+    pthread_mutex_lock(&recorder->lock);
+    recorder->flushers++;
+    pthread_mutex_unlock(&recorder->lock);
+}
+
+enum pl_status pl_recorder_flush_end(struct pl_recorder *recorder, int timeout_ms,
+                                     struct pl_error *err)
 {
     struct timespec until = mono_after((int64_t)timeout_ms * PL_NS_PER_MS);
     int rc = 0;
     pthread_mutex_lock(&recorder->lock);
     uint64_t wanted = ++recorder->flush_wanted;
     pthread_cond_broadcast(&recorder->changed);
-    while (recorder->flush_done < wanted && rc == 0)
+    while (recorder->flush_done < wanted && !recorder->finished && rc == 0)
         rc = pthread_cond_timedwait(&recorder->changed, &recorder->lock, &until);
     enum pl_status status = recorder->status;
-    if (recorder->flush_done < wanted)
+    if (recorder->flush_done < wanted && !recorder->finished)
         status = pl_error_set(err, PL_BUSY, "not written within %d ms", timeout_ms);
     else if (err)
         *err = recorder->error;
+    recorder->flushers--;
+    pthread_cond_broadcast(&recorder->changed);
     pthread_mutex_unlock(&recorder->lock);
     return status;
 }

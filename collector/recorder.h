@@ -8,7 +8,8 @@
  * moment finds no SQLite handle to inherit, and one during a write waits for it or
  * leaves a child that never opens a store (pl_recorder_fork_*).
  *
- * Threads  pl_recorder_* of one recorder: one at a time (collector.c's lock). */
+ * Threads  pl_recorder_* of one recorder: one at a time (collector.c's lock), but
+ * for pl_recorder_flush_end. */
 #ifndef PL_COLLECTOR_RECORDER_H
 #define PL_COLLECTOR_RECORDER_H
 
@@ -32,9 +33,13 @@ PL_MUST_CHECK enum pl_status pl_recorder_stop(struct pl_recorder *recorder,
                                               struct pl_drain_stats *stats_out,
                                               struct pl_error *err);
 
-/* Have everything sampled so far written. Errors  BUSY not within `timeout_ms`. */
-PL_MUST_CHECK enum pl_status pl_recorder_flush(struct pl_recorder *recorder,
-                                               int timeout_ms, struct pl_error *err);
+/* Have everything sampled so far written, in two halves: the first under the lock
+ * that keeps the recorder alive, the second without it (a stop meanwhile waits).
+ * Errors  BUSY not within `timeout_ms`; the sink's. */
+void pl_recorder_flush_begin(struct pl_recorder *recorder);
+PL_MUST_CHECK enum pl_status pl_recorder_flush_end(struct pl_recorder *recorder,
+                                                   int timeout_ms,
+                                                   struct pl_error *err);
 
 void pl_recorder_get_stats(struct pl_recorder *recorder,
                            struct pl_drain_stats *stats_out);

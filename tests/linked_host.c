@@ -222,6 +222,39 @@ static void run_fork(void)
     EXPECT(proflite_stop() == PROFLITE_OK);
 }
 
+static _Atomic int storm_over;
+
+static void *flush_often(void *unused)
+{
+    while (!storm_over)
+        EXPECT(proflite_flush(5000) == PROFLITE_OK);
+    return unused;
+}
+
+/* Forks that fall into the middle of writes; some children record too. */
+static void run_storm(void)
+{
+    pthread_t thread;
+    EXPECT(proflite_init(NULL) == PROFLITE_OK);
+    EXPECT(proflite_start() == PROFLITE_OK);
+    if (pthread_create(&thread, NULL, flush_often, NULL) != 0)
+        exit(9);
+    for (int i = 0; i < 150; i++) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (i % 10 == 0 && proflite_start() == PROFLITE_OK)
+                linked_hot_function(20);
+            exit(0);
+        }
+        linked_hot_function(3);
+        EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
+    }
+    storm_over = 1;
+    pthread_join(thread, NULL);
+    EXPECT(proflite_stop() == PROFLITE_OK);
+}
+
 static pthread_barrier_t barrier;
 
 static void *race(void *result)
@@ -321,6 +354,7 @@ int main(int argc, char **argv)
         {"exit", run_exit},       {"fork", run_fork},
         {"race", run_race},       {"flush", run_flush},
         {"fsize", run_fsize},     {"undisturbed", run_undisturbed},
+        {"storm", run_storm},
     };
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(argv[1], modes[i].name) == 0) {

@@ -177,6 +177,17 @@ static void test_fork(void)
     remove_folder();
 }
 
+static void test_storm(void)
+{
+    make_folder();
+    check_host("storm");
+    CHECK(ask("SELECT count(*) FROM session") >= 2, "%lld",
+          (long long)ask("SELECT count(*) FROM session"));
+    CHECK(ask("SELECT integrity_check = 'ok' FROM pragma_integrity_check") == 1);
+    CHECK(ask("SELECT count(*) FROM sample") > 10);
+    remove_folder();
+}
+
 static void test_race(void)
 {
     make_folder();
@@ -213,5 +224,5 @@ static void test_undisturbed(void)
 
 TEST_MAIN({"restart", test_restart}, {"off", test_off}, {"options", test_options},
           {"names", test_names}, {"exit", test_exit}, {"fork", test_fork},
-          {"race", test_race}, {"flush", test_flush}, {"fsize", test_fsize},
-          {"undisturbed", test_undisturbed})
+          {"storm", test_storm}, {"race", test_race}, {"flush", test_flush},
+          {"fsize", test_fsize}, {"undisturbed", test_undisturbed})
