@@ -83,21 +83,36 @@ static void end_line(struct printer *p, const char *place)
     fputc('\n', p->out);
 }
 
-static void print_node(struct printer *p, size_t i)
+/* Does the node do nothing but call itself once more? Then one line is enough. */
+static bool repeats(const struct printer *p, size_t i)
 {
     const struct pl_profile *profile = p->view->profile;
-    const struct pl_node *node = &profile->nodes[i];
+    const struct pl_node *node = &profile->nodes[i], *next = node + 1;
+    return i && i + 1 < profile->node_count && next->parent == i &&
+           p->view->shown[i + 1] && next->function == node->function &&
+           next->inlined == node->inlined && next->total_ns == node->total_ns;
+}
+
+/* Node `last` in a line below the parent of `first`, the outermost of a recursion
+ * of `times` equal calls that ends in it. */
+static void print_node(struct printer *p, size_t first, size_t last, size_t times)
+{
+    const struct pl_profile *profile = p->view->profile;
+    const struct pl_node *node = &profile->nodes[last];
     const struct pl_function *f = node->function < profile->function_count
                                       ? &profile->functions[node->function]
                                       : NULL;
     const char *name = f ? f->name : "all";
     struct pl_buf place;
     pl_buf_init(&place, 1u << 16);
-    begin_line(p, i ? node->parent : 0, i == 0, node->total_ns, node->self_ns);
-    p->prefix_bytes[i] = p->prefix.len;
+    begin_line(p, profile->nodes[first].parent, first == 0, node->total_ns,
+               node->self_ns);
+    p->prefix_bytes[last] = p->prefix.len;
     pl_term_clean(&p->line, name, strlen(name));
     if (node->inlined)
         pl_buf_puts(&p->line, " (inlined)");
+    if (times > 1)
+        pl_buf_printf(&p->line, " (%zu times)", times);
     if (f && f->file[0])
         pl_term_clean(&place, f->file, strlen(f->file));
     if (f && f->file[0] && f->line)
@@ -133,7 +148,7 @@ static void print_rests(struct printer *p, size_t from, size_t next)
 static void print_tree(struct printer *p)
 {
     const struct pl_flame_view *view = p->view;
-    size_t count = view->profile->node_count, last = 0;
+    size_t count = view->profile->node_count, last = 0, times = 0;
     for (size_t i = 0; i < count; i++)
         p->lines_left[i] = view->shown_count[i] + has_rest(p, i);
     for (size_t i = 0; i < count; i++) {
@@ -141,8 +156,12 @@ static void print_tree(struct printer *p)
             continue;
         if (i)
             print_rests(p, last, i);
-        print_node(p, i);
         last = i;
+        times++;
+        if (repeats(p, i))
+            continue;
+        print_node(p, i + 1 - times, i, times);
+        times = 0;
     }
     if (count)
         print_rests(p, last, count);

@@ -323,6 +323,32 @@ static void test_tree_text(void)
           text);
 }
 
+static void print_recursion(FILE *out)
+{
+    struct pl_node deep[100] = {{.function = PL_NO_INDEX, .total_ns = 1000}};
+    for (uint32_t i = 1; i < 100; i++)
+        deep[i] = (struct pl_node){.parent = i - 1,
+                                   .function = i < 99 ? 2 : 1,
+                                   .depth = i,
+                                   .self_ns = i < 98 ? 0 : 500,
+                                   .total_ns = i < 99 ? 1000 : 500};
+    struct pl_profile recursion = profile;
+    recursion.nodes = deep;
+    recursion.node_count = 100;
+    struct pl_flame_view view;
+    struct pl_error err = {0};
+    CHECK_OK(pl_flame_view_init(&view, &recursion, 0, 0, &err), err);
+    CHECK_OK(pl_flame_print_text(&view, 1, out, &err), err);
+    pl_flame_view_deinit(&view);
+}
+
+static void test_recursion(void)
+{
+    const char *text = printed(print_recursion);
+    CHECK(strstr(text, "500 ns  warm (98 times)  y.c:9\n"), "%s", text);
+    CHECK(strstr(text, "500 ns  hot?\n"), "%s", text);
+}
+
 static void test_tree_json(void)
 {
     min_ns = 100;
@@ -392,4 +418,5 @@ static void test_check(void)
 TEST_MAIN({"clean", test_clean}, {"duration", test_duration}, {"numbers", test_numbers},
           {"nearest", test_nearest}, {"table", test_table}, {"rows", test_rows},
           {"no_rows", test_no_rows}, {"tree_text", test_tree_text},
-          {"tree_json", test_tree_json}, {"find", test_find}, {"check", test_check})
+          {"recursion", test_recursion}, {"tree_json", test_tree_json},
+          {"find", test_find}, {"check", test_check})
