@@ -1,5 +1,9 @@
-/* The writer's prefix tree of known stacks. Memory only; nodes are kept in one
- * array, a parent before its children, and found by the hash of their path. */
+/* The writer's prefix tree of known stacks. Memory only.
+ *
+ * Two tables by hash of the path from the root: one finds a whole stack, which is
+ * asked for all the time and so kept small; one finds a child in the tree, which is
+ * asked when a new stack looks for the longest known prefix. Nodes stand in one
+ * array, a parent before its children. */
 #ifndef PL_STORE_STACK_TREE_H
 #define PL_STORE_STACK_TREE_H
 
@@ -13,17 +17,31 @@ struct pl_tree_node {
     uint32_t frame;  /* id */
     uint32_t depth;  /* frames from the root to here; root 0 */
     uint32_t owner;  /* the stack whose row holds this frame */
-    uint32_t stack;  /* the stack that ends here, 0 none */
+};
+
+/* A known stack, or a hole (depth 0). */
+struct pl_tree_stack {
+    uint32_t node;    /* where it ends */
+    uint32_t depth;   /* frames */
+    uint32_t spelled; /* where they stand in a row, to compare without walking */
+};
+
+/* Hash -> index, 0 free; cap is a power of two, at most half used. */
+struct pl_tree_table {
+    struct pl_tree_entry *entries;
+    size_t cap;
 };
 
 struct pl_stack_tree {
     struct pl_tree_node *nodes;
     size_t count, cap;
-    struct pl_tree_entry *table; /* path hash -> node; cap is a power of two */
-    size_t table_cap;
-    uint32_t *leaves; /* stack id - first_stack -> node, 0: not in the tree */
-    size_t leaf_count, leaf_cap;
-    uint32_t first_stack;
+    struct pl_tree_table children;
+    struct pl_tree_stack *stacks; /* by id - first_id; [0] is a hole */
+    size_t stack_count, stack_cap;
+    uint32_t first_id;
+    struct pl_tree_table paths;
+    uint32_t *spelled;
+    size_t spelled_count, spelled_cap;
 };
 
 /* All zero is an empty tree. */
