@@ -11,6 +11,7 @@ import { describeSessions, apiSelection, chosenSessions, narrowing } from "./lib
 import { compileQuery, matchFunctions, matchedNodes } from "./lib/search.js";
 import { duration, moment, percent, plural } from "./lib/format.js";
 import { nameVariants, shortName } from "./lib/names.js";
+import { processNames } from "./lib/threads.js";
 import { chooseSessions, defaultState, formatState, parseState } from "./lib/state.js";
 import { Resource } from "./resource.js";
 import { setToken, takeToken } from "./token.js";
@@ -66,7 +67,7 @@ function refresh() {
   if (sessions) {
     const chosen = chosenSessions(state, sessions);
     if (chosen.length > 0) loadChosen(chosen, sessions.length);
-    live.follow(chosen.some((session) => session.state === "live"));
+    live.follow(sessions.length === 0 || chosen.some((session) => session.state === "live"));
   }
   render();
 }
@@ -177,7 +178,8 @@ function searchResult() {
 }
 
 function renderTopbar(sessions, chosen, search) {
-  const title = state.app || (sessions && chosen.length === sessions.length && chosen.length > 1 ? "Everything" : describeSessions(chosen));
+  const everything = state.session[0] === "all" && chosen.length > 1;
+  const title = state.app || (everything ? "Everything" : describeSessions(chosen));
   const start = Math.min(...chosen.map((session) => session.start_ns));
   topbar.update({
     title: sessions ? title : "…",
@@ -254,9 +256,8 @@ function pageProblem(sessions, chosen) {
   if (sessions.length === 0)
     return {
       title: "Nothing recorded yet",
-      text: "Run any program under the recorder, then look here again:",
+      text: "Run any program under the recorder; this page shows it when it is stored:",
       command: "proflite record -- ./your-program",
-      actions: [{ label: "Look again", run: retry }],
     };
   if (chosen.length === 0)
     return {
@@ -313,7 +314,8 @@ function retry() {
 
 function openSessions() {
   const sessions = resources.sessions.value ?? [];
-  sessionDialog.open(sessions, chosenSessions(state, sessions));
+  const names = processNames(resources.threads.value ?? [], sessions);
+  sessionDialog.open(sessions, chosenSessions(state, sessions), names);
 }
 
 /** What was zoomed before, for one step out. @type {string[]} */

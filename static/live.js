@@ -1,4 +1,4 @@
-// Follows a recording that is going on: asks for the store's generation and says when it
+// Follows a recording that is going on, or waits for the first one: asks for the store's generation and says when it
 // has advanced. Nothing is asked while the tab is hidden.
 
 import { get } from "./api.js";

@@ -23,26 +23,24 @@ const sum = (values) => values.reduce((total, value) => total + value, 0);
  */
 export function rankThreads(series, threads, sessions, most, keep = []) {
   const known = new Map(threads.map((thread) => [thread.id, thread]));
-  const processes = new Set(threads.map((thread) => thread.session_id)).size;
-  const names = new Map();
-  for (const { name } of series) names.set(name, (names.get(name) ?? 0) + 1);
+  const shown = new Set(threads.map((thread) => thread.session_id));
+  const apps = new Set([...shown].map((id) => sessions.get(id)?.app)).size;
   const rows = series.map((entry) =>
-    threadRow(entry, known.get(entry.thread_id), sessions, processes > 1, names));
+    threadRow(entry, known.get(entry.thread_id), sessions, apps > 1));
+  tellApart(rows);
   rows.sort((a, b) => b.cpuTotal - a.cpuTotal || b.wallTotal - a.wallTotal || a.ids[0] - b.ids[0]);
   if (rows.length <= most + 1) return { rows, folded: null };
   const kept = rows.filter((row, i) => i < most || keep.includes(String(row.ids[0])));
   return { rows: kept, folded: foldRows(rows.filter((row) => !kept.includes(row)), rows) };
 }
 
-function threadRow(entry, thread, sessions, manyProcesses, names) {
+function threadRow(entry, thread, sessions, manyApps) {
   const session = thread && sessions.get(thread.session_id);
   const name = entry.name || (thread ? `thread ${thread.tid}` : `#${entry.thread_id}`);
-  let label = name;
-  if (manyProcesses && session && session.app !== name) label = `${session.app}/${name}`;
-  else if (thread && names.get(entry.name) > 1) label = `${name} ${thread.tid}`;
   return {
     ids: [entry.thread_id],
-    label,
+    label: manyApps && session && session.app !== name ? `${session.app}/${name}` : name,
+    tid: thread?.tid ?? entry.thread_id,
     detail: thread ? `${name}, tid ${thread.tid}${session ? `, ${session.app} ${session.pid}` : ""}` : name,
     wall: entry.wall_ns,
     cpu: entry.cpu_ns,
@@ -50,6 +48,13 @@ function threadRow(entry, thread, sessions, manyProcesses, names) {
     wallTotal: sum(entry.wall_ns),
     folded: false,
   };
+}
+
+/** Threads of the same name get their ids beside it. */
+function tellApart(rows) {
+  const uses = new Map();
+  for (const { label } of rows) uses.set(label, (uses.get(label) ?? 0) + 1);
+  for (const row of rows) if (uses.get(row.label) > 1) row.label += ` ${row.tid}`;
 }
 
 function foldRows(rest, all) {
@@ -70,6 +75,18 @@ function foldRows(rest, all) {
     detail: `${rest.length} threads with less CPU time`,
     wall, cpu, cpuTotal, wallTotal: 0, folded: true,
   };
+}
+
+/**
+ * What processes call themselves: the names of their first threads.
+ * @param {{session_id: number, tid: number, name: string}[]} threads
+ * @param {import("./selection.js").Session[]} sessions
+ * @returns {Map<number, string>} by session id, of those whose threads are given
+ */
+export function processNames(threads, sessions) {
+  const pids = new Map(sessions.map((session) => [session.id, session.pid]));
+  return new Map(threads.filter((thread) => pids.get(thread.session_id) === thread.tid && thread.name)
+    .map((thread) => [thread.session_id, thread.name]));
 }
 
 /** Sum over threads for each bin, in cores (CPU time per time). */

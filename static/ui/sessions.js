@@ -23,14 +23,16 @@ export function createSessions(actions) {
   document.body.append(dialog);
   let sessions = [];
   let ticked = new Set();
+  let names = new Map(); // of processes, where known
 
   function choose(what) {
     dialog.close();
     actions.choose(what);
   }
 
-  function open(all, chosen) {
+  function open(all, chosen, processes) {
     sessions = all;
+    names = processes;
     ticked = new Set(chosen.length < all.length ? chosen.map((session) => String(session.id)) : []);
     filter.value = "";
     fillList();
@@ -41,7 +43,7 @@ export function createSessions(actions) {
   function fillList() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (session) => {
-      const text = `${session.app} ${session.pid} ${session.state} ${session.release ?? ""} ${session.environment ?? ""}`.toLowerCase();
+      const text = `${session.app} ${names.get(session.id) ?? ""} ${session.pid} ${session.state} ${session.release ?? ""} ${session.environment ?? ""}`.toLowerCase();
       return words.every((word) => text.includes(word));
     };
     const groups = groupByRecording(sessions.filter(fits));
@@ -70,6 +72,7 @@ export function createSessions(actions) {
 
   function sessionRow(session) {
     const id = String(session.id);
+    const process = names.get(session.id);
     const box = h("input", {
       type: "checkbox", "aria-label": `${session.app} ${session.pid}`,
       onchange: () => {
@@ -81,7 +84,8 @@ export function createSessions(actions) {
     box.checked = ticked.has(id);
     const lost = session.lost > 0 ? ` (${percent(session.lost, session.samples + session.lost)} lost)` : "";
     return h("tr", {}, h("td", { class: "tick" }, box),
-      h("th", { scope: "row" }, h("button", { type: "button", onclick: () => choose({ session: [id] }) }, session.app)),
+      h("th", { scope: "row" }, h("button", { type: "button", onclick: () => choose({ session: [id] }) }, session.app,
+        process && process !== session.app && h("span", { class: "muted" }, ` ${process}`))),
       h("td", { class: "number muted" }, session.pid),
       h("td", { class: "number" }, duration(Math.max(0, session.end_ns - session.start_ns))),
       h("td", { class: "number" }, plural(session.threads, "thread")),

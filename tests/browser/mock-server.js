@@ -27,7 +27,7 @@ const scenarios = {
 
 export const token = "test-token";
 
-/** @returns {Promise<{url: string, close: () => void, requests: string[]}>} */
+/** @returns {Promise<{url: string, close: () => void, requests: string[], world: any, filled: () => any}>} */
 export async function startMock(scenario = "normal", port = 0) {
   const world = makeWorld(scenario);
   const requests = [];
@@ -39,7 +39,7 @@ export async function startMock(scenario = "normal", port = 0) {
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(undefined)));
   const address = /** @type {any} */ (server.address());
-  return { url: `http://127.0.0.1:${address.port}/`, requests, world, close: () => (server.closeAllConnections(), server.close()) };
+  return { url: `http://127.0.0.1:${address.port}/`, requests, world, filled: () => makeWorld("normal"), close: () => (server.closeAllConnections(), server.close()) };
 }
 
 function makeWorld(scenario) {

@@ -160,7 +160,7 @@ page("chooses sessions: a recording, some of its processes, everything", "normal
   await ready(page);
   await page.keyboard.press("s");
   await page.click('.session-group:has-text("12 processes")');
-  await page.waitForFunction(() => document.querySelector(".session-title").textContent === "cc1 +11");
+  await page.waitForFunction(() => document.querySelector(".session-title").textContent === "cc1 +2");
   assert.equal(search(page).get("recording"), "rec-1");
   assert.ok(mock.requests.some((url) => url.includes("session=2%2C3%2C4")));
   await page.click(".session-button");
@@ -208,9 +208,11 @@ page("follows a live recording", "live", async (page) => {
   await page.waitForFunction((old) => document.querySelector(".summary-totals").textContent !== old, total, { timeout: 8000 });
 });
 
-page("empty store: how to record", "empty", async (page) => {
+page("empty store: how to record, then shows what came", "empty", async (page, mock) => {
   await page.waitForSelector("text=Nothing recorded yet");
   assert.match(await page.textContent("#notice pre"), /proflite record/);
+  Object.assign(mock.world, mock.filled(), { generation: 2 });
+  await ready(page);
 });
 
 page("no CPU time: offers wall time", "idle", async (page) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiSelection, chosenSessions, describeSessions, groupByRecording, narrowing } from "../../../static/lib/selection.js";
 import { chooseSessions, defaultState, formatState, parseState } from "../../../static/lib/state.js";
-import { rankThreads, totalCores } from "../../../static/lib/threads.js";
+import { processNames, rankThreads, totalCores } from "../../../static/lib/threads.js";
 
 test("an untouched page has a bare URL", () => {
   assert.equal(formatState(defaultState()), "");
@@ -50,6 +50,7 @@ test("recordings are listed latest first, their busiest session first", () => {
   assert.deepEqual(groups.map((group) => group.id), ["C", "B", "A"]);
   assert.deepEqual(groups[2].sessions.map((session) => session.id), [2, 1]);
   assert.equal(describeSessions(groups[2].sessions), "cc1 +1");
+  assert.equal(describeSessions([sessions[0], sessions[0]]), "make · 2 processes");
 });
 
 test("what is asked of the server", () => {
@@ -72,6 +73,11 @@ test("the busiest threads show, the rest folds, the chosen one stays", () => {
   assert.equal(folded.ids.length, 15);
   assert.match(folded.label, /^\+15 (idle|more)$/);
   assert.equal(rankThreads(series, threads, byId, 19).folded, null, "one thread does not fold alone");
+});
+
+test("a process is called as its first thread is", () => {
+  const threads = [{ session_id: 1, tid: 10, name: "make" }, { session_id: 1, tid: 99, name: "io" }];
+  assert.deepEqual([...processNames(threads, sessions)], [[1, "make"]]);
 });
 
 test("CPU of all threads in cores", () => {
