@@ -1,0 +1,44 @@
+#!/bin/sh
+# What runs in a signal handler, or on the sampler's bare thread, may call only what is
+# on these lists: no allocator, lock, stdio, thread-local storage.
+#
+#   check_signal_safety.sh LIBRARY.a
+set -eu
+library=$1
+failed=0
+
+# allow OBJECTS "symbols": undefined symbols of these members must be on the list.
+allow() {
+    for object in $1; do
+        undefined=$(nm -u "$library" 2>/dev/null | awk -v member="$object.c.o:" '
+            /:$/ { inside = ($1 == member) } inside && $1 == "U" { print $2 }')
+        found=$(nm "$library" 2>/dev/null | awk -v member="$object.c.o:" '
+            $1 == member { print "yes" }')
+        if [ -z "$found" ]; then
+            echo "$object.c.o is not in $library" >&2
+            failed=1
+        fi
+        for symbol in $undefined; do
+            case " _GLOBAL_OFFSET_TABLE_ $2 " in
+            *" $symbol "*) ;;
+            *)
+                echo "$object.c: may not use $symbol" >&2
+                failed=1
+                ;;
+            esac
+        done
+    done
+}
+
+# The handler's set. clock_gettime is the vDSO's; __sigaction is libc's sigaction.
+allow "handler unwind guess" "clock_gettime __sigaction pl_unwind_walk pl_guess_bp
+    pl_walk_load pl_code_find pl_code_row"
+
+# The sampler's set: its parts, and nothing of libc but the vDSO.
+sampler=$(nm "$library" 2>/dev/null | awk '
+    /:$/ { inside = ($1 ~ /^(sampler|threads|quiet|codemap|procmaps|unwind|guess|handler)\.c\.o:$/) }
+    inside && $2 == "T" { print $3 }' | tr '\n' ' ')
+allow "sampler threads quiet codemap procmaps" "$sampler clock_gettime pl_state_cookie
+    pl_state_current"
+
+exit $failed
