@@ -34,6 +34,7 @@ struct pl_store {
     bool newer;          /* written by a newer minor version: no writing */
     bool in_write;       /* inside pl_db_begin_write */
     int lock_fd;         /* <path>-lock, -1 until the first write */
+    bool holds_signal;   /* SIGXFSZ is blocked for the transaction */
     uint64_t dev, ino;   /* of the file opened, to notice that it was replaced */
     int log_pages;       /* of the WAL after the last commit */
     int log_pages_tried; /* when a checkpoint was last tried */

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -104,6 +105,44 @@ static void release_lock(struct pl_store *store)
     (void)flock(store->lock_fd, LOCK_UN);
 }
 
+/* A file size limit (RLIMIT_FSIZE) kills the writing process, which may be the
+ * profiled program, unless SIGXFSZ is blocked in this thread; then it is EFBIG. */
+static void hold_signal(struct pl_store *store)
+{
+    sigset_t set, old;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGXFSZ);
+    store->holds_signal =
+        pthread_sigmask(SIG_BLOCK, &set, &old) == 0 && !sigismember(&old, SIGXFSZ);
+}
+
+static void let_signal_go(struct pl_store *store)
+{
+    sigset_t set;
+    if (!store->holds_signal)
+        return;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGXFSZ);
+    while (sigtimedwait(&set, NULL, &(struct timespec){0}) == SIGXFSZ)
+        ;
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    store->holds_signal = false;
+}
+
+static bool enter(struct pl_store *store, int patience_ms)
+{
+    if (!take_lock(store, patience_ms))
+        return false;
+    hold_signal(store);
+    return true;
+}
+
+static void leave(struct pl_store *store)
+{
+    let_signal_go(store);
+    release_lock(store);
+}
+
 /* ---- checkpoints; the lock is held ---- */
 
 static int run_checkpoint(struct pl_store *store, int mode, int patience_ms)
@@ -142,12 +181,12 @@ enum pl_status pl_store_checkpoint(struct pl_store *store, struct pl_error *err)
     enum pl_status status = open_lock(store, err);
     if (status != PL_OK)
         return status;
-    if (!take_lock(store, CHECKPOINT_PATIENCE_MS))
+    if (!enter(store, CHECKPOINT_PATIENCE_MS))
         return PL_OK; /* somebody writes, and will checkpoint */
     int rc = run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, CHECKPOINT_PATIENCE_MS);
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         status = pl_db_error(store, rc, "checkpoint", err);
-    release_lock(store);
+    leave(store);
     return status;
 }
 
@@ -156,9 +195,9 @@ void pl_db_close_lock(struct pl_store *store)
 {
     if (store->lock_fd < 0)
         return;
-    if (store->wrote && take_lock(store, 0)) {
+    if (store->wrote && enter(store, 0)) {
         (void)run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, 0);
-        release_lock(store);
+        leave(store);
     }
     (void)close(store->lock_fd);
     store->lock_fd = -1;
@@ -206,14 +245,14 @@ enum pl_status pl_db_begin_write(struct pl_store *store, struct pl_error *err)
         status = open_lock(store, err);
     if (status != PL_OK)
         return status;
-    if (!take_lock(store, PL_DB_BUSY_MS))
+    if (!enter(store, PL_DB_BUSY_MS))
         return pl_error_set(err, PL_BUSY,
                             "cannot write %s: another process has been writing for %d "
                             "s; try again",
                             store->path, PL_DB_BUSY_MS / 1000);
     status = run(store, PL_SQL_BEGIN_WRITE, err);
     if (status != PL_OK) {
-        release_lock(store);
+        leave(store);
         return status;
     }
     store->in_write = true;
@@ -228,7 +267,7 @@ void pl_db_rollback(struct pl_store *store)
     if (!sqlite3_get_autocommit(store->db)) /* some errors roll back by themselves */
         (void)run(store, PL_SQL_ROLLBACK, NULL);
     store->in_write = false;
-    release_lock(store);
+    leave(store);
 }
 
 enum pl_status pl_db_commit_unseen(struct pl_store *store, struct pl_error *err)
@@ -241,7 +280,7 @@ enum pl_status pl_db_commit_unseen(struct pl_store *store, struct pl_error *err)
     store->in_write = false;
     store->wrote = true;
     keep_log_short(store);
-    release_lock(store);
+    leave(store);
     return PL_OK;
 }
 

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 static const int64_t base_ns = INT64_C(1700000000) / 3600 * 3600 * PL_NS_PER_S;
 
@@ -576,6 +577,29 @@ static void test_full_disk(void)
     pl_store_close(store);
 }
 
+/* A file size limit is an error to the put, not the end of the process. */
+static void test_size_limit(void)
+{
+    const char *path = support_path("limit.db");
+    struct pl_store *store = must_open(path, PL_STORE_CREATE);
+    struct pl_chunk_sink sink = sink_of(store);
+    struct pl_error err = {0};
+    begin(&sink, 1);
+    parts_make(&one, 5, id_of(1), base_ns, false);
+    struct rlimit old, small;
+    CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    small = old;
+    small.rlim_cur = 64 << 10;
+    CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    enum pl_status status = sink.put(sink.self, &one.part, &err);
+    CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    CHECK(status == PL_IO && strstr(err.message, path), "%s: %s",
+          pl_status_name(status), err.message);
+    CHECK_OK(sink.put(sink.self, &one.part, &err), err);
+    check_samples(path, &one);
+    pl_store_close(store);
+}
+
 static void test_removed(void)
 {
     const char *path = support_path("gone.db");
@@ -667,5 +691,5 @@ TEST_MAIN({"refusals", test_refusals}, {"missing", test_missing},
           {"newer_minor", test_newer_minor}, {"odd_names", test_odd_names},
           {"roundtrip", test_roundtrip}, {"stacks", test_stacks},
           {"idempotent", test_idempotent}, {"bad_parts", test_bad_parts},
-          {"full_disk", test_full_disk}, {"removed", test_removed}, {"log", test_log},
-          {"read_only", test_read_only})
+          {"full_disk", test_full_disk}, {"size_limit", test_size_limit},
+          {"removed", test_removed}, {"log", test_log}, {"read_only", test_read_only})

@@ -186,7 +186,7 @@ static void check_ledger(void)
             " WHERE s.uuid LIKE '0%d09%%'",
             w + 1);
         long long found = support_number(path, sql);
-        CHECK(acked > 5, "writer %d put %d", w, acked);
+        CHECK(acked > 0, "writer %d put %d", w, acked);
         CHECK(found == acked || found == acked + 1, "writer %d: %lld of %d", w, found,
               acked);
     }
@@ -221,7 +221,7 @@ static void test_kill(void)
     int64_t end = pl_clock_mono_ns() + KILL_FOR_MS * PL_NS_PER_MS;
     while (pl_clock_mono_ns() < end && !ledger->errors) {
         dice = dice * 1103515245 + 12345;
-        (void)nanosleep(&(struct timespec){0, 5000000 + (dice >> 8) % 60000000}, NULL);
+        (void)nanosleep(&(struct timespec){0, 15000000 + (dice >> 8) % 80000000}, NULL);
         int w = (int)(dice >> 16) % WRITERS;
         (void)kill(writers[w], SIGKILL);
         (void)waitpid(writers[w], NULL, 0);

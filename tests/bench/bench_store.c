@@ -215,7 +215,7 @@ struct builder {
     struct pl_sink_stack *stacks;
     uint32_t *index; /* stack -> index in the part + 1 */
     size_t index_cap;
-    char names[THREADS_MAX][16];
+    char names[THREADS_MAX][32];
 };
 
 static size_t build_part(const struct load *load, const struct minute *m,
