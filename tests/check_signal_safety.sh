@@ -9,6 +9,7 @@ failed=0
 
 # allow OBJECTS "symbols": undefined symbols of these members must be on the list.
 allow() {
+    allowed=$(echo "_GLOBAL_OFFSET_TABLE_ $2" | tr -s '\n' ' ')
     for object in $1; do
         undefined=$(nm -u "$library" 2>/dev/null | awk -v member="$object.c.o:" '
             /:$/ { inside = ($1 == member) } inside && $1 == "U" { print $2 }')
@@ -19,7 +20,7 @@ allow() {
             failed=1
         fi
         for symbol in $undefined; do
-            case " _GLOBAL_OFFSET_TABLE_ $2 " in
+            case " $allowed " in
             *" $symbol "*) ;;
             *)
                 echo "$object.c: may not use $symbol" >&2

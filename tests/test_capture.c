@@ -365,8 +365,8 @@ static void test_dead_drain(void)
 
 static volatile double sink;
 
-__attribute__((noinline)) void burn_here(int64_t ns);
-__attribute__((noinline)) void burn_here(int64_t ns)
+__attribute__((noipa)) void burn_here(int64_t ns);
+void burn_here(int64_t ns)
 {
     int64_t end_ns = now_ns() + ns;
     while (now_ns() < end_ns) {
