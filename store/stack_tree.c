@@ -95,18 +95,16 @@ void pl_stack_tree_prefix(const struct pl_stack_tree *tree, const uint32_t *fram
 
 /* ---- growth ---- */
 
-/* Room for `need` elements; false: out of memory. */
-static bool grow(void **array, size_t *cap, size_t need, size_t size)
+/* The array with room for `need` elements; NULL: out of memory, it stays as it is. */
+static void *grow(void *array, size_t *cap, size_t need, size_t size)
 {
     if (need <= *cap)
-        return true;
+        return array;
     size_t wanted = 2 * need + 1024;
-    void *grown = realloc(*array, wanted * size);
-    if (!grown)
-        return false;
-    *array = grown;
-    *cap = wanted;
-    return true;
+    void *grown = realloc(array, wanted * size);
+    if (grown)
+        *cap = wanted;
+    return grown;
 }
 
 /* A fresh table for `need` indexes, or NULL entries if the old one will do. */
@@ -128,9 +126,12 @@ static bool grow_nodes(struct pl_stack_tree *tree, size_t more)
 {
     struct pl_tree_table table;
     size_t need = tree->count + more + 1;
-    if (need > UINT32_MAX / 8 ||
-        !grow((void **)&tree->nodes, &tree->cap, need, sizeof *tree->nodes))
+    if (need > UINT32_MAX / 8)
         return false;
+    struct pl_tree_node *nodes = grow(tree->nodes, &tree->cap, need, sizeof *nodes);
+    if (!nodes)
+        return false;
+    tree->nodes = nodes;
     if (!tree->count)
         tree->nodes[tree->count++] = (struct pl_tree_node){.hash = root_hash};
     if (!fresh_table(&tree->children, need, &table))
@@ -150,9 +151,13 @@ static bool grow_stacks(struct pl_stack_tree *tree, uint32_t id)
     if (!tree->stack_count)
         tree->first_id = id - 1; /* so that index 0 stays free */
     size_t need = (size_t)(id - tree->first_id) + 1;
-    if (id <= tree->first_id || need > tree->stack_count + MAX_ID_STEP ||
-        !grow((void **)&tree->stacks, &tree->stack_cap, need, sizeof *tree->stacks))
+    if (id <= tree->first_id || need > tree->stack_count + MAX_ID_STEP)
         return false;
+    struct pl_tree_stack *stacks =
+        grow(tree->stacks, &tree->stack_cap, need, sizeof *stacks);
+    if (!stacks)
+        return false;
+    tree->stacks = stacks;
     while (tree->stack_count < need)
         tree->stacks[tree->stack_count++] = (struct pl_tree_stack){0};
     if (!fresh_table(&tree->paths, need, &table))
@@ -216,9 +221,12 @@ bool pl_stack_tree_add(struct pl_stack_tree *tree, uint32_t id, uint32_t parent,
         keep + count == 0)
         return true;
     size_t depth = keep + count, need = tree->spelled_count + depth;
-    if (need > UINT32_MAX ||
-        !grow((void **)&tree->spelled, &tree->spelled_cap, need, sizeof *tree->spelled))
+    uint32_t *spelled = NULL;
+    if (need <= UINT32_MAX)
+        spelled = grow(tree->spelled, &tree->spelled_cap, need, sizeof *spelled);
+    if (!spelled)
         return false;
+    tree->spelled = spelled;
     node = extend(tree, node, id, frames, count);
     tree->stacks[id - tree->first_id] =
         (struct pl_tree_stack){node, (uint32_t)depth, (uint32_t)tree->spelled_count};
