@@ -452,9 +452,10 @@ void pl_drain_session_finish(struct pl_drain_shared *shared, struct pl_drain_ses
         state = end_state(s, life, abandoned, &exit_status);
     if (life != PL_LIFE_EXECED)
         begin(shared, s);
-    int64_t end_ns = s->timeline.newest_ns + s->reader.facts.period_ns;
-    if (!s->timeline.newest_ns)
-        end_ns = now_ns;
+    int64_t end_ns = s->timeline.newest_ns > s->timeline.newest_answer_ns
+                         ? s->timeline.newest_ns
+                         : s->timeline.newest_answer_ns;
+    end_ns = end_ns ? end_ns + s->reader.facts.period_ns : now_ns;
     shared->lost += s->lost_before;
     if (s->begun &&
         !pl_drain_queue_end(&shared->queue, &s->id, end_ns + s->timeline.to_unix_ns,

@@ -9,8 +9,8 @@
 #define MAX_RUNS    (16u << 20)
 #define MAX_OBJECTS (1u << 20)
 
-void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode, int64_t period_ns,
-                      int64_t chunk_ns, int64_t to_unix_ns)
+void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode,
+                            int64_t period_ns, int64_t chunk_ns, int64_t to_unix_ns)
 {
     memset(t, 0, sizeof *t);
     t->cpu_mode = cpu_mode;
@@ -78,7 +78,8 @@ static bool add_times(struct pl_window *window, size_t count, int64_t time_ns)
     return true;
 }
 
-static uint64_t take_event_full(struct pl_drain_timeline *t, uint64_t missed, uint64_t now)
+static uint64_t take_event_full(struct pl_drain_timeline *t, uint64_t missed,
+                                uint64_t now)
 {
     uint64_t full = now > t->host_event_full ? now - t->host_event_full : 0;
     full = full < missed ? full : missed;
@@ -87,7 +88,7 @@ static uint64_t take_event_full(struct pl_drain_timeline *t, uint64_t missed, ui
 }
 
 bool pl_drain_timeline_tick(struct pl_drain_timeline *t, uint32_t tick, int64_t mono_ns,
-                      uint64_t event_full)
+                            uint64_t event_full)
 {
     if (t->any_tick && (tick <= t->newest_tick || mono_ns <= t->newest_ns))
         return false;
@@ -126,8 +127,8 @@ void pl_drain_timeline_cut(struct pl_drain_timeline *t)
         return;
     if (!t->cpu_mode)
         t->last->closed = true;
-    else if (t->newest_ns + t->to_unix_ns < t->last->limit_ns)
-        t->last->limit_ns = t->newest_ns + t->to_unix_ns + 1;
+    else if (t->newest_answer_ns + t->to_unix_ns < t->last->limit_ns)
+        t->last->limit_ns = t->newest_answer_ns + t->to_unix_ns + 1;
 }
 
 size_t pl_drain_timeline_bytes(const struct pl_drain_timeline *t)
@@ -182,8 +183,8 @@ static bool put_question(struct pl_questions *questions,
 
 /* ---- events ---- */
 
-static void end_thread(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
-                       uint64_t cpu_clock_ns)
+static void end_thread(struct pl_drain_timeline *t,
+                       struct pl_drain_timeline_thread *thread, uint64_t cpu_clock_ns)
 {
     if (thread->ended)
         return;
@@ -240,7 +241,7 @@ static void ask(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *th
 }
 
 void pl_drain_timeline_event(struct pl_drain_timeline *t, const struct pl_event *event,
-                       uint32_t generation)
+                             uint32_t generation)
 {
     if (event->slot >= PL_SEG_MAX_THREADS) {
         t->damaged++;
@@ -261,24 +262,27 @@ void pl_drain_timeline_event(struct pl_drain_timeline *t, const struct pl_event 
         end_thread(t, thread, event->value);
 }
 
-struct pl_drain_timeline_thread *pl_drain_timeline_thread_of(struct pl_drain_timeline *t, uint32_t slot,
-                                                 uint32_t generation)
+struct pl_drain_timeline_thread *
+pl_drain_timeline_thread_of(struct pl_drain_timeline *t, uint32_t slot,
+                            uint32_t generation)
 {
     struct pl_drain_timeline_thread *thread =
         slot < PL_SEG_MAX_THREADS ? t->by_slot[slot] : NULL;
     return thread && thread->generation == generation ? thread : NULL;
 }
 
-void pl_drain_timeline_answer(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
-                        bool quiet, const struct pl_answer *answer)
+void pl_drain_timeline_answer(struct pl_drain_timeline *t,
+                              struct pl_drain_timeline_thread *thread, bool quiet,
+                              const struct pl_answer *answer)
 {
-    if (t->cpu_mode && answer->mono_ns > t->newest_ns)
-        t->newest_ns = answer->mono_ns;
+    if (answer->mono_ns > t->newest_answer_ns)
+        t->newest_answer_ns = answer->mono_ns;
     if (!put_answer(quiet ? &thread->quiet : &thread->answers, answer))
         thread->lost[PL_LOSS_NO_MEMORY] += t->cpu_mode ? answer->periods : 0;
 }
 
-void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread)
+void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t,
+                                    struct pl_drain_timeline_thread *thread)
 {
     thread->ring_damaged = true;
     thread->damaged_tick = t->newest_tick;
@@ -293,8 +297,8 @@ void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot)
 
 /* ---- resolving ---- */
 
-static bool add_run(struct pl_drain_timeline_thread *thread, uint32_t stack, int8_t on_cpu,
-                    int64_t weight_ns)
+static bool add_run(struct pl_drain_timeline_thread *thread, uint32_t stack,
+                    int8_t on_cpu, int64_t weight_ns)
 {
     if (thread->run_count) {
         struct pl_sink_run *last = &thread->runs[thread->run_count - 1];
@@ -315,7 +319,8 @@ static bool add_run(struct pl_drain_timeline_thread *thread, uint32_t stack, int
 /* The host counts why it could not deliver, but not for which tick: one missing
  * answer takes one of those reasons. */
 static enum pl_loss explain(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                            const struct pl_drain_timeline_thread *thread, uint32_t tick)
+                            const struct pl_drain_timeline_thread *thread,
+                            uint32_t tick)
 {
     static const enum pl_loss reasons[] = {PL_LOSS_RING_FULL, PL_LOSS_NO_MEMORY};
     uint64_t *explained = t->host_lost[thread->slot];
@@ -333,8 +338,8 @@ static enum pl_loss explain(struct pl_drain_timeline *t, const struct pl_segment
 
 /* The next tick of the thread is resolved: with a stack, or lost for a reason. A
  * run that cannot be kept for want of memory is a loss, too. */
-static void resolve(struct pl_drain_timeline_thread *thread, uint32_t stack, int8_t on_cpu,
-                    enum pl_loss reason)
+static void resolve(struct pl_drain_timeline_thread *thread, uint32_t stack,
+                    int8_t on_cpu, enum pl_loss reason)
 {
     if (stack != PL_NO_STACK && !add_run(thread, stack, on_cpu, 0)) {
         stack = PL_NO_STACK;
@@ -401,7 +406,8 @@ static bool is_missed(int64_t time_ns)
 
 /* Resolve the thread's next tick, at `time_ns`; false if that has to wait. */
 static bool advance_one(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                        struct pl_drain_timeline_thread *thread, int64_t time_ns, bool final)
+                        struct pl_drain_timeline_thread *thread, int64_t time_ns,
+                        bool final)
 {
     if (is_missed(time_ns)) {
         resolve(thread, PL_NO_STACK, -1,
@@ -481,7 +487,8 @@ static int64_t earliest(struct pl_drain_timeline *t)
     return first;
 }
 
-static void put_timed(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
+static void put_timed(struct pl_drain_timeline *t,
+                      struct pl_drain_timeline_thread *thread,
                       const struct pl_answer *answer, int64_t unix_ns)
 {
     int64_t weight = answer->periods > 1 ? answer->periods * t->period_ns : 0;
@@ -551,8 +558,8 @@ static void advance_cpu(struct pl_drain_timeline *t, const struct pl_segment *se
         window->closed = window->resolved = true;
 }
 
-void pl_drain_timeline_advance(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                         int64_t now_ns, bool final)
+void pl_drain_timeline_advance(struct pl_drain_timeline *t,
+                               const struct pl_segment *seg, int64_t now_ns, bool final)
 {
     if (t->cpu_mode)
         advance_cpu(t, seg, now_ns, final);
@@ -580,7 +587,8 @@ static void move_answers(struct pl_answers *answers, struct pl_stacks *to,
         answers->list[i].stack = pl_stacks_move(to, from, answers->list[i].stack);
 }
 
-static void next_window(struct pl_drain_timeline_thread *thread, const struct pl_window *next)
+static void next_window(struct pl_drain_timeline_thread *thread,
+                        const struct pl_window *next)
 {
     if (next && thread->next_tick < next->base)
         thread->next_tick = next->base;

@@ -100,15 +100,16 @@ struct pl_drain_timeline {
     struct pl_drain_timeline_thread *by_slot[PL_SEG_MAX_THREADS]; /* borrowed */
     bool any_tick;
     uint32_t newest_tick;
-    int64_t newest_ns;    /* mono */
+    int64_t newest_ns; /* mono, of that tick */
+    int64_t newest_answer_ns;
     int64_t sealed_to_ns; /* Unix: what lies before has been handed over */
     uint64_t host_lost[PL_SEG_MAX_THREADS][PL_LOSS_COUNT]; /* explained so far */
     uint64_t host_event_full; /* likewise, of the session */
     uint64_t damaged;         /* records of no thread: in the next part */
 };
 
-void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode, int64_t period_ns,
-                      int64_t chunk_ns, int64_t to_unix_ns);
+void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode,
+                            int64_t period_ns, int64_t chunk_ns, int64_t to_unix_ns);
 void pl_drain_timeline_deinit(struct pl_drain_timeline *t);
 
 /* ---- what comes in ---- */
@@ -116,17 +117,20 @@ void pl_drain_timeline_deinit(struct pl_drain_timeline *t);
 /* A tick; `event_full` is the segment's count of ticks lost to a full event ring.
  * False: it makes no sense (not after the newest); its events are to be skipped. */
 bool pl_drain_timeline_tick(struct pl_drain_timeline *t, uint32_t tick, int64_t mono_ns,
-                      uint64_t event_full);
+                            uint64_t event_full);
 void pl_drain_timeline_event(struct pl_drain_timeline *t, const struct pl_event *event,
-                       uint32_t generation);
+                             uint32_t generation);
 
 /* The thread a record belongs to; NULL if there is none. */
-struct pl_drain_timeline_thread *pl_drain_timeline_thread_of(struct pl_drain_timeline *t, uint32_t slot,
-                                                 uint32_t generation);
-void pl_drain_timeline_answer(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
-                        bool quiet, const struct pl_answer *answer);
+struct pl_drain_timeline_thread *
+pl_drain_timeline_thread_of(struct pl_drain_timeline *t, uint32_t slot,
+                            uint32_t generation);
+void pl_drain_timeline_answer(struct pl_drain_timeline *t,
+                              struct pl_drain_timeline_thread *thread, bool quiet,
+                              const struct pl_answer *answer);
 /* Answers of the thread were thrown away unread. */
-void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread);
+void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t,
+                                    struct pl_drain_timeline_thread *thread);
 /* The slot's thread has ended and all its records are in. */
 void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot);
 
@@ -134,8 +138,9 @@ void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot);
 
 /* Resolve as far as it goes. `final`: nothing more will come, and what is not
  * answered is lost. `now_ns` is mono, for CPU mode. */
-void pl_drain_timeline_advance(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                         int64_t now_ns, bool final);
+void pl_drain_timeline_advance(struct pl_drain_timeline *t,
+                               const struct pl_segment *seg, int64_t now_ns,
+                               bool final);
 
 /* The first window is complete: chunk_builder.h makes a part of it, then _pop. */
 bool pl_drain_timeline_ready(const struct pl_drain_timeline *t);
