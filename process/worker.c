@@ -148,21 +148,42 @@ static void close_images(struct worker *worker)
     worker->image_count = 0;
 }
 
+static void close_image(struct worker *worker, size_t at)
+{
+    pl_image_close(worker->images[at].image);
+    free(worker->images[at].key);
+    worker->images[at] = worker->images[--worker->image_count];
+}
+
+/* One that was not found is looked for again: the file may be there by now. */
+static struct pl_image *find_image(struct worker *worker, const char *key, size_t bytes)
+{
+    for (size_t i = 0; i < worker->image_count; i++) {
+        struct open_image *open = &worker->images[i];
+        if (open->key_bytes != bytes || memcmp(open->key, key, bytes) != 0)
+            continue;
+        if (pl_image_status(open->image) == PL_IMAGE_FOUND)
+            return open->image;
+        close_image(worker, i);
+        break;
+    }
+    return NULL;
+}
+
 static struct pl_image *image_for(struct worker *worker, const char *texts,
                                   const struct pl_wire_question *question)
 {
     size_t bytes = (size_t)question->path_bytes + question->build_id_bytes +
                    question->debug_root_bytes;
-    for (size_t i = 0; i < worker->image_count; i++)
-        if (worker->images[i].key_bytes == bytes &&
-            memcmp(worker->images[i].key, texts, bytes) == 0)
-            return worker->images[i].image;
+    struct pl_image *image = find_image(worker, texts, bytes);
+    if (image)
+        return image;
     if (worker->image_count == MAX_OPEN_IMAGES)
         close_images(worker);
     const char *build_id = texts + question->path_bytes;
     const char *debug_root = build_id + question->build_id_bytes;
     char *key = malloc(bytes);
-    struct pl_image *image = key ? pl_image_open(texts, build_id, debug_root) : NULL;
+    image = key ? pl_image_open(texts, build_id, debug_root) : NULL;
     if (!image) {
         free(key);
         return NULL;

@@ -285,6 +285,37 @@ static void test_wrong_file(void)
     pl_symbolizer_close(symbolizer);
 }
 
+/* A worker that lives on notices files that come, go and are replaced. */
+static void test_changing_file(void)
+{
+    char path[] = "/tmp/test_symbolicate.XXXXXX", build_id[129];
+    static const char full[] = FIXTURE("fixture_c5.so");
+    struct pl_symbolizer *symbolizer = open_symbolizer(NULL);
+    uint64_t address = symbol_value(full, "mark_inner");
+    read_build_id(full, build_id);
+    close(mkstemp(path));
+    unlink(path);
+    static const struct {
+        const char *content, *status;
+    } steps[] = {
+        {NULL, "missing"},
+        {FIXTURE("fixture_c5.so"), "symbolicated"},
+        {FIXTURE("fixture_cc.so"), "symbolicated"}, /* the open one is still right */
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        unlink(path);
+        if (steps[i].content)
+            copy_file(steps[i].content, path, NULL);
+        struct pl_symbolicated result =
+            look_up(symbolizer, path, build_id, address, true);
+        CHECK(strcmp(status_of(&result), steps[i].status) == 0, "step %zu: %s", i,
+              status_of(&result));
+        pl_symbolicated_deinit(&result);
+    }
+    unlink(path);
+    pl_symbolizer_close(symbolizer);
+}
+
 static void test_vdso(void)
 {
     uintptr_t base = getauxval(AT_SYSINFO_EHDR);
@@ -567,8 +598,8 @@ static void test_paths(void)
 TEST_MAIN({"inlines", test_inlines}, {"mapped_paths", test_mapped_paths},
           {"cplusplus", test_cplusplus}, {"return_address", test_return_address},
           {"stripped", test_stripped}, {"debug_file", test_debug_file},
-          {"wrong_file", test_wrong_file}, {"vdso", test_vdso},
-          {"perfmap", test_perfmap}, {"mutants", test_mutants},
+          {"wrong_file", test_wrong_file}, {"changing_file", test_changing_file},
+          {"vdso", test_vdso}, {"perfmap", test_perfmap}, {"mutants", test_mutants},
           {"worker_stuck", test_worker_stuck}, {"worker_killed", test_worker_killed},
           {"memory_limit", test_memory_limit}, {"demangle", test_demangle},
           {"paths", test_paths})
