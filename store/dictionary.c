@@ -9,7 +9,8 @@
  *
  * A row whose need does not reach its own frames has none: it only passes its
  * children on to its parent. `parent` is shortened while building so that keep
- * falls strictly along every chain of parents. */
+ * falls strictly along every chain of parents; `jump` leaps ahead on the chain, so
+ * that even a file made for it cannot make looking for an ancestor slow. */
 #include "store/dictionary.h"
 
 #include "store/codec.h"
@@ -32,6 +33,8 @@ struct stack_row {
     uint32_t first; /* own frames: frames[first..]; later nodes likewise */
     uint32_t count;
     uint32_t match; /* depth of the first frame with the function asked for */
+    uint32_t chain; /* parents above, once built */
+    uint32_t jump;  /* place of one of them, or its own if there is none */
     bool loaded;
 };
 
@@ -384,6 +387,30 @@ static enum pl_status filter(struct dictionary *dict, const char *function,
 
 /* ---- building ---- */
 
+/* From `place` up, the first stack that keeps fewer than `keep` (> 0) frames: it holds
+ * frame keep - 1 itself. */
+static uint32_t find_holder(const struct dictionary *dict, uint32_t place,
+                            uint32_t keep)
+{
+    while (dict->rows[place].keep >= keep) {
+        uint32_t jump = dict->rows[place].jump;
+        place = dict->rows[jump].keep >= keep ? jump : dict->rows[place].parent;
+    }
+    return place;
+}
+
+/* Hang the row on the chain under `holder`; jumps double where two are equally long. */
+static void link_row(struct dictionary *dict, uint32_t place, uint32_t holder)
+{
+    struct stack_row *row = &dict->rows[place], *parent = &dict->rows[holder];
+    const struct stack_row *jump = &dict->rows[parent->jump];
+    uint32_t further = dict->rows[jump->jump].chain;
+    row->parent = holder;
+    row->chain = parent->chain + 1;
+    row->jump =
+        parent->chain - jump->chain == jump->chain - further ? jump->jump : holder;
+}
+
 /* Let `parent` be the stack that itself holds frame `keep`, which is what the row
  * hangs on; *node_out is the node of that frame. */
 static enum pl_status attach(struct dictionary *dict, uint32_t place,
@@ -391,15 +418,14 @@ static enum pl_status attach(struct dictionary *dict, uint32_t place,
 {
     struct stack_row *row = &dict->rows[place];
     *node_out = PL_TREE_ROOT;
+    row->jump = place;
     if (!row->keep)
         return PL_OK;
-    while (row->parent != PL_IDMAP_NONE && row->keep <= dict->rows[row->parent].keep)
-        row->parent = dict->rows[row->parent].parent;
+    link_row(dict, place, find_holder(dict, row->parent, row->keep));
     if (row->need <= row->keep) /* passes its children on */
         return PL_OK;
-    const struct stack_row *parent =
-        row->parent != PL_IDMAP_NONE ? &dict->rows[row->parent] : NULL;
-    if (!parent || row->keep - parent->keep > parent->count)
+    const struct stack_row *parent = &dict->rows[row->parent];
+    if (row->keep - parent->keep > parent->count)
         return damaged(dict, place, "keeps more frames than its parent has", err);
     *node_out = dict->frames[parent->first + (row->keep - parent->keep) - 1];
     return PL_OK;

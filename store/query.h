@@ -21,7 +21,10 @@ struct pl_selection {
 
 enum pl_metric {
     PL_METRIC_WALL,    /* every sample, its weight */
-    PL_METRIC_CPU,     /* CPU time: exact per-slot CPU spread over its on-CPU samples */
+    /* CPU time: what a thread used in a part, exact, spread over its samples on CPU
+     * there by their weight (over all, if it used some and none was seen on CPU).
+     * Not known: the weight of samples on CPU, or of all if that is not known. */
+    PL_METRIC_CPU,
 };
 
 /* ---- listings ---- */
@@ -41,6 +44,8 @@ struct pl_session_list {
     void *owned;
 };
 
+/* Sessions with data in the selection's time and one of its threads; their figures are
+ * of the whole session. `function` is not looked at. */
 PL_MUST_CHECK enum pl_status pl_query_sessions(struct pl_store *store,
                                                const struct pl_selection *selection,
                                                struct pl_session_list *list_out,
@@ -96,7 +101,7 @@ void pl_timeline_deinit(struct pl_timeline *timeline);
  * unknown). A frame without a name is its own function "module+0xaddress". */
 struct pl_function {
     const char *name;   /* never NULL */
-    const char *module; /* base path of the module, "" if none */
+    const char *module; /* path, "" if none */
     const char *file;   /* "" if unknown */
     uint32_t line;
     int8_t in_app; /* 1, 0, -1 */
@@ -142,8 +147,8 @@ void pl_profile_deinit(struct pl_profile *profile);
 /* One read-only statement of the user's; cells go to `on_row` as they come.
  * Types follow SQLite: integer, real, text, blob, null. Run it in a process or
  * thread you can afford to wait for; `timeout_ms` 0 is none.
- * Errors  INPUT wrong SQL, more than one statement or a statement that writes
- * (the message is SQLite's); IO. */
+ * Errors  INPUT wrong SQL (the message is SQLite's), none or more than one statement,
+ * one that does anything but read, or not done in time; IO. */
 enum pl_cell_type { PL_CELL_NULL, PL_CELL_INT, PL_CELL_REAL, PL_CELL_TEXT, PL_CELL_BLOB };
 struct pl_cell {
     enum pl_cell_type type;
