@@ -1,8 +1,8 @@
 #include "store/intern.h"
 
-#include "base/hash.h"
 #include "store/codec.h"
 #include "store/db.h"
+#include "store/frame_cache.h"
 #include "store/stack_tree.h"
 
 #include <stdlib.h>
@@ -15,21 +15,12 @@ enum {
     MAX_ROW_FRAMES = 65536,   /* of a stack row worth remembering */
 };
 
-/* A native frame the file is known to have. */
-struct frame_entry {
-    int64_t module_id;
-    uint64_t address;
-    uint32_t id; /* 0: free */
-    bool exact;
-};
-
 struct pl_intern {
     struct pl_store *store;
     struct pl_stack_tree tree;
     uint64_t epoch;     /* of what is in memory; 0: nothing is */
     int64_t last_stack; /* highest id seen */
-    struct frame_entry *frames;
-    size_t frame_count, frame_cap; /* cap is a power of two */
+    struct pl_frame_cache frames;
     struct pl_nibbles nibbles;
     uint32_t *scratch; /* frame ids of one stack */
     size_t scratch_cap;
@@ -49,9 +40,7 @@ enum pl_status pl_intern_new(struct pl_store *store, struct pl_intern **intern_o
 void pl_intern_forget(struct pl_intern *intern)
 {
     pl_stack_tree_deinit(&intern->tree);
-    free(intern->frames);
-    intern->frames = NULL;
-    intern->frame_count = intern->frame_cap = 0;
+    pl_frame_cache_deinit(&intern->frames);
     intern->epoch = 0;
     intern->last_stack = 0;
 }
@@ -85,57 +74,6 @@ void pl_part_ids_deinit(struct pl_part_ids *ids)
     free(ids->frames);
     free(ids->stacks);
     *ids = (struct pl_part_ids){0};
-}
-
-/* ---- the cache of native frames ---- */
-
-static size_t frame_slot(const struct pl_intern *intern, int64_t module_id,
-                         uint64_t address, bool exact)
-{
-    uint64_t hash = pl_hash_mix((uint64_t)module_id * 2 + exact, address);
-    size_t mask = intern->frame_cap - 1;
-    size_t at = pl_hash_mix(hash, 0) & mask;
-    for (; intern->frames[at].id; at = (at + 1) & mask) {
-        const struct frame_entry *entry = &intern->frames[at];
-        if (entry->address == address && entry->module_id == module_id &&
-            entry->exact == exact)
-            break;
-    }
-    return at;
-}
-
-static uint32_t cached_frame(const struct pl_intern *intern, int64_t module_id,
-                             const struct pl_sink_frame *frame)
-{
-    if (!intern->frame_cap)
-        return 0;
-    return intern->frames[frame_slot(intern, module_id, frame->address, frame->exact)]
-        .id;
-}
-
-/* Out of memory only costs a later look-up. */
-static void cache_frame(struct pl_intern *intern, int64_t module_id,
-                        const struct pl_sink_frame *frame, uint32_t id)
-{
-    if (2 * (intern->frame_count + 1) > intern->frame_cap) {
-        struct frame_entry *old = intern->frames;
-        size_t old_cap = intern->frame_cap, cap = old_cap ? 2 * old_cap : 4096;
-        struct frame_entry *table = calloc(cap, sizeof *table);
-        if (!table)
-            return;
-        intern->frames = table;
-        intern->frame_cap = cap;
-        for (size_t i = 0; i < old_cap; i++)
-            if (old[i].id)
-                table[frame_slot(intern, old[i].module_id, old[i].address,
-                                 old[i].exact)] = old[i];
-        free(old);
-    }
-    size_t at = frame_slot(intern, module_id, frame->address, frame->exact);
-    if (!intern->frames[at].id)
-        intern->frame_count++;
-    intern->frames[at] =
-        (struct frame_entry){module_id, frame->address, id, frame->exact};
 }
 
 /* ---- modules, functions, frames ---- */
@@ -275,8 +213,9 @@ static enum pl_status intern_frame(struct pl_intern *intern,
                             .exact = frame->exact,
                             .in_app = frame->in_app < 0 ? -1 : frame->in_app > 0,
                             .platform = ""};
+    struct pl_frame_key key = {module_id, frame->address, frame->exact};
     bool plain = !frame->function && row.in_app < 0;
-    *id_out = plain ? cached_frame(intern, module_id, frame) : 0;
+    *id_out = plain ? pl_frame_cache_find(&intern->frames, key) : 0;
     if (*id_out)
         return PL_OK;
     enum pl_status status = PL_OK;
@@ -301,7 +240,7 @@ static enum pl_status intern_frame(struct pl_intern *intern,
                             intern->store->path);
     *id_out = (uint32_t)id;
     if (plain)
-        cache_frame(intern, module_id, frame, (uint32_t)id);
+        pl_frame_cache_add(&intern->frames, key, (uint32_t)id);
     return PL_OK;
 }
 
@@ -512,7 +451,7 @@ enum pl_status pl_intern_part(struct pl_intern *intern, const struct pl_sink_par
                               struct pl_text_pool *pool, struct pl_part_ids *ids,
                               struct pl_error *err)
 {
-    if (intern->frame_count > MAX_FRAMES)
+    if (intern->frames.count > MAX_FRAMES)
         pl_intern_forget(intern);
     enum pl_status status = follow(intern, err);
     if (status != PL_OK)

@@ -210,6 +210,11 @@ static void test_permission(void)
     if (geteuid() == 0) {
         /* root may read all: try as nobody, in a folder nobody may enter or write */
         CHECK(chmod(support_dir, 0755) == 0);
+        pl_store_close(must_open(support_path("still/p.db"), PL_STORE_CREATE));
+        (void)unlink(support_path("still/p.db-wal"));
+        (void)unlink(support_path("still/p.db-shm"));
+        CHECK(chmod(support_path("still"), 0555) == 0);
+        CHECK(chmod(support_path("still/p.db"), 0444) == 0);
         pid_t pid = fork();
         if (pid == 0) {
             struct pl_error err = {0};
@@ -220,6 +225,9 @@ static void test_permission(void)
             bad |= !strstr(err.message, path);
             bad |= pl_store_open(support_path("new.db"), PL_STORE_CREATE, &store,
                                  &err) != PL_IO;
+            bad |= pl_store_open(support_path("still/p.db"), PL_STORE_READ, &store,
+                                 &err) != PL_OK; /* no side files can be made */
+            pl_store_close(store);
             _exit(bad);
         }
         int status = 1;
