@@ -169,7 +169,7 @@ class Shell:
 
 def test_job_control(folder):
     shell = Shell()
-    shell.type(f"{PROFLITE} --db {folder}/x.db record -- sh -c 'echo go$((1))ing; sleep 30; echo no'\n")
+    shell.type(f"{PROFLITE} --db {folder}/x.db record -- sh -c 'echo go$((1))ing; exec sleep 30'\n")
     shell.wait_for("go1ing")
     shell.type("\x1a")
     shell.wait_for("Stopped")
