@@ -2,12 +2,14 @@
 
 import { openBrowser } from "../tests/browser/chromium.js";
 
-const [url, file] = process.argv.slice(2);
+const [address, file] = process.argv.slice(2);
+const url = new URL(address);
+url.search = "?metric=cpu";
 const { page, close } = await openBrowser({ deviceScaleFactor: 2, colorScheme: "light" });
-await page.goto(url);
+await page.goto(url.href);
 await page.waitForSelector(".top-table tbody tr[data-key]");
-await page.click(".top-table tbody tr:first-child");
-await page.mouse.move(640, 20);
+await page.waitForSelector(".thread-label");
+await page.hover(".top-table tbody tr:first-child"); // lights it up in the graph
 await page.waitForTimeout(500); // pending frames
 await page.screenshot({ path: file });
 await close();

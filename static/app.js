@@ -120,7 +120,7 @@ const topbar = createTopbar(part("topbar"), {
   help: () => help.toggle(),
 });
 const timeline = createTimeline(part("timeline"), {
-  setRange: (from, to) => setState({ from, to }),
+  setRange: (from, to, step) => setState({ from, to }, step),
   setThreads: (thread) => setState({ thread }),
   setWindow: (windowFrom, windowTo) => setState({ windowFrom, windowTo }),
 });

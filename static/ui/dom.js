@@ -64,9 +64,15 @@ export function iconButton(path, label, onclick, props = {}) {
   return h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, onclick, ...props }, icon(path));
 }
 
-/** Replace an element's children. */
+/**
+ * Replace an element's children. The keyboard focus stays on the child that has the same
+ * `data-focus` as the one that had it.
+ */
 export function fill(element, ...children) {
+  const active = /** @type {HTMLElement} */ (document.activeElement);
+  const focus = element.contains(active) ? active.dataset.focus : undefined;
   element.replaceChildren(...present(children));
+  if (focus) element.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
 }
 
 const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });

@@ -70,6 +70,7 @@ class FlameGraph {
     this.canvas.addEventListener("pointerdown", (event) => this.onPointerDown(event));
     this.canvas.addEventListener("pointermove", (event) => this.onPointerMove(event));
     this.canvas.addEventListener("pointerup", (event) => this.onPointerUp(event));
+    this.canvas.addEventListener("pointercancel", () => (this.drag = null));
     this.canvas.addEventListener("pointerleave", () => this.setHover(null));
     this.canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     this.tree.element.addEventListener("focus", () => this.redraw());

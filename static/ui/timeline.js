@@ -29,7 +29,8 @@ const edgeGrip = 5; // px around an edge of the range that grab it
 
 /**
  * @typedef {object} TimelineActions
- * @property {(from: number, to: number) => void} setRange  0, 0 clears
+ * @property {(from: number, to: number, step?: boolean) => void} setRange  0, 0 clears;
+ *   `step`: one of many small ones, not worth an entry for Back
  * @property {(ids: string[]) => void} setThreads
  * @property {(from: number, to: number) => void} setWindow  0, 0 is everything
  */
@@ -80,6 +81,7 @@ class Timeline {
       target.addEventListener("pointerdown", (event) => this.onPointerDown(event, target));
       target.addEventListener("pointermove", (event) => this.onPointerMove(event));
       target.addEventListener("pointerup", (event) => this.onPointerUp(event));
+      target.addEventListener("pointercancel", () => this.onPointerCancel());
       target.addEventListener("pointerleave", () => this.drag || (this.rangeText.hidden = true));
     }
   }
@@ -107,14 +109,14 @@ class Timeline {
     fill(this.labels, this.rows.map((row) => {
       const pressed = !row.folded && chosen.has(String(row.ids[0]));
       return h("button", {
-        type: "button", class: "thread-label", title: row.detail,
+        type: "button", class: "thread-label", title: row.detail, "data-focus": row.folded ? "fold" : row.ids[0],
         "aria-pressed": row.folded ? null : String(pressed),
         "aria-expanded": row.folded ? "false" : null,
         onclick: (event) => (row.folded ? this.expand(true) : this.onThread(row, event)),
       }, h("span", { class: "thread-name" }, row.label),
       h("span", { class: "muted" }, row.cpuTotal > 0 ? duration(row.cpuTotal) : "idle"));
     }), this.expanded && this.rows.length > busiest + 1 && h("button", {
-      type: "button", class: "thread-label", "aria-expanded": "true", onclick: () => this.expand(false),
+      type: "button", class: "thread-label", "aria-expanded": "true", "data-focus": "fold", onclick: () => this.expand(false),
     }, "Fold idle threads"));
   }
 
@@ -196,6 +198,11 @@ class Timeline {
     else if (this.props.to) this.actions.setRange(0, 0);
   }
 
+  onPointerCancel() {
+    this.drag = null;
+    if (this.props) this.placeRange(this.props.from, this.props.to);
+  }
+
   /** What is under the pointer. */
   tellTime(event) {
     const { timeline } = this.props;
@@ -250,7 +257,7 @@ class Timeline {
     if (at.from >= at.to) at[end] = end === "from" ? at.to - 1 : at.from + 1;
     const time = (step) => Math.round(from_ns + (step / 200) * (to_ns - from_ns));
     const whole = at.from <= 0 && at.to >= 200;
-    this.actions.setRange(whole ? 0 : time(at.from), whole ? 0 : time(at.to));
+    this.actions.setRange(whole ? 0 : time(at.from), whole ? 0 : time(at.to), true);
   }
 
   /* ---- drawing ---- */

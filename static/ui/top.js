@@ -104,7 +104,7 @@ function row(entry, top) {
   const origin = [basename(entry.module ?? ""), sourcePlace(entry.file, entry.line)].filter(Boolean).join(" · ");
   return h("tr", { "data-key": entry.key, class: entry.in_app === 0 ? "system" : "" },
     h("th", { scope: "row", class: "top-name", title: entry.function },
-      h("button", { type: "button", class: "code" }, entry.short), h("span", { class: "muted" }, origin)),
+      h("button", { type: "button", class: "code", "data-focus": entry.key }, entry.short), h("span", { class: "muted" }, origin)),
     weight(entry.self_ns, top.total_ns, "bar-self"),
     weight(entry.total_ns, top.total_ns, "bar-total"));
 }

@@ -148,6 +148,16 @@ page("chooses threads", "normal", async (page, mock) => {
   assert.equal(await page.locator(".thread-label").count(), 22, "21 threads and the button that folds them");
 });
 
+page("the keyboard focus stays where it was when a list is made anew", "normal", async (page) => {
+  await ready(page);
+  const second = page.locator(".thread-label").nth(1);
+  const name = await second.textContent();
+  await second.focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelectorAll('[aria-pressed="true"].thread-label').length === 1);
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), name);
+});
+
 page("switches between wall and CPU time", "normal", async (page, mock) => {
   await ready(page);
   await page.keyboard.press("m");
