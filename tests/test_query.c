@@ -2,6 +2,8 @@
  * view, and against damaged files. */
 #include "tests/query_reference.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <sqlite3.h>
 
@@ -317,6 +319,44 @@ static void check_timeline(struct pl_store *store, const struct choice *choice,
     pl_timeline_deinit(&line);
 }
 
+struct totals {
+    int64_t ns, samples;
+};
+
+static bool take_totals(void *self, size_t count, const struct pl_cell *cells)
+{
+    (void)count;
+    struct totals *totals = self;
+    *totals = (struct totals){cells[0].integer, cells[1].integer};
+    return true;
+}
+
+/* The sum of the sample view over the choice's threads and time. */
+static void check_sql(struct pl_store *store, const struct choice *choice, int round)
+{
+    char sql[512];
+    struct totals totals = {0};
+    struct pl_profile profile = {0};
+    const struct pl_sql_consumer consumer = {&totals, take_columns, take_totals};
+    const struct pl_selection *selection = &choice->selection;
+    int used =
+        snprintf(sql, sizeof sql,
+                 "SELECT sum(weight_ns), count(*) FROM sample WHERE ts_ns >= %" PRId64
+                 " AND ts_ns < %" PRId64 " AND thread_id IN (0",
+                 selection->from_ns, selection->to_ns ? selection->to_ns : INT64_MAX);
+    for (int s = 0; s < SESSIONS; s++)
+        for (int t = 0; t < THREADS; t++)
+            if (choice->session[s] && choice->thread[s][t])
+                used += snprintf(sql + used, sizeof sql - (size_t)used, ",%" PRId64,
+                                 thread_rows[s][t]);
+    snprintf(sql + used, sizeof sql - (size_t)used, ")");
+    CHECK_OK(pl_query_sql(store, sql, 0, &consumer, &err), err);
+    CHECK_OK(pl_query_profile(store, selection, PL_METRIC_WALL, &profile, &err), err);
+    CHECK(profile.total_ns == totals.ns && profile.samples == totals.samples,
+          "round %d: %" PRId64 " ns, not %" PRId64, round, profile.total_ns, totals.ns);
+    pl_profile_deinit(&profile);
+}
+
 static void test_random_selections(void)
 {
     struct pl_store *store = NULL;
@@ -333,24 +373,14 @@ static void test_random_selections(void)
         check_threads(store, &choice, round);
         if (round % 4 == 0)
             check_timeline(store, &choice, round);
+        if (round % 10 == 0 && choice.function < 0)
+            check_sql(store, &choice, round);
     }
     pl_store_close(store);
     free_reference(&ref);
 }
 
-/* ---- against SQL ---- */
-
-struct totals {
-    int64_t ns, samples;
-};
-
-static bool take_totals(void *self, size_t count, const struct pl_cell *cells)
-{
-    (void)count;
-    struct totals *totals = self;
-    *totals = (struct totals){cells[0].integer, cells[1].integer};
-    return true;
-}
+/* ---- against SQL where stored times are rounded ---- */
 
 /* Times of which nothing fits a grid: what is stored is rounded, and the profile
  * has to cut where the view says the samples are. */
@@ -650,6 +680,54 @@ static void test_damage(void)
     }
 }
 
+/* Chains of parents made to be slow: walked one by one this took seconds. */
+static void test_long_chains(void)
+{
+    struct pl_store *store = NULL;
+    struct pl_profile profile = {0};
+    const struct pl_selection all = {0};
+    make_reference(&ref);
+    run_sql(
+        ref.path,
+        "DELETE FROM slot WHERE id > 1; DELETE FROM stack;"
+        "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c LIMIT 60000) "
+        "INSERT INTO stack SELECT i, i - 1, i - 1, x'1A' FROM c;"
+        "WITH RECURSIVE c(i) AS (SELECT 60001 UNION ALL SELECT i + 1 FROM c "
+        "LIMIT 39999) INSERT INTO stack SELECT i, 60000, 1, x'1A' FROM c;"
+        "UPDATE part SET tick_count = 40000, ticks = zeroblob(80000), tick_width = 2;"
+        "UPDATE slot SET cpu_ns = NULL, weights = NULL, ticks = NULL, nruns = 2, n = 2,"
+        "runs = x'60000A60001A'");
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    static unsigned char runs[40000 * 3];
+    for (uint32_t i = 0; i < 40000; i++) { /* stacks 60000.. as digits, A after each */
+        uint32_t id = 60000 + i, digits = 0;
+        for (int d = 0; d < 5; d++, id /= 10)
+            digits |= (id % 10) << (4 * (d + 1));
+        digits |= 0xA;
+        runs[3 * i] = (unsigned char)(digits >> 16);
+        runs[3 * i + 1] = (unsigned char)(digits >> 8);
+        runs[3 * i + 2] = (unsigned char)digits;
+    }
+    CHECK(sqlite3_open(ref.path, &db) == SQLITE_OK);
+    CHECK(sqlite3_prepare_v2(db, "UPDATE slot SET nruns = 40000, n = 40000, runs = ?",
+                             -1, &stmt, NULL) == SQLITE_OK);
+    sqlite3_bind_blob(stmt, 1, runs, sizeof runs, SQLITE_STATIC);
+    CHECK(sqlite3_step(stmt) == SQLITE_DONE);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    CHECK_OK(pl_store_open(ref.path, PL_STORE_READ, &store, &err), err);
+    int64_t from_ns = pl_clock_mono_ns();
+    CHECK_OK(pl_query_profile(store, &all, PL_METRIC_WALL, &profile, &err), err);
+    CHECK(pl_clock_mono_ns() - from_ns < 10 * SECOND_NS);
+    CHECK(profile.samples == 40000 && profile.node_count == 60001);
+    CHECK(profile.nodes[2].self_samples == 39999 && profile.function_count == 1);
+    CHECK(profile.functions[0].total_samples == 40000, "recursion counts once");
+    pl_profile_deinit(&profile);
+    pl_store_close(store);
+    free_reference(&ref);
+}
+
 /* Any byte of any blob may be anything. */
 static void test_random_damage(void)
 {
@@ -686,4 +764,4 @@ static void test_random_damage(void)
 
 TEST_MAIN({"random_selections", test_random_selections}, {"sql_sums", test_sql_sums},
           {"sessions", test_sessions}, {"empty", test_empty}, {"damage", test_damage},
-          {"random_damage", test_random_damage})
+          {"long_chains", test_long_chains}, {"random_damage", test_random_damage})
