@@ -52,46 +52,6 @@ struct dictionary {
     struct pl_tree *tree;
 };
 
-/* ---- weights ---- */
-
-enum pl_status pl_stack_weights_init(struct pl_stack_weights *weights,
-                                     struct pl_store *store, struct pl_error *err)
-{
-    struct pl_stmt *stmt;
-    bool row;
-    *weights = (struct pl_stack_weights){0};
-    enum pl_status status = pl_stmt_get(store, PL_SQL_STACK_RANGE, &stmt, err);
-    if (status == PL_OK)
-        status = pl_stmt_row(stmt, &row, err);
-    if (status != PL_OK)
-        return status;
-    if (!pl_idmap_init(&weights->stacks, pl_stmt_column_int(stmt, 0),
-                       pl_stmt_column_int(stmt, 1)))
-        status = pl_error_set(err, PL_NOMEM, "out of memory for stacks");
-    pl_stmt_reset(stmt);
-    return status;
-}
-
-void pl_stack_weights_deinit(struct pl_stack_weights *weights)
-{
-    pl_idmap_deinit(&weights->stacks);
-    free(weights->list);
-    *weights = (struct pl_stack_weights){0};
-}
-
-bool pl_stack_weights_grow(struct pl_stack_weights *weights)
-{
-    uint32_t cap = weights->cap ? weights->cap * 2 : 1024;
-    struct pl_stack_weight *grown =
-        cap ? realloc(weights->list, cap * sizeof *grown) : NULL;
-    if (!grown)
-        return false;
-    memset(grown + weights->cap, 0, (cap - weights->cap) * sizeof *grown);
-    weights->list = grown;
-    weights->cap = cap;
-    return true;
-}
-
 /* ---- loading stacks ---- */
 
 static enum pl_status out_of_memory(struct pl_error *err)
