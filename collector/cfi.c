@@ -112,7 +112,9 @@ static const struct pl_cfi_cie *cie_at(struct section *s, uint64_t at)
     if (s->cie_at != at + 1) {
         uint64_t body, bytes;
         s->cie_at = at + 1;
-        s->cie_ok = entry_at(s, at, &body, &bytes) &&
+        s->cie_ok = entry_at(s, at, &body, &bytes);
+        s->cie_work += s->cie_ok ? bytes : 0;
+        s->cie_ok = s->cie_ok && s->cie_work / 4 <= s->count + (1u << 20) &&
                     parse_cie(&s->cie, cursor(s, body, bytes));
     }
     return s->cie_ok ? &s->cie : NULL;

@@ -13,6 +13,7 @@
 #include <gelf.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { REG_BP = 6, REG_SP = 7, REG_RA = 16 };
@@ -242,9 +243,9 @@ static void test_slow(void)
         uint32_t fde[6] = {20, cie, (uint32_t)start, 1, 0, 0};
         memcpy(frame + at, fde, sizeof fde);
     }
-    int64_t start_ns = pl_clock_mono_ns();
+    clock_t before = clock();
     check_any(data, bytes);
-    CHECK(pl_clock_mono_ns() - start_ns < 10 * PL_NS_PER_S);
+    CHECK(clock() - before < 5 * CLOCKS_PER_SEC);
 out:
     free(data);
 }
