@@ -59,22 +59,25 @@ def sessions(db):
     return ask(db, "ls")[1]["sessions"]
 
 
-ROOTS = ("_start", "__libc_start_main", "start_thread", "clone", "_dl_start", "__clone",
-         "_dl_start_user", "__libc_start_call_main")
+ROOTS = ("_start", "start_thread", "clone", "__clone", "_dl_start", "__libc_start")
 
 
 def complete_share(db):
-    """(share of samples whose stack reaches the start of its thread, what the others
-    start with)."""
+    """(share of samples whose stack reaches the start of its program or thread, what
+    the others start with). A stripped program's _start has no name: then libc's
+    caller of main is the second frame."""
     rows = sql(db, """
-        SELECT coalesce(f.function, '') AS root, sum(w.n) AS n FROM
+        SELECT f.function AS root, coalesce(g.function, '') AS second, sum(w.n) AS n FROM
           (SELECT stack_id, count(*) AS n FROM sample GROUP BY stack_id) w
           JOIN stack_frame f ON f.stack_id = w.stack_id AND f.depth = 0
-        GROUP BY 1 ORDER BY 2 DESC""")
+          LEFT JOIN stack_frame g ON g.stack_id = w.stack_id AND g.depth = 1
+        GROUP BY 1, 2 ORDER BY 3 DESC""")
     total = sum(r["n"] for r in rows)
-    good = sum(r["n"] for r in rows if r["root"].startswith(ROOTS))
-    others = {r["root"]: r["n"] for r in rows if not r["root"].startswith(ROOTS)}
-    return (good / total if total else 0), others
+    others = {}
+    for row in rows:
+        if not row["root"].startswith(ROOTS) and not row["second"].startswith("__libc_start"):
+            others[row["root"]] = others.get(row["root"], 0) + row["n"]
+    return (1 - sum(others.values()) / total if total else 0), others
 
 
 def functions(db, *flags):

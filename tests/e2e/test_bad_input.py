@@ -40,7 +40,7 @@ def test_files(folder):
     run("sqlite3", other, "CREATE TABLE t(x); INSERT INTO t VALUES(1)")
     before = other.read_bytes()
     for command in (["ls"], ["top"], ["query", "SELECT 1"], ["record", "--", "true"], ["process"]):
-        refused(4, "--db", folder, *command, word="directory")
+        refused(4, "--db", folder, *command, word="folder")
         refused(3, "--db", text, *command)
         refused(3, "--db", other, *command)
     check(text.read_text().startswith("this is"), "the text file is as it was")

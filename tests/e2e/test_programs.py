@@ -61,18 +61,18 @@ def test_xz(folder):
 
 def test_sqlite3(folder):
     query = ("WITH RECURSIVE c(n, x) AS (SELECT 1, 1 UNION ALL SELECT n + 1, (x * 1103515245 + 12345) % 2147483648 "
-             "FROM c WHERE n < 3000000) SELECT count(*), sum(x % 7), max(x) FROM c")
+             "FROM c WHERE n < 8000000) SELECT count(*), sum(x % 7), max(x) FROM c")
     compare(folder, "sqlite3", ["sqlite3", ":memory:", query], hot=["sqlite3"])
 
 
 def test_python3(folder):
-    code = "import hashlib\nd=b'x'\nt=0\nfor i in range(3000000):\n t+=i*i%7\nfor i in range(20000):\n d=hashlib.sha256(d*20).digest()\nprint(t,d.hex())"
+    code = "import hashlib\nd=b'x'\nt=0\nfor i in range(15000000):\n t+=i*i%7\nfor i in range(60000):\n d=hashlib.sha256(d*20).digest()\nprint(t,d.hex())"
     compare(folder, "python3", ["python3", "-c", code], hot=["python", "_PyEval", "libcrypto", "libpython", "_hashlib"])
 
 
 def test_node(folder):
     code = ("function fib(n){return n<2?n:fib(n-1)+fib(n-2)}"
-            "let t=0;for(let i=0;i<3;i++)t+=fib(34);console.log(t, JSON.stringify(Array(5).fill(t)))")
+            "let t=0;for(let i=0;i<12;i++)t+=fib(34);console.log(t, JSON.stringify(Array(5).fill(t)))")
     compare(folder, "node", ["node", "-e", code])
 
 
