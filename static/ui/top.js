@@ -3,11 +3,12 @@
 
 import { functionKey } from "../lib/flame-model.js";
 import { basename, duration, percent, plural } from "../lib/format.js";
-import { shortName } from "../lib/names.js";
+import { fitName, nameVariants, shortName } from "../lib/names.js";
 import { fill, h } from "./dom.js";
 import { sourcePlace } from "./tooltip.js";
 
 const firstRows = 100;
+const labelLength = 34; // letters a row has room for: the end of a name tells most
 
 /**
  * @typedef {object} TopProps
@@ -27,6 +28,7 @@ export function decodeTop(answer) {
   for (const entry of answer.functions) {
     entry.key = functionKey(entry.function, entry.module, entry.file);
     entry.short = shortName(entry.function);
+    entry.label = fitName(nameVariants(entry.short), labelLength);
   }
   return answer;
 }
@@ -104,7 +106,7 @@ function row(entry, top) {
   const origin = [basename(entry.module ?? ""), sourcePlace(entry.file, entry.line)].filter(Boolean).join(" · ");
   return h("tr", { "data-key": entry.key, class: entry.in_app === 0 ? "system" : "" },
     h("th", { scope: "row", class: "top-name", title: entry.function },
-      h("button", { type: "button", class: "code", "data-focus": entry.key }, entry.short), h("span", { class: "muted" }, origin)),
+      h("button", { type: "button", class: "code", "data-focus": entry.key }, entry.label), h("span", { class: "muted" }, origin)),
     weight(entry.self_ns, top.total_ns, "bar-self"),
     weight(entry.total_ns, top.total_ns, "bar-total"));
 }
