@@ -23,6 +23,9 @@
 #define STOP_WAIT_NS     (50 * PL_NS_PER_MS)
 #define FLUSH_WAIT_NS    (3 * PL_NS_PER_S) /* longer than a late answer may take */
 #define MAX_NOTES        65536u
+#define YOUNG_NS         (300 * PL_NS_PER_MS)
+#define YOUNG_PAUSE_MS   3
+#define PAUSE_MS         20
 
 struct wait_note {
     pid_t pid;
@@ -283,6 +286,15 @@ enum pl_status pl_drain_flush(struct pl_drain *drain, struct pl_error *err)
     return status == PL_OK && !complete
                ? pl_error_set(err, PL_BUSY, "some threads have not answered yet")
                : status;
+}
+
+int pl_drain_pause_ms(const struct pl_drain *drain)
+{
+    int64_t now_ns = pl_clock_mono_ns();
+    for (const struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        if (s->rows_wanted || now_ns - s->attached_ns < YOUNG_NS)
+            return YOUNG_PAUSE_MS;
+    return PAUSE_MS;
 }
 
 void pl_drain_process_ended(struct pl_drain *drain, pid_t pid, int wait_status)

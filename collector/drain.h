@@ -36,7 +36,8 @@ PL_MUST_CHECK enum pl_status pl_drain_open(const struct pl_drain_options *option
                                            struct pl_drain **drain_out,
                                            struct pl_error *err);
 
-/* One round: attach, read, seal what is due. Call every 20-100 ms; bounded work.
+/* One round: attach, read, seal what is due. Bounded work, some 10 us when idle:
+ * call it after every pl_drain_pause_ms, or each 20-100 ms.
  * A sink that fails keeps its part for the next round (memory bounded; what no
  * longer fits is counted as lost). Errors  the sink's, after which going on is fine. */
 PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain,
@@ -47,6 +48,10 @@ PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain,
  * the next part belongs to the next chunk or the same one, as the drain sees fit. */
 PL_MUST_CHECK enum pl_status pl_drain_flush(struct pl_drain *drain,
                                             struct pl_error *err);
+
+/* Milliseconds to wait before the next step: short while a program has just begun
+ * and its stacks are large (shipped whole until rows are made), else longer. */
+int pl_drain_pause_ms(const struct pl_drain *drain);
 
 /* What the caller knows of a process it waited for; else death is found out by
  * the drain itself and told apart as far as the segment says. */

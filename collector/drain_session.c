@@ -33,11 +33,12 @@ enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char 
     const struct pl_segment_facts *facts = &s->reader.facts;
     strncpy(s->name, name, sizeof s->name - 1);
     s->inode = inode;
-    s->heartbeat_changed_ns = pl_clock_mono_ns();
+    s->attached_ns = s->heartbeat_changed_ns = pl_clock_mono_ns();
     s->skip_group = !facts->cpu_mode;
     memcpy(s->id.bytes, facts->session_id, sizeof s->id.bytes);
-    pl_drain_timeline_init(&s->timeline, facts->cpu_mode, facts->period_ns, shared->chunk_ns,
-                     facts->wall_origin_ns - facts->mono_origin_ns);
+    pl_drain_timeline_init(&s->timeline, facts->cpu_mode, facts->period_ns,
+                           shared->chunk_ns,
+                           facts->wall_origin_ns - facts->mono_origin_ns);
     *session_out = s;
     return PL_OK;
 }
@@ -162,8 +163,8 @@ static uint32_t read_stack(struct pl_drain_shared *shared, struct pl_drain_sessi
 }
 
 static void read_record(struct pl_drain_shared *shared, struct pl_drain_session *s,
-                        struct pl_drain_timeline_thread *thread, const struct pl_rec *rec,
-                        bool quiet, int64_t now_ns)
+                        struct pl_drain_timeline_thread *thread,
+                        const struct pl_rec *rec, bool quiet, int64_t now_ns)
 {
     struct pl_answer answer = {
         .tick = rec->tick,

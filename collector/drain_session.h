@@ -46,6 +46,7 @@ struct pl_drain_session {
     uint64_t release[PL_SEG_MAX_THREADS / 64]; /* slots whose thread ended */
     uint64_t host_lost[PL_LOSS_COUNT];         /* of seg->lost: told so far */
     uint64_t lost_before;                      /* samples of parts that were dropped */
+    int64_t attached_ns;
     int64_t heartbeat_ns, heartbeat_changed_ns, next_look_ns, next_maps_ns;
     int64_t flush_ns; /* Unix: of the newest tick when a flush began */
 };

@@ -1,13 +1,19 @@
+/* Timeline, intake: events and records are taken in, windows opened and dropped.
+ * What becomes of them is decided in drain_resolve.c. */
 #include "collector/drain_timeline.h"
 
 #include "base/clock.h"
+#include "collector/drain_resolve.h"
 #include "collector/grow.h"
 
 #define HOUR_NS     (INT64_C(3600) * PL_NS_PER_S)
 #define MAX_GAP     1000000u /* missed ticks kept one by one; a longer gap cuts */
 #define MAX_QUEUED  (1u << 20)
-#define MAX_RUNS    (16u << 20)
 #define MAX_OBJECTS (1u << 20)
+/* Ticks missed because the sampler got no CPU weigh on the next sample, as far as
+ * that is still near; what lies before a longer gap (the machine slept, the program
+ * was stopped) is lost. */
+#define MAX_CARRY_NS PL_NS_PER_S
 
 void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode,
                             int64_t period_ns, int64_t chunk_ns, int64_t to_unix_ns)
@@ -51,7 +57,7 @@ void pl_drain_timeline_deinit(struct pl_drain_timeline *t)
 
 /* ---- windows ---- */
 
-static struct pl_window *open_window(struct pl_drain_timeline *t, int64_t start_ns)
+struct pl_window *pl_drain_window_open(struct pl_drain_timeline *t, int64_t start_ns)
 {
     struct pl_window *window = calloc(1, sizeof *window);
     if (!window)
@@ -103,7 +109,7 @@ bool pl_drain_timeline_tick(struct pl_drain_timeline *t, uint32_t tick, int64_t 
         }
         uint64_t full = take_event_full(t, missed, event_full);
         if (!window) {
-            window = open_window(t, unix_ns);
+            window = pl_drain_window_open(t, unix_ns);
             if (!window)
                 return false;
             window->base = tick;
@@ -146,17 +152,6 @@ size_t pl_drain_timeline_bytes(const struct pl_drain_timeline *t)
 }
 
 /* ---- queues ---- */
-
-static struct pl_answer *first_answer(struct pl_answers *answers)
-{
-    return answers->first < answers->count ? &answers->list[answers->first] : NULL;
-}
-
-static struct pl_question *first_question(struct pl_questions *questions)
-{
-    return questions->first < questions->count ? &questions->list[questions->first]
-                                               : NULL;
-}
 
 static bool put_answer(struct pl_answers *answers, const struct pl_answer *answer)
 {
@@ -217,20 +212,11 @@ static void start_thread(struct pl_drain_timeline *t, const struct pl_event *eve
     t->by_slot[event->slot] = thread;
 }
 
-static void count_cpu(struct pl_drain_timeline_thread *thread, uint64_t cpu_clock_ns)
-{
-    thread->cpu_known = true;
-    if (cpu_clock_ns <= thread->cpu_clock_ns || cpu_clock_ns > INT64_MAX / 4)
-        return;
-    thread->cpu_ns += (int64_t)(cpu_clock_ns - thread->cpu_clock_ns);
-    thread->cpu_clock_ns = cpu_clock_ns;
-}
-
 static void ask(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
                 const struct pl_event *event)
 {
     if (t->cpu_mode) {
-        count_cpu(thread, event->value);
+        pl_drain_count_cpu(thread, event->value);
         return;
     }
     struct pl_question question = {t->newest_tick, event->flags, event->value};
@@ -295,284 +281,12 @@ void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot)
     t->by_slot[slot] = NULL;
 }
 
-/* ---- resolving ---- */
-
-static bool add_run(struct pl_drain_timeline_thread *thread, uint32_t stack,
-                    int8_t on_cpu, int64_t weight_ns)
-{
-    if (thread->run_count) {
-        struct pl_sink_run *last = &thread->runs[thread->run_count - 1];
-        if (last->stack == stack && last->on_cpu == on_cpu &&
-            last->weight_ns == weight_ns) {
-            last->count++;
-            return true;
-        }
-    }
-    if (!pl_grow(&thread->runs, &thread->run_capacity, thread->run_count + 1,
-                 sizeof *thread->runs, MAX_RUNS))
-        return false;
-    thread->runs[thread->run_count++] =
-        (struct pl_sink_run){stack, 1, on_cpu, weight_ns};
-    return true;
-}
-
-/* The host counts why it could not deliver, but not for which tick: one missing
- * answer takes one of those reasons. */
-static enum pl_loss explain(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                            const struct pl_drain_timeline_thread *thread,
-                            uint32_t tick)
-{
-    static const enum pl_loss reasons[] = {PL_LOSS_RING_FULL, PL_LOSS_NO_MEMORY};
-    uint64_t *explained = t->host_lost[thread->slot];
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        uint64_t lost = atomic_load_explicit(
-            &seg->threads[thread->slot].lost[reasons[i]], memory_order_relaxed);
-        if (lost > explained[reasons[i]]) {
-            explained[reasons[i]]++;
-            return reasons[i];
-        }
-    }
-    return thread->ring_damaged && tick <= thread->damaged_tick ? PL_LOSS_DAMAGED
-                                                                : PL_LOSS_NO_ANSWER;
-}
-
-/* The next tick of the thread is resolved: with a stack, or lost for a reason. A
- * run that cannot be kept for want of memory is a loss, too. */
-static void resolve(struct pl_drain_timeline_thread *thread, uint32_t stack,
-                    int8_t on_cpu, enum pl_loss reason)
-{
-    if (stack != PL_NO_STACK && !add_run(thread, stack, on_cpu, 0)) {
-        stack = PL_NO_STACK;
-        reason = PL_LOSS_NO_MEMORY;
-    }
-    if (stack == PL_NO_STACK) {
-        thread->lost[reason]++;
-        (void)add_run(thread, PL_NO_INDEX, -1, 0);
-    }
-    thread->next_tick++;
-}
-
-/* A kept tick: nothing was asked. A record that came after its tick had been given
- * up still tells where the thread has been since. */
-static void keep(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
-                 int64_t time_ns)
-{
-    if (thread->stack == PL_NO_STACK) {
-        struct pl_answer *late = first_answer(&thread->answers);
-        if (late && late->tick < thread->next_tick &&
-            late->mono_ns + t->to_unix_ns <= time_ns) {
-            thread->stack = late->stack;
-            thread->answers.first++;
-        }
-    }
-    resolve(thread, thread->stack, 0, PL_LOSS_UNKNOWN_STACK);
-}
-
-/* True if it is decided what the question's tick is, and `thread->stack` set. */
-static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                   struct pl_drain_timeline_thread *thread, const struct pl_question *q,
-                   int64_t time_ns, bool final)
-{
-    if (q->ran == PL_RAN_SAME) {
-        resolve(thread, thread->stack, 1, PL_LOSS_UNKNOWN_STACK);
-        return true;
-    }
-    struct pl_answers *answers =
-        q->ran == PL_RAN_QUIET ? &thread->quiet : &thread->answers;
-    struct pl_answer *answer = first_answer(answers);
-    while (answer && answer->tick < q->tick) {
-        answers->first++;
-        answer = first_answer(answers);
-    }
-    if (answer && answer->tick == q->tick) {
-        answers->first++;
-        thread->stack = answer->stack;
-        resolve(thread, thread->stack, 1, PL_LOSS_DAMAGED);
-        return true;
-    }
-    bool waiting = !answer && q->ran == PL_RAN_SIGNALLED && !thread->ended && !final &&
-                   t->newest_ns + t->to_unix_ns - time_ns <= PL_TIMELINE_LATE_NS;
-    if (waiting)
-        return false;
-    thread->stack = PL_NO_STACK;
-    resolve(thread, PL_NO_STACK, -1, explain(t, seg, thread, q->tick));
-    return true;
-}
-
-static bool is_missed(int64_t time_ns)
-{
-    return time_ns == PL_TICK_MISSED_NS || time_ns == PL_TICK_EVENT_FULL_NS;
-}
-
-/* Resolve the thread's next tick, at `time_ns`; false if that has to wait. */
-static bool advance_one(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                        struct pl_drain_timeline_thread *thread, int64_t time_ns,
-                        bool final)
-{
-    if (is_missed(time_ns)) {
-        resolve(thread, PL_NO_STACK, -1,
-                time_ns == PL_TICK_MISSED_NS ? PL_LOSS_TICK_MISSED
-                                             : PL_LOSS_EVENT_FULL);
-        return true;
-    }
-    struct pl_question *q = first_question(&thread->questions);
-    if (!q || q->tick > thread->next_tick) {
-        keep(t, thread, time_ns);
-        return true;
-    }
-    if (q->tick == thread->next_tick && !decide(t, seg, thread, q, time_ns, final))
-        return false;
-    count_cpu(thread, q->cpu_clock_ns);
-    thread->questions.first++;
-    return true;
-}
-
-/* True if nothing more will be known of the thread within the window. */
-static bool advance_thread(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                           struct pl_drain_timeline_thread *thread,
-                           const struct pl_window *window, bool final)
-{
-    uint32_t end = window->base + (uint32_t)window->count;
-    while (thread->next_tick < end &&
-           !(thread->ended && thread->next_tick >= thread->end_tick)) {
-        if (!advance_one(t, seg, thread,
-                         window->times[thread->next_tick - window->base], final))
-            return false;
-    }
-    if (thread->ended && thread->next_tick >= thread->end_tick &&
-        !thread->end_counted) {
-        count_cpu(thread, thread->end_cpu_clock_ns);
-        thread->end_counted = true;
-    }
-    return true;
-}
-
-/* Ticks missed between two windows are losses of the earlier one's threads. */
-static void count_skipped(struct pl_drain_timeline *t, const struct pl_window *window)
-{
-    uint32_t end = window->base + (uint32_t)window->count;
-    for (size_t i = 0; i < t->thread_count; i++) {
-        struct pl_drain_timeline_thread *thread = t->threads[i];
-        if (thread->start_tick < end && !(thread->ended && thread->end_tick <= end))
-            thread->lost[PL_LOSS_TICK_MISSED] += window->next->skipped;
-    }
-}
-
-static void advance_wall(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                         bool final)
-{
-    struct pl_window *window = t->windows;
-    if (!window || window->resolved)
-        return;
-    bool all = true;
-    for (size_t i = 0; i < t->thread_count; i++)
-        all &= advance_thread(t, seg, t->threads[i], window, final);
-    if (window->next ? all : all && final) {
-        window->resolved = true;
-        if (window->next)
-            count_skipped(t, window);
-    }
-}
-
-/* ---- CPU mode ---- */
-
-static int64_t earliest(struct pl_drain_timeline *t)
-{
-    int64_t first = INT64_MAX;
-    for (size_t i = 0; i < t->thread_count; i++) {
-        const struct pl_answer *answer = first_answer(&t->threads[i]->answers);
-        if (answer && answer->mono_ns < first)
-            first = answer->mono_ns;
-    }
-    return first;
-}
-
-static void put_timed(struct pl_drain_timeline *t,
-                      struct pl_drain_timeline_thread *thread,
-                      const struct pl_answer *answer, int64_t unix_ns)
-{
-    int64_t weight = answer->periods > 1 ? answer->periods * t->period_ns : 0;
-    enum pl_loss reason = PL_LOSS_COUNT;
-    if (answer->stack == PL_NO_STACK)
-        reason = PL_LOSS_DAMAGED;
-    else if (unix_ns < t->windows->start_ns)
-        reason = PL_LOSS_TOO_LATE;
-    else if (!pl_grow(&thread->times, &thread->time_capacity, thread->time_count + 1,
-                      sizeof *thread->times, MAX_RUNS) ||
-             !add_run(thread, answer->stack, 1, weight))
-        reason = PL_LOSS_NO_MEMORY;
-    if (reason != PL_LOSS_COUNT) {
-        thread->lost[reason] += answer->periods;
-        return;
-    }
-    if (thread->time_count && unix_ns < thread->times[thread->time_count - 1])
-        unix_ns = thread->times[thread->time_count - 1];
-    thread->times[thread->time_count++] = unix_ns;
-}
-
-/* What the host lost and counted itself. */
-static void take_host_losses(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                             struct pl_drain_timeline_thread *thread)
-{
-    uint64_t *explained = t->host_lost[thread->slot];
-    if (thread->end_counted)
-        return; /* the counters may be another thread's by now */
-    for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++) {
-        uint64_t lost = atomic_load_explicit(&seg->threads[thread->slot].lost[reason],
-                                             memory_order_relaxed);
-        if (lost > explained[reason])
-            thread->lost[reason] += lost - explained[reason];
-        explained[reason] = lost;
-    }
-    if (thread->ended) {
-        count_cpu(thread, thread->end_cpu_clock_ns);
-        thread->end_counted = true;
-    }
-}
-
-static void advance_cpu(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                        int64_t now_ns, bool final)
-{
-    int64_t horizon = final ? INT64_MAX : now_ns - PL_TIMELINE_SETTLE_NS;
-    if (!t->windows) {
-        int64_t first = earliest(t);
-        if (first == INT64_MAX || first > horizon ||
-            !open_window(t, first + t->to_unix_ns))
-            return;
-    }
-    struct pl_window *window = t->windows;
-    if (window->resolved)
-        return;
-    for (size_t i = 0; i < t->thread_count; i++) {
-        struct pl_drain_timeline_thread *thread = t->threads[i];
-        struct pl_answer *answer;
-        while ((answer = first_answer(&thread->answers)) &&
-               answer->mono_ns <= horizon &&
-               answer->mono_ns + t->to_unix_ns < window->limit_ns) {
-            put_timed(t, thread, answer, answer->mono_ns + t->to_unix_ns);
-            thread->answers.first++;
-        }
-        take_host_losses(t, seg, thread);
-    }
-    if (final || horizon >= window->limit_ns - t->to_unix_ns)
-        window->closed = window->resolved = true;
-}
-
-void pl_drain_timeline_advance(struct pl_drain_timeline *t,
-                               const struct pl_segment *seg, int64_t now_ns, bool final)
-{
-    if (t->cpu_mode)
-        advance_cpu(t, seg, now_ns, final);
-    else
-        advance_wall(t, seg, final);
-}
+/* ---- after a window ---- */
 
 bool pl_drain_timeline_ready(const struct pl_drain_timeline *t)
 {
     return t->windows && t->windows->resolved;
 }
-
-/* ---- after a window ---- */
 
 static void move_answers(struct pl_answers *answers, struct pl_stacks *to,
                          const struct pl_stacks *from)

@@ -7,8 +7,9 @@
  * of Unix time. Threads are resolved tick by tick, each at its own pace, because a
  * runnable thread that is not scheduled answers late; none goes past the end of
  * the first window before that is sealed. Of each thread and window
- *     ticks alive = samples in runs + losses
- * holds by construction: every tick either extends a run or counts one loss.
+ *     ticks alive = weight of samples / period + losses
+ * holds by construction: every tick extends a run, adds to the weight of the next
+ * sample (the sampler woke too late), or counts one loss.
  *
  * In CPU mode samples have times of their own and a window is a range of time.
  * Threads  one. */
@@ -60,6 +61,7 @@ struct pl_drain_timeline_thread {
     uint32_t slot, generation, tid;
     char name[17];
     uint32_t start_tick, next_tick; /* next_tick: first not resolved */
+    uint32_t missed; /* ticks just before next_tick that the next sample stands for */
     bool ended, end_counted;
     uint32_t end_tick; /* first tick at which it was gone */
     uint64_t end_cpu_clock_ns;
