@@ -28,7 +28,8 @@ import { h } from "./ui/dom.js";
 import { currentTheme, watchSystemTheme } from "./ui/theme.js";
 
 const timelineBins = 480;
-const binAtLeastNs = 30e6; // a bin of three samples at the usual rate
+const binAtLeastNs = 100e6; // ten samples at the usual rate: one more or less is no spike
+const leastBins = 40;
 const firstNodes = 50_000; // what a first look loads
 const mostNodes = 1_000_000; // what zooming into hidden boxes may load
 const topLimit = 10_000;
@@ -88,7 +89,7 @@ function loadChosen(chosen, sessionCount) {
 function binCount(chosen) {
   const from = state.windowTo ? state.windowFrom : Math.min(...chosen.map((session) => session.start_ns));
   const to = state.windowTo || Math.max(...chosen.map((session) => session.end_ns));
-  return Math.max(10, Math.min(timelineBins, Math.ceil((to - from) / binAtLeastNs)));
+  return Math.max(leastBins, Math.min(timelineBins, Math.ceil((to - from) / binAtLeastNs)));
 }
 
 /** When what fills the graph hides boxes, ask for as many as its pixels can show. */
