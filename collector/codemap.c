@@ -28,6 +28,8 @@
 #define FIRST_GAP_NS   INT64_C(20000000)
 #define LONGEST_GAP_NS INT64_C(2000000000)
 #define RETIRED_FOR_NS INT64_C(100000000)
+#define ASKED_SHARE    100 /* reading takes at most one part in so many of a core */
+#define LOOK_SHARE     1000
 
 struct module {
     uint64_t start, end, device, inode;
@@ -67,6 +69,13 @@ struct pl_codemap {
     struct range ranges[MAX_RANGES];
     char buffer[BUFFER_BYTES];
 };
+
+static int64_t mono_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
 
 static bool same_text(const char *a, const char *b)
 {
@@ -307,11 +316,7 @@ static void close_group(struct pl_codemap *map)
         if (!module && pl_maps_read_elf(map->tid, group->start, &elf)) {
             module = new_module(map, group, &elf);
             if (module) {
-                struct timespec now = {0, 0};
-                pl_sys3(SYS_clock_gettime, CLOCK_MONOTONIC, PL_ARG(&now), 0);
-                module->log =
-                    log_module(map, module, group->path,
-                               now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+                module->log = log_module(map, module, group->path, mono_ns());
                 if (!module->rows)
                     open_rows(map, module);
             }
@@ -515,6 +520,11 @@ static void look_for_rows(struct pl_codemap *map)
     }
 }
 
+static int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 bool pl_codemap_refresh(struct pl_codemap *map, int64_t now_ns, bool force)
 {
     map->log_changed = false;
@@ -524,13 +534,16 @@ bool pl_codemap_refresh(struct pl_codemap *map, int64_t now_ns, bool force)
     bool asked = map->stale && now_ns >= map->next_read_ns;
     if (force || asked || now_ns >= map->next_look_ns) {
         map->stale = false;
+        int64_t cost_ns = mono_ns();
         read_maps(map, now_ns);
-        /* Code made at run time asks again and again in vain: look less often. */
+        cost_ns = mono_ns() - cost_ns;
+        /* Code made at run time asks again and again in vain: look less often. So
+         * too where there are very many mappings. */
         map->gap_ns = map->log_changed ? FIRST_GAP_NS : map->gap_ns * (asked ? 2 : 1);
         if (map->gap_ns > LONGEST_GAP_NS)
             map->gap_ns = LONGEST_GAP_NS;
-        map->next_read_ns = now_ns + map->gap_ns;
-        map->next_look_ns = now_ns + LONGEST_GAP_NS;
+        map->next_read_ns = now_ns + at_least(map->gap_ns, cost_ns * ASKED_SHARE);
+        map->next_look_ns = now_ns + at_least(LONGEST_GAP_NS, cost_ns * LOOK_SHARE);
     }
     look_for_rows(map);
     if (map->changed && publish(map, now_ns))

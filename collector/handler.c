@@ -145,8 +145,8 @@ static void fill_registers(struct pl_registers *to, const greg_t *regs)
     to->pc_known = (UINT64_C(1) << sizeof order) - 1;
 }
 
-/* Registers and as much of the stack as there is, as fits, and as leaves half of
- * what is free in the ring. Returns the record's size. */
+/* Registers and as much of the stack as there is, as fits, and as leaves most of what
+ * is free in the ring. Returns the record's size. */
 static uint32_t put_registers(struct pl_slot *slot, const struct pl_walk_memory *memory,
                               const struct pl_ring_space *space, struct pl_rec *rec,
                               const greg_t *regs)
@@ -154,7 +154,7 @@ static uint32_t put_registers(struct pl_slot *slot, const struct pl_walk_memory 
     struct pl_registers *registers = (void *)(space->at + REGISTERS_AT);
     fill_registers(registers, regs);
     uint64_t sp = registers->sp & ~UINT64_C(7);
-    uint32_t most = (space->room - (uint32_t)STACK_COPY_AT) / 2 & ~7u;
+    uint32_t most = (space->room - (uint32_t)STACK_COPY_AT) / 4 & ~7u;
     if (most > PL_STACK_COPY_BYTES)
         most = PL_STACK_COPY_BYTES;
     if (sp >= memory->lo && sp < memory->hi && memory->hi - sp < most)

@@ -16,6 +16,7 @@
 
 #define MAX_OPEN    512 /* threads whose file is kept open */
 #define QUIET_MOVES 24u
+#define LEAST_COPY  2048u
 #define KNOWN_PC_SP 3u
 
 static bool open_syscall(struct pl_sampler *sampler, struct pl_slot *slot, int *fd_out)
@@ -86,7 +87,9 @@ static uint32_t put_registers(const struct pl_sampler *sampler,
     struct pl_registers registers = {
         .pc = walk->pc, .sp = walk->sp, .pc_known = KNOWN_PC_SP};
     uint32_t at = (uint32_t)(sizeof *rec + sizeof registers);
-    uint32_t most = (space->room - at) & ~7u;
+    uint32_t most = space->room / 8 & ~7u; /* leave room for the other threads */
+    if (most < LEAST_COPY)
+        most = LEAST_COPY;
     if (most > PL_STACK_COPY_BYTES)
         most = PL_STACK_COPY_BYTES;
     pl_copy(space->at + sizeof *rec, &registers, sizeof registers);
@@ -113,7 +116,8 @@ static enum pl_quiet put_record(struct pl_sampler *sampler, unsigned index,
                          .generation = sampler->state->slots[index].generation};
     uint32_t need = (uint32_t)sizeof rec + walk->count * 8;
     if (walk->need_registers)
-        need = (uint32_t)sizeof rec + (uint32_t)sizeof(struct pl_registers) + 2048;
+        need =
+            (uint32_t)sizeof rec + (uint32_t)sizeof(struct pl_registers) + LEAST_COPY;
     struct pl_ring_space space;
     if (!pl_ring_reserve(&ring, need, &space)) {
         pl_count(&shared->lost[PL_LOSS_RING_FULL], 1);

@@ -323,7 +323,7 @@ void pl_threads_name(struct pl_sampler *sampler, unsigned index, bool now)
 {
     struct pl_slot *slot = &sampler->state->slots[index];
     uint64_t name[2];
-    if (!now && --slot->next_name)
+    if (!now && slot->next_name-- > 1)
         return;
     if (slot->name_gap < LONGEST_NAME_GAP)
         slot->name_gap *= 2;
