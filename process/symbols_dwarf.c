@@ -361,13 +361,23 @@ static const char *string_attribute(Dwarf_Die *die, unsigned name)
                                                        : NULL;
 }
 
+/* A linkage name that is not mangled is an alias made for the linker (glibc's
+ * __GI_ names): the source's own name says more. */
+static bool is_mangled(const char *name)
+{
+    return name && name[0] == '_' && strchr("ZRD", name[1]) && name[1];
+}
+
 static const char *function_name(struct pl_dwarf *dwarf, Dwarf_Die *die)
 {
-    const char *raw = string_attribute(die, DW_AT_linkage_name);
-    if (!raw)
-        raw = string_attribute(die, DW_AT_MIPS_linkage_name);
-    if (!raw)
+    const char *linkage = string_attribute(die, DW_AT_linkage_name);
+    if (!linkage)
+        linkage = string_attribute(die, DW_AT_MIPS_linkage_name);
+    const char *raw = linkage;
+    if (!is_mangled(linkage))
         raw = string_attribute(die, DW_AT_name);
+    if (!raw)
+        raw = linkage;
     if (!raw || !*raw)
         return NULL;
     return keep_text(dwarf, pl_demangle(raw));

@@ -93,7 +93,7 @@ static bool read_table(struct pl_elf_symbols *symbols, Elf *elf, Elf_Scn *sectio
     size_t total = data->d_size / entry;
     if (total > MAX_SYMBOLS)
         total = MAX_SYMBOLS;
-    symbols->rows = calloc(total ? total : 1, sizeof symbols->rows[0]);
+    symbols->rows = calloc(total + 1, sizeof symbols->rows[0]); /* and the entry */
     if (!symbols->rows)
         return false;
     for (size_t i = 0; i < total; i++) {
@@ -113,6 +113,33 @@ static bool read_table(struct pl_elf_symbols *symbols, Elf *elf, Elf_Scn *sectio
         };
     }
     return symbols->count > 0;
+}
+
+/* A stripped program's entry point, the outermost frame of its main thread: the C
+ * runtime's _start has this size (gcc's and clang's crt1.o for x86-64). */
+#define START_BYTES 38
+
+static void add_entry(struct pl_elf_symbols *symbols, Elf *elf)
+{
+    GElf_Ehdr header;
+    GElf_Phdr segment;
+    bool program = false;
+    if (!gelf_getehdr(elf, &header) || !header.e_entry)
+        return;
+    for (int i = 0; !program && gelf_getphdr(elf, i, &segment); i++)
+        program = segment.p_type == PT_INTERP;
+    for (size_t i = 0; program && i < symbols->count; i++)
+        program = symbols->rows[i].value < header.e_entry ||
+                  symbols->rows[i].value >= header.e_entry + START_BYTES;
+    if (!program || header.e_entry > UINT64_MAX - START_BYTES)
+        return;
+    symbols->rows[symbols->count++] = (struct elf_symbol){
+        .value = header.e_entry,
+        .end = header.e_entry + START_BYTES,
+        .raw = "_start",
+        .binding = STB_GLOBAL,
+        .sized = true,
+    };
 }
 
 /* Keep the best name of each address; unsized symbols reach to the next one. */
@@ -143,6 +170,7 @@ struct pl_elf_symbols *pl_elf_symbols_open(Elf *elf, bool dynamic)
         pl_elf_symbols_close(symbols);
         return NULL;
     }
+    add_entry(symbols, elf);
     settle(symbols);
     return symbols;
 }

@@ -62,7 +62,9 @@ def test_xz(folder):
 def test_sqlite3(folder):
     query = ("WITH RECURSIVE c(n, x) AS (SELECT 1, 1 UNION ALL SELECT n + 1, (x * 1103515245 + 12345) % 2147483648 "
              "FROM c WHERE n < 8000000) SELECT count(*), sum(x % 7), max(x) FROM c")
-    compare(folder, "sqlite3", ["sqlite3", ":memory:", query], hot=["sqlite3"])
+    db = compare(folder, "sqlite3", ["sqlite3", ":memory:", query], hot=["sqlite3"])
+    roots = sql(db, "SELECT DISTINCT function AS f FROM stack_frame WHERE depth = 0")
+    check("_start" in {r["f"] for r in roots}, f"the entry of a stripped program is named: {roots}")
 
 
 def test_python3(folder):
