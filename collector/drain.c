@@ -96,6 +96,7 @@ enum pl_status pl_drain_open(const struct pl_drain_options *options,
     status = pl_rowcache_open(options->dir, &drain->shared.rows, err);
     if (status != PL_OK)
         goto out;
+    pl_rowcache_prepare_common(drain->shared.rows);
     drain->shared.remote = pl_remote_open();
     *drain_out = drain;
     drain = NULL;
@@ -127,6 +128,11 @@ void pl_drain_close(struct pl_drain *drain)
     free(drain->ignored);
     free(drain->waits);
     free(drain);
+}
+
+void pl_drain_prepare(struct pl_drain *drain, const char *program)
+{
+    pl_rowcache_prepare(drain->shared.rows, program);
 }
 
 /* ---- attaching ---- */

@@ -36,6 +36,10 @@ PL_MUST_CHECK enum pl_status pl_drain_open(const struct pl_drain_options *option
                                            struct pl_drain **drain_out,
                                            struct pl_error *err);
 
+/* Make the unwind rows of a program that is about to be started, so that its first
+ * stacks need not be shipped whole. Doing without is fine. */
+void pl_drain_prepare(struct pl_drain *drain, const char *program);
+
 /* One round: attach, read, seal what is due. Bounded work, some 10 us when idle:
  * call it after every pl_drain_pause_ms, or each 20-100 ms.
  * A sink that fails keeps its part for the next round (memory bounded; what no

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,4 +155,37 @@ out:
     pl_cfi_rows_deinit(&rows);
     pl_elf_close(&elf);
     return status;
+}
+
+void pl_rowcache_prepare(struct pl_rowcache *cache, const char *path)
+{
+    struct pl_elf_image elf;
+    enum pl_status status =
+        path ? pl_elf_open(&elf, path, NULL) : pl_elf_open_vdso(&elf, NULL);
+    if (status == PL_OK && elf.build_id_bytes) {
+        struct pl_rowcache_module module = {.path = path,
+                                            .build_id = elf.build_id,
+                                            .build_id_bytes = elf.build_id_bytes,
+                                            .vdso = !path};
+        status = pl_rowcache_make(cache, &module, NULL);
+    }
+    pl_elf_close(&elf);
+}
+
+static int prepare_loaded(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    static const char *const common[] = {"libc.so.",   "ld-linux", "libm.so.",
+                                         "libstdc++.", "libgcc_s", "libpthread.so."};
+    const char *file = strrchr(info->dlpi_name, '/');
+    (void)size;
+    for (size_t i = 0; file && i < sizeof common / sizeof common[0]; i++)
+        if (strncmp(file + 1, common[i], strlen(common[i])) == 0)
+            pl_rowcache_prepare(arg, info->dlpi_name);
+    return 0;
+}
+
+void pl_rowcache_prepare_common(struct pl_rowcache *cache)
+{
+    pl_rowcache_prepare(cache, NULL);
+    dl_iterate_phdr(prepare_loaded, cache);
 }

@@ -34,6 +34,14 @@ PL_MUST_CHECK enum pl_status pl_rowcache_make(struct pl_rowcache *cache,
                                               const struct pl_rowcache_module *module,
                                               struct pl_error *err);
 
+/* Make the rows of a file before any program is known to run it; it is found by its
+ * build-id then. NULL: of the vdso. Errors are not worth telling. */
+void pl_rowcache_prepare(struct pl_rowcache *cache, const char *path);
+
+/* The same for what nearly every program maps: libc and its like, as this process
+ * has them. A few milliseconds. */
+void pl_rowcache_prepare_common(struct pl_rowcache *cache);
+
 /* Write compiled rows to a new file in a folder (for tests, too). */
 PL_MUST_CHECK enum pl_status pl_rowcache_write(int dir_fd, const char *name,
                                                const struct pl_cfi_rows *rows,
