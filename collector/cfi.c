@@ -7,6 +7,7 @@
 
 #define MAX_SECTION_BYTES (UINT64_C(512) << 20)
 #define MAX_FDES          (4u << 20)
+#define ENTRY_BYTES       128u /* of start-up code without rules */
 
 struct fde {
     uint64_t start, end;
@@ -193,6 +194,21 @@ static int by_start(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* No rule from `start` to `end`, but for where the program begins: that has no
+ * caller, and the dynamic linker's does not say so. */
+static void add_gap(const struct section *s, struct pl_cfi_builder *builder,
+                    uint64_t start, uint64_t end)
+{
+    uint64_t entry = s->elf->entry;
+    pl_cfi_add_row(builder, start, (struct pl_row){.kind = PL_ROW_NONE});
+    if (entry < start || entry >= end)
+        return;
+    pl_cfi_add_row(builder, entry, (struct pl_row){.kind = PL_ROW_END});
+    if (end - entry > ENTRY_BYTES)
+        pl_cfi_add_row(builder, entry + ENTRY_BYTES,
+                       (struct pl_row){.kind = PL_ROW_NONE});
+}
+
 /* Rows of all functions in address order. Overlapping ones (no linker makes
  * them) end where the next begins. */
 static void build_rows(struct section *s, struct pl_cfi_builder *builder)
@@ -206,7 +222,7 @@ static void build_rows(struct section *s, struct pl_cfi_builder *builder)
         if (end <= fde->start)
             continue;
         if (fde->start > covered)
-            pl_cfi_add_row(builder, covered, (struct pl_row){.kind = PL_ROW_NONE});
+            add_gap(s, builder, covered, fde->start);
         const struct pl_cfi_cie *cie = cie_at(s, fde->cie);
         if (cie)
             pl_cfi_run(cie, cursor(s, fde->at, fde->at_bytes), fde->start, end,

@@ -197,6 +197,7 @@ static enum pl_status read_headers(struct pl_elf_image *elf, const char *what,
         eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_ident[EI_DATA] != ELFDATA2LSB ||
         eh.e_machine != EM_X86_64)
         return pl_error_set(err, PL_INPUT, "%s is not an x86-64 ELF file", what);
+    elf->entry = eh.e_entry;
     if (!read_program_headers(elf, &eh))
         return pl_error_set(err, PL_INPUT, "%s: damaged program headers", what);
     find_eh_frame_section(elf, &eh);

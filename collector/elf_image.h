@@ -27,6 +27,7 @@ struct pl_elf_image {
     uint64_t bytes; /* of the file or of the memory */
     uint64_t inode;
     int64_t mtime_ns;
+    uint64_t entry; /* virtual address of the first instruction; 0 none */
     struct pl_elf_segment segments[PL_ELF_MAX_SEGMENTS];
     unsigned segment_count;
     uint64_t eh_frame, eh_frame_bytes;         /* virtual address; 0 bytes: none */
