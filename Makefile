@@ -3,7 +3,7 @@
 
 all: deps
 	@cmake --preset release >/dev/null
-	@cmake --build --preset release
+	@cmake --build --preset release --target product -- --quiet
 
 # Record a real program, show where its time went, serve the viewer.
 # ONCE=1 ends after printing.
@@ -12,10 +12,12 @@ demo: all
 
 # Every test, on the program as it ships; then the unit tests again under
 # AddressSanitizer and UndefinedBehaviorSanitizer with warnings as errors.
-test: test-deps all
+test: test-deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -- --quiet
 	@ctest --test-dir build --output-on-failure
 	@cmake --preset asan >/dev/null
-	@cmake --build --preset asan
+	@cmake --build --preset asan -- --quiet
 	@ctest --test-dir build-asan --output-on-failure -LE "e2e|browser"
 
 deps:
