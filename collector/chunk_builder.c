@@ -231,7 +231,8 @@ static bool copy_runs(struct builder *b, const struct pl_drain_timeline_thread *
     return true;
 }
 
-static bool copy_thread(struct builder *b, const struct pl_drain_timeline_thread *thread)
+static bool copy_thread(struct builder *b,
+                        const struct pl_drain_timeline_thread *thread)
 {
     struct pl_chunk *chunk = b->chunk;
     uint32_t index = (uint32_t)chunk->part.thread_count++;

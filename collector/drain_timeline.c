@@ -10,10 +10,6 @@
 #define MAX_GAP     1000000u /* missed ticks kept one by one; a longer gap cuts */
 #define MAX_QUEUED  (1u << 20)
 #define MAX_OBJECTS (1u << 20)
-/* Ticks missed because the sampler got no CPU weigh on the next sample, as far as
- * that is still near; what lies before a longer gap (the machine slept, the program
- * was stopped) is lost. */
-#define MAX_CARRY_NS PL_NS_PER_S
 
 void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode,
                             int64_t period_ns, int64_t chunk_ns, int64_t to_unix_ns)
