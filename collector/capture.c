@@ -253,6 +253,9 @@ static void unmap_segment(struct pl_state *state)
         if (ring && !atomic_load(&state->slots[i].busy)) {
             state->slots[i].ring.bytes = NULL;
             pl_sys3(SYS_munmap, PL_ARG(ring), PL_RING_BYTES, 0);
+            if (state->slots[i].cache)
+                pl_sys3(SYS_munmap, PL_ARG(state->slots[i].cache),
+                        sizeof *state->slots[i].cache, 0);
         }
     }
     pl_sys3(SYS_munmap, PL_ARG(state->segment), PL_ARG(state->segment_bytes), 0);

@@ -2,12 +2,9 @@
 
 #include "base/hash.h"
 #include "collector/procmaps.h"
-#include "collector/rows_key.h"
+#include "collector/rowmap.h"
 #include "collector/sys.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 
 /* One reading of /proc/self/maps goes through take_map(), which gathers
@@ -135,73 +132,16 @@ uint32_t pl_codemap_version(const struct pl_codemap *map)
 
 /* ---- rows ---- */
 
-static bool rows_make_sense(const struct pl_rows_header *rows, uint64_t bytes)
-{
-    if (bytes < sizeof *rows || rows->magic != PL_ROWS_MAGIC ||
-        bytes != sizeof *rows + 4 * ((uint64_t)rows->page_count + 1) +
-                     sizeof(struct pl_row) * (uint64_t)rows->row_count)
-        return false;
-    const uint32_t *page = (const void *)(rows + 1);
-    for (uint32_t i = 0; i < rows->page_count; i++) {
-        if (page[i] > page[i + 1])
-            return false;
-    }
-    return page[rows->page_count] == rows->row_count;
-}
-
-static const struct pl_rows_header *map_rows(long fd)
-{
-    struct stat info;
-    if (pl_sys3(SYS_fstat, fd, PL_ARG(&info), 0) < 0 || info.st_size <= 0)
-        return NULL;
-    long address =
-        pl_sys6(SYS_mmap, 0, info.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (address < 0 && address > -4096)
-        return NULL;
-    const struct pl_rows_header *rows = (const void *)(uintptr_t)address;
-    if (rows_make_sense(rows, (uint64_t)info.st_size))
-        return rows;
-    pl_sys3(SYS_munmap, address, info.st_size, 0);
-    return NULL;
-}
-
-static char *append(char *at, const char *end, const char *text)
-{
-    while (*text && at < end)
-        *at++ = *text++;
-    return at;
-}
-
 static void open_rows(struct pl_codemap *map, struct module *module)
 {
-    char name[PL_ROWS_KEY_TEXT], path[1200];
     struct pl_rows_identity id = {.build_id = module->elf.build_id,
                                   .build_id_bytes = module->elf.build_id_bytes,
                                   .inode = module->inode};
-    struct stat info;
     if (module->log == NO_MODULE)
         return;
     id.path =
         map->state->segment->paths + map->state->segment->modules[module->log].path;
-    if (!id.build_id_bytes) {
-        if (pl_sys4(SYS_newfstatat, AT_FDCWD, PL_ARG(id.path), PL_ARG(&info), 0) < 0)
-            return;
-        id.inode = info.st_ino;
-        id.size = (uint64_t)info.st_size;
-        id.mtime_ns =
-            (int64_t)info.st_mtim.tv_sec * 1000000000 + (int64_t)info.st_mtim.tv_nsec;
-    }
-    pl_rows_file_name(&id, name);
-    const char *end = path + sizeof path - 1;
-    char *at = append(path, end, map->dir);
-    at = append(at, end, "/" PL_ROWS_DIR "/");
-    at = append(at, end, name);
-    *at = '\0';
-    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path), O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    module->rows = map_rows(fd);
-    pl_sys3(SYS_close, fd, 0, 0);
+    module->rows = pl_rowmap_open(map->dir, &id);
     if (module->rows)
         map->changed = true;
 }
@@ -495,6 +435,7 @@ static bool publish(struct pl_codemap *map, int64_t now_ns)
     if (spare == TABLES)
         return false;
     struct pl_code_table *table = table_at(map, spare);
+    table->version = ++map->version;
     table->count = map->range_count;
     for (uint32_t i = 0; i < map->range_count; i++)
         fill_range(map, &map->ranges[i], &table->ranges[i]);
@@ -503,7 +444,6 @@ static bool publish(struct pl_codemap *map, int64_t now_ns)
         if (old == table_at(map, i))
             map->retired_ns[i] = now_ns;
     }
-    map->version++;
     return true;
 }
 

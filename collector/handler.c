@@ -176,6 +176,7 @@ static void put_sample(struct pl_state *state, struct pl_slot *slot,
         return;
     }
     struct pl_walk walk = {
+        .cache = slot->cache,
         .memory = {.window = space.at + STACK_RECORD,
                    .window_bytes = WINDOW_BYTES,
                    .refills = WINDOW_MOVES,

@@ -25,7 +25,8 @@
 /* One thread, beside its struct pl_seg_thread of the same index. */
 struct pl_slot {
     /* sampler writes, handler reads */
-    struct pl_ring ring; /* bytes NULL: none */
+    struct pl_ring ring;        /* bytes NULL: none */
+    struct pl_row_cache *cache; /* the handler's; NULL: none */
     int tid;
     uint32_t generation;
     /* Where the thread's own stack may be loaded from directly: `stack_lo` is

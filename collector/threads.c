@@ -78,6 +78,16 @@ static bool add_rings(struct pl_sampler *sampler)
     return true;
 }
 
+static void *map_bytes(uint64_t bytes, int flags, int fd, uint64_t offset)
+{
+    long address = pl_sys6(SYS_mmap, 0, PL_ARG(bytes), PROT_READ | PROT_WRITE, flags,
+                           fd, PL_ARG(offset));
+    if (address < 0 && address > -4096)
+        return NULL;
+    pl_sys3(SYS_madvise, address, PL_ARG(bytes), MADV_DONTFORK);
+    return (void *)(uintptr_t)address;
+}
+
 /* A slot has the ring of its own index, for good. */
 static bool give_ring(struct pl_sampler *sampler, unsigned index)
 {
@@ -89,17 +99,17 @@ static bool give_ring(struct pl_sampler *sampler, unsigned index)
         if (!add_rings(sampler))
             return false;
     }
-    long address = pl_sys6(SYS_mmap, 0, PL_RING_BYTES, PROT_READ | PROT_WRITE,
-                           MAP_SHARED, sampler->segment_fd,
-                           PL_ARG(rings_offset() + (uint64_t)index * PL_RING_BYTES));
-    if (address < 0 && address > -4096)
+    uint8_t *bytes = map_bytes(PL_RING_BYTES, MAP_SHARED, sampler->segment_fd,
+                               rings_offset() + (uint64_t)index * PL_RING_BYTES);
+    if (!bytes)
         return false;
-    pl_sys3(SYS_madvise, address, PL_RING_BYTES, MADV_DONTFORK);
     segment->threads[index].ring = index;
-    slot->ring = (struct pl_ring){.bytes = (uint8_t *)(uintptr_t)address,
+    slot->ring = (struct pl_ring){.bytes = bytes,
                                   .size = PL_RING_BYTES,
                                   .head = &segment->threads[index].head,
                                   .tail = &segment->threads[index].tail};
+    slot->cache =
+        map_bytes(sizeof *slot->cache, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* or not */
     return true;
 }
 

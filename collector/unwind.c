@@ -201,16 +201,14 @@ static bool find_cfa(struct pl_walk *walk, struct frame *frame, struct pl_row ro
     }
 }
 
-static bool step_row(struct pl_walk *walk, struct frame *frame, struct pl_row row,
-                     bool has_rows)
+static inline bool step_row(struct pl_walk *walk, struct frame *frame,
+                            struct pl_row row)
 {
     uint64_t cfa;
     if (row.kind == PL_ROW_END) {
         cut(walk, PL_WALK_ROOT, false);
         return false;
     }
-    if (row.kind == PL_ROW_NONE && has_rows && step_frame_pointer(walk, frame))
-        return true;
     if (!find_cfa(walk, frame, row, &cfa))
         return false;
     if (cfa <= frame->sp || (cfa & 7) || !load(&walk->memory, cfa - 8, &frame->pc)) {
@@ -232,6 +230,79 @@ static bool step_row(struct pl_walk *walk, struct frame *frame, struct pl_row ro
     return true;
 }
 
+/* ---- the cache ---- */
+
+static uint64_t cache_key(const struct frame *frame)
+{
+    return frame->pc << 1 | frame->exact;
+}
+
+static unsigned cache_place(uint64_t key)
+{
+    return (unsigned)(key * UINT64_C(0x9e3779b97f4a7c15) >> 55) % PL_CACHE_ENTRIES;
+}
+
+static void open_cache(struct pl_row_cache *cache, const struct pl_code_table *code)
+{
+    if (!cache || cache->version == code->version)
+        return;
+    for (unsigned i = 0; i < PL_CACHE_ENTRIES; i++)
+        cache->entries[i].key = 0;
+    cache->version = code->version;
+}
+
+static inline bool find_cached(const struct pl_walk *walk, const struct frame *frame,
+                               struct pl_row *row)
+{
+    uint64_t key = cache_key(frame);
+    unsigned place = cache_place(key);
+    if (!walk->cache || walk->cache->entries[place].key != key)
+        return false;
+    *row = walk->cache->entries[place].row;
+    return true;
+}
+
+static void keep_cached(struct pl_walk *walk, const struct frame *frame,
+                        struct pl_row row)
+{
+    uint64_t key = cache_key(frame);
+    unsigned place = cache_place(key);
+    if (!walk->cache || row.kind == PL_ROW_NONE || row.kind == PL_ROW_UNSUPPORTED)
+        return;
+    walk->cache->entries[place].key = key;
+    walk->cache->entries[place].row = row;
+}
+
+/* ---- the walk ---- */
+
+/* The frame's row; false where it has to do without, and `more` says whether it
+ * could. */
+static bool find_rule(struct pl_walk *walk, struct frame *frame,
+                      const struct pl_code_range **range, struct pl_row *row,
+                      bool *more)
+{
+    uint64_t at = frame->exact ? frame->pc : frame->pc - 1;
+    if (!*range || at < (*range)->start || at >= (*range)->end)
+        *range = pl_code_find(walk->code, at);
+    if (!*range) { /* perhaps a library just loaded: it will be known later */
+        walk->unknown_code = true;
+        cut(walk, PL_WALK_NO_MODULE, true);
+        *more = false;
+        return false;
+    }
+    if (!(*range)->in_module) {
+        *more = step_without_module(walk, frame);
+        return false;
+    }
+    *row = find_row(*range, frame);
+    if (row->kind == PL_ROW_NONE && (*range)->rows && step_frame_pointer(walk, frame)) {
+        *more = true;
+        return false;
+    }
+    keep_cached(walk, frame, *row);
+    return true;
+}
+
 void pl_unwind_walk(struct pl_walk *walk)
 {
     struct frame frame = {walk->pc, walk->sp, walk->bp, true, walk->bp_known};
@@ -241,28 +312,20 @@ void pl_unwind_walk(struct pl_walk *walk)
     walk->count = 0;
     walk->unknown_code = false;
     cut(walk, PL_WALK_DEPTH, false);
+    open_cache(walk->cache, walk->code);
     while (more && walk->count < walk->max_frames) {
+        struct pl_row row;
         if (!frame.pc && walk->count) {
             cut(walk, PL_WALK_ROOT_ZERO, false);
             return;
         }
         walk->pcs[walk->count++] =
             (frame.pc & ~PL_PC_EXACT) | (frame.exact ? PL_PC_EXACT : 0);
-        uint64_t at = frame.exact ? frame.pc : frame.pc - 1;
-        if (!range || at < range->start || at >= range->end)
-            range = pl_code_find(walk->code, at);
-        if (!range) { /* perhaps a library just loaded: it will be known later */
-            walk->unknown_code = true;
-            cut(walk, PL_WALK_NO_MODULE, true);
-            return;
-        }
-        if (!range->in_module) {
-            more = step_without_module(walk, &frame);
+        if (!find_cached(walk, &frame, &row) &&
+            !find_rule(walk, &frame, &range, &row, &more))
             continue;
-        }
-        struct pl_row row = find_row(range, &frame);
         if (row.kind != PL_ROW_SIGNAL) {
-            more = step_row(walk, &frame, row, range->rows != NULL);
+            more = step_row(walk, &frame, row);
         } else if (switches++ < MAX_SWITCHES) {
             more = step_signal(walk, &frame);
         } else {

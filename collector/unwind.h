@@ -27,8 +27,20 @@ struct pl_code_range {
 
 /* Immutable once published. Ranges are sorted by start and do not overlap. */
 struct pl_code_table {
+    uint64_t version; /* no other table ever published has it */
     uint64_t count;
     struct pl_code_range ranges[];
+};
+
+/* Rows found lately, of one thread: most addresses of a stack were on the one before.
+ * Forgotten when the table changes. Starts as zero bytes. */
+#define PL_CACHE_ENTRIES 512u
+struct pl_row_cache {
+    uint64_t version; /* of the table the entries are from */
+    struct {
+        uint64_t key; /* address and whether it is exact; 0: empty */
+        struct pl_row row;
+    } entries[PL_CACHE_ENTRIES];
 };
 
 /* How a walk may read memory. Addresses in [lo, hi) are loaded directly: they are
@@ -46,6 +58,7 @@ struct pl_walk_memory {
 struct pl_walk {
     /* in */
     const struct pl_code_table *code;
+    struct pl_row_cache *cache; /* NULL: none */
     struct pl_walk_memory memory;
     uint64_t pc, sp, bp;
     bool bp_known;

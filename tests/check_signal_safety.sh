@@ -37,9 +37,9 @@ allow "handler unwind guess" "clock_gettime __sigaction pl_unwind_walk pl_guess_
 
 # The sampler's set: its parts, and nothing of libc but the vDSO.
 sampler=$(nm "$library" 2>/dev/null | awk '
-    /:$/ { inside = ($1 ~ /^(sampler|threads|quiet|codemap|procmaps|unwind|guess|handler)\.c\.o:$/) }
+    /:$/ { inside = ($1 ~ /^(sampler|threads|quiet|codemap|rowmap|procmaps|unwind|guess|handler)\.c\.o:$/) }
     inside && $2 == "T" { print $3 }' | tr '\n' ' ')
-allow "sampler threads quiet codemap procmaps" "$sampler clock_gettime pl_state_cookie
+allow "sampler threads quiet codemap rowmap procmaps" "$sampler clock_gettime pl_state_cookie
     pl_state_current"
 
 exit $failed
