@@ -71,8 +71,10 @@ static void set_up(void)
 static unsigned walk_rows(const ucontext_t *context, uint64_t *pcs, bool *ships)
 {
     const greg_t *regs = context->uc_mcontext.gregs;
+    static struct pl_row_cache cache;
     struct pl_walk walk = {
         .code = atomic_load(&state->code),
+        .cache = &cache,
         /* saved registers already popped are in the red zone */
         .memory = {.lo = (uint64_t)regs[REG_RSP] - 128, .hi = stack_hi},
         .pc = (uint64_t)regs[REG_RIP],
