@@ -285,7 +285,8 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
     bool renamed = atomic_exchange_explicit(&sampler->state->names_stale, false,
                                             memory_order_relaxed);
     for (uint32_t i = 0; renamed && i < sampler->live_count; i++) {
-        if (sampler->event_room >= 3 * sampler->live_count)
+        if (sampler->state->slots[sampler->live[i]].announced &&
+            sampler->event_room >= 3 * sampler->live_count)
             pl_threads_name(sampler, sampler->live[i], true);
     }
     refresh_code(sampler, now_ns, false);

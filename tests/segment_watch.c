@@ -124,6 +124,7 @@ static void take_event(struct watch *watch, struct watch_session *session,
         memset(session->names[slot], 0, sizeof session->names[slot]);
         pl_segment_slot_begin(&session->reader, slot);
     } else if (event->kind == PL_EVENT_NAME) {
+        session->wrong += !session->tids[slot]; /* before its START */
         take_name(session, event);
     } else if (event->kind == PL_EVENT_END) {
         session->ends++;
