@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define STEP_MS          50
 #define DEFAULT_HZ       101
 #define MAX_HZ           1000
 #define PASS_PATIENCE_MS 10000 /* another recorder may be at it, for all of us */
@@ -43,7 +42,8 @@ struct record {
     const char *name;
     bool cpu_mode, anyway;
     long hz;
-    char **argv; /* of CMD */
+    char **argv;            /* of CMD */
+    char program[PATH_MAX]; /* its file */
 
     struct pl_store *store;
     struct pl_drain *drain;
@@ -150,14 +150,13 @@ static int store_failure(struct record *r, const struct pl_error *err)
 /* 0, or the exit code of a CMD that cannot run or cannot be recorded. */
 static int check_target(struct record *r)
 {
-    char path[PATH_MAX];
     struct pl_error err = {0};
-    int exit_code = pl_target_find(r->argv[0], path, &err);
+    int exit_code = pl_target_find(r->argv[0], r->program, &err);
     if (exit_code) {
         pl_cli_say("record: %s", err.message);
         return exit_code;
     }
-    if (pl_target_check(path, &err) == PL_OK)
+    if (pl_target_check(r->program, &err) == PL_OK)
         return 0;
     if (!r->anyway)
         return failure(&err);
@@ -180,7 +179,10 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
     o->release = getenv("PROFLITE_RELEASE");
     o->environment = getenv("PROFLITE_ENVIRONMENT");
     o->dist = getenv("PROFLITE_DIST");
-    return pl_drain_open(o, &r->sink, &r->drain, err);
+    status = pl_drain_open(o, &r->sink, &r->drain, err);
+    if (!status)
+        pl_drain_prepare(r->drain, r->program);
+    return status;
 }
 
 static void close_recording(struct record *r)
@@ -235,7 +237,7 @@ static void drain_until_end(struct record *r)
     struct pl_error err = {0};
     do
         warn(r, pl_drain_step(r->drain, &err), &err);
-    while (pl_supervise_wait(&r->supervisor, STEP_MS));
+    while (pl_supervise_wait(&r->supervisor, pl_drain_pause_ms(r->drain)));
     pl_drain_process_ended(r->drain, r->supervisor.child, r->supervisor.wait_status);
     warn(r, pl_drain_finish(r->drain, &err), &err);
 }

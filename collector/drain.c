@@ -347,6 +347,10 @@ static void stop_all(struct pl_drain *drain)
 enum pl_status pl_drain_finish(struct pl_drain *drain, struct pl_error *err)
 {
     scan(drain);
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next) {
+        s->last_look = true;
+        s->next_look_ns = 0;
+    }
     run_sessions(drain, pl_clock_mono_ns());
     stop_all(drain);
     int64_t now_ns = pl_clock_mono_ns();

@@ -2,9 +2,16 @@
  * drain_timeline.h. */
 #include "collector/drain_resolve.h"
 
+#include "base/clock.h"
 #include "collector/grow.h"
 
 #define MAX_RUNS (16u << 20)
+/* Ticks missed because the sampler got no CPU weigh on the next sample while that
+ * is near; before a longer gap (the machine slept, the program was stopped) they
+ * are lost. */
+#define MAX_CARRY_NS PL_NS_PER_S
+/* Longer, and the thread may have blocked the signal and run on. */
+#define MAX_IN_KERNEL_NS (250 * PL_NS_PER_MS)
 
 /* ---- wall mode ---- */
 
@@ -47,19 +54,45 @@ static enum pl_loss explain(struct pl_drain_timeline *t, const struct pl_segment
                                                                 : PL_LOSS_NO_ANSWER;
 }
 
+/* No sample will stand for the ticks the thread has missed. */
+static void lose_missed(struct pl_drain_timeline_thread *thread)
+{
+    thread->lost[PL_LOSS_TICK_MISSED] += thread->missed;
+    thread->missed = 0;
+}
+
 /* The next tick of the thread is resolved: with a stack, or lost for a reason. A
  * run that cannot be kept for want of memory is a loss, too. */
-static void resolve(struct pl_drain_timeline_thread *thread, uint32_t stack,
+static void resolve(const struct pl_drain_timeline *t,
+                    struct pl_drain_timeline_thread *thread, uint32_t stack,
                     int8_t on_cpu, enum pl_loss reason)
 {
-    if (stack != PL_NO_STACK && !add_run(thread, stack, on_cpu, 0)) {
+    int64_t weight_ns = thread->missed ? (thread->missed + 1) * t->period_ns : 0;
+    if (weight_ns > MAX_CARRY_NS) {
+        lose_missed(thread);
+        weight_ns = 0;
+    }
+    if (stack != PL_NO_STACK && !add_run(thread, stack, on_cpu, weight_ns)) {
         stack = PL_NO_STACK;
         reason = PL_LOSS_NO_MEMORY;
     }
     if (stack == PL_NO_STACK) {
         thread->lost[reason]++;
+        lose_missed(thread);
         (void)add_run(thread, PL_NO_INDEX, -1, 0);
     }
+    thread->missed = 0;
+    thread->next_tick++;
+}
+
+/* Nobody looked at this tick. */
+static void resolve_missed(struct pl_drain_timeline_thread *thread, int64_t time_ns)
+{
+    if (time_ns == PL_TICK_MISSED_NS)
+        thread->missed++;
+    else
+        thread->lost[PL_LOSS_EVENT_FULL]++;
+    (void)add_run(thread, PL_NO_INDEX, -1, 0);
     thread->next_tick++;
 }
 
@@ -76,7 +109,18 @@ static void keep(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *t
             thread->answers.first++;
         }
     }
-    resolve(thread, thread->stack, 0, PL_LOSS_UNKNOWN_STACK);
+    resolve(t, thread, thread->stack, 0, PL_LOSS_UNKNOWN_STACK);
+}
+
+/* A thread asked again before it answered was in the kernel in between: on its way
+ * back it would have answered. So where the later answer finds it, it was then. */
+static uint32_t stack_since(const struct pl_drain_timeline *t,
+                            const struct pl_question *q, const struct pl_answer *answer)
+{
+    if (!answer || q->ran != PL_RAN_SIGNALLED ||
+        (answer->tick - q->tick) * t->period_ns > MAX_IN_KERNEL_NS)
+        return PL_NO_STACK;
+    return answer->stack;
 }
 
 /* True if it is decided what the question's tick is, and `thread->stack` set. */
@@ -85,7 +129,7 @@ static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
                    int64_t time_ns, bool final)
 {
     if (q->ran == PL_RAN_SAME) {
-        resolve(thread, thread->stack, 1, PL_LOSS_UNKNOWN_STACK);
+        resolve(t, thread, thread->stack, 1, PL_LOSS_UNKNOWN_STACK);
         return true;
     }
     struct pl_answers *answers =
@@ -98,15 +142,17 @@ static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
     if (answer && answer->tick == q->tick) {
         answers->first++;
         thread->stack = answer->stack;
-        resolve(thread, thread->stack, 1, PL_LOSS_DAMAGED);
+        resolve(t, thread, thread->stack, 1, PL_LOSS_DAMAGED);
         return true;
     }
     bool waiting = !answer && q->ran == PL_RAN_SIGNALLED && !thread->ended && !final &&
                    t->newest_ns + t->to_unix_ns - time_ns <= PL_TIMELINE_LATE_NS;
     if (waiting)
         return false;
-    thread->stack = PL_NO_STACK;
-    resolve(thread, PL_NO_STACK, -1, explain(t, seg, thread, q->tick));
+    enum pl_loss reason = explain(t, seg, thread, q->tick);
+    thread->stack =
+        reason == PL_LOSS_NO_ANSWER ? stack_since(t, q, answer) : PL_NO_STACK;
+    resolve(t, thread, thread->stack, thread->stack == PL_NO_STACK ? -1 : 1, reason);
     return true;
 }
 
@@ -121,9 +167,7 @@ static bool advance_one(struct pl_drain_timeline *t, const struct pl_segment *se
                         bool final)
 {
     if (is_missed(time_ns)) {
-        resolve(thread, PL_NO_STACK, -1,
-                time_ns == PL_TICK_MISSED_NS ? PL_LOSS_TICK_MISSED
-                                             : PL_LOSS_EVENT_FULL);
+        resolve_missed(thread, time_ns);
         return true;
     }
     struct pl_question *q = first_question(&thread->questions);
@@ -154,6 +198,7 @@ static bool advance_thread(struct pl_drain_timeline *t, const struct pl_segment 
         !thread->end_counted) {
         pl_drain_count_cpu(thread, thread->end_cpu_clock_ns);
         thread->end_counted = true;
+        lose_missed(thread);
     }
     return true;
 }
@@ -180,6 +225,8 @@ static void advance_wall(struct pl_drain_timeline *t, const struct pl_segment *s
         all &= advance_thread(t, seg, t->threads[i], window, final);
     if (window->next ? all : all && final) {
         window->resolved = true;
+        for (size_t i = 0; i < t->thread_count; i++)
+            lose_missed(t->threads[i]);
         if (window->next)
             count_skipped(t, window);
     }

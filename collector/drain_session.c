@@ -386,7 +386,7 @@ enum pl_drain_life pl_drain_session_life(struct pl_drain_session *s, int64_t now
     }
     if (s->replaced)
         return PL_LIFE_EXECED;
-    bool silent = stale(s, now_ns, STALE_NS);
+    bool silent = s->last_look || stale(s, now_ns, STALE_NS);
     if (state == PL_SEG_EXECED && silent)
         return PL_LIFE_EXECED;
     if (s->wait_known)

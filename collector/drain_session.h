@@ -39,8 +39,9 @@ struct pl_drain_session {
     bool begun;      /* the sink has been, or will be, told of it */
     bool skip_group; /* of events, after a TICK that made no sense */
     bool rows_wanted;
-    bool replaced; /* the process executes another program, which has a segment */
-    bool stopped;  /* it ended sampling by itself; the program goes on */
+    bool replaced;  /* the process executes another program, which has a segment */
+    bool last_look; /* recording ends: look at the process however lively it seems */
+    bool stopped;   /* it ended sampling by itself; the program goes on */
     int wait_status;
     bool wait_known;
     uint64_t release[PL_SEG_MAX_THREADS / 64]; /* slots whose thread ended */
