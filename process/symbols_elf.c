@@ -112,7 +112,7 @@ static bool read_table(struct pl_elf_symbols *symbols, Elf *elf, Elf_Scn *sectio
             .sized = sym.st_size != 0,
         };
     }
-    return symbols->count > 0;
+    return true;
 }
 
 /* A stripped program's entry point, the outermost frame of its main thread: the C
@@ -166,11 +166,13 @@ struct pl_elf_symbols *pl_elf_symbols_open(Elf *elf, bool dynamic)
     struct pl_elf_symbols *symbols = calloc(1, sizeof *symbols);
     if (!symbols)
         return NULL;
-    if (!read_table(symbols, elf, section, &header)) {
+    bool read = read_table(symbols, elf, section, &header);
+    if (read)
+        add_entry(symbols, elf);
+    if (symbols->count == 0) {
         pl_elf_symbols_close(symbols);
         return NULL;
     }
-    add_entry(symbols, elf);
     settle(symbols);
     return symbols;
 }
