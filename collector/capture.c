@@ -463,6 +463,38 @@ void pl_capture_stop(void)
     capture.pid = 0;
 }
 
+bool pl_capture_pause(void)
+{
+    if (!pl_capture_running() || !atomic_load(&sampler_alive))
+        return false;
+    struct memory *memory = capture.memory;
+    join_sampler(memory);
+    /* The kernel says that the thread has ended before it stops counting it. */
+    for (int i = 0; i < 1000; i++) {
+        struct timespec moment = {0, 100000};
+        if (pl_sys3(SYS_tgkill, memory->state.pid, memory->sampler.tid, 0) < 0)
+            break;
+        pl_sys3(SYS_nanosleep, PL_ARG(&moment), 0, 0);
+    }
+    return true;
+}
+
+void pl_capture_resume(void)
+{
+    struct memory *memory = capture.memory;
+    char path[sizeof capture.dir + NAME_BYTES];
+    segment_path(path, "");
+    long fd =
+        pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return; /* out of reach in the new name space: sampling is over */
+    memory->sampler.segment_fd = (int)fd;
+    atomic_store(&memory->sampler.ready, 0);
+    atomic_store(&memory->state.stop, 0);
+    (void)start_sampler(memory);
+    pl_sys3(SYS_close, fd, 0, 0);
+}
+
 void pl_capture_hide_thread(int tid)
 {
     capture.options.hidden_tid = tid;

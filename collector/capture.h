@@ -38,6 +38,11 @@ bool pl_capture_running(void);
 void pl_capture_exiting(int status); /* it ends with this status */
 void pl_capture_execing(void);       /* another program takes its place... */
 void pl_capture_exec_failed(void);   /* ...or did not */
+/* Some system calls are refused to a process with more than one thread: end the
+ * sampler's before such a call (true if it ran), and let it go on afterwards, in the
+ * same session. Signals  unsafe. */
+bool pl_capture_pause(void);
+void pl_capture_resume(void);
 void pl_capture_maps_changed(void);  /* a library was unloaded */
 void pl_capture_names_changed(void); /* a thread was renamed */
 

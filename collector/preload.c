@@ -19,6 +19,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@
     X(fexecve, int, (int, char *const *, char *const *))                               \
     X(execveat, int, (int, const char *, char *const *, char *const *, int))           \
     X(daemon, int, (int, int))                                                         \
+    X(unshare, int, (int))                                                             \
+    X(setns, int, (int, int))                                                          \
     X(dlclose, int, (void *))                                                          \
     X(pthread_setname_np, int, (pthread_t, const char *))
 
@@ -306,6 +309,34 @@ EXPORT int execle(const char *path, const char *arg, ...)
     char *const *envp = va_arg(list, char *const *);
     va_end(list);
     return execve(path, argv, envp);
+}
+
+/* ---- calls for processes of one thread ---- */
+
+#define ALONE (CLONE_NEWUSER | CLONE_NEWTIME | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)
+
+static void resume(bool paused)
+{
+    int saved = errno;
+    if (paused)
+        pl_capture_resume();
+    errno = saved;
+}
+
+EXPORT int unshare(int flags)
+{
+    bool paused = flags & ALONE ? pl_capture_pause() : false;
+    int result = REAL(unshare)(flags);
+    resume(paused);
+    return result;
+}
+
+EXPORT int setns(int fd, int type)
+{
+    bool paused = !type || type & ALONE ? pl_capture_pause() : false;
+    int result = REAL(setns)(fd, type);
+    resume(paused);
+    return result;
 }
 
 /* ---- changes ---- */

@@ -311,7 +311,7 @@ static bool is_alone(struct pl_sampler *sampler, int64_t now_ns, int *status)
 
 static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
 {
-    uint32_t next = 0;
+    uint32_t next = sampler->next_tick;
     int status = 0;
     for (;;) {
         int64_t deadline_ns = sampler->origin_ns + next * round_ns;
@@ -329,7 +329,7 @@ static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
         sampler->started = true;
         atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                               memory_order_relaxed);
-        next = sampler->tick + 1;
+        sampler->next_tick = next = sampler->tick + 1;
         if (is_alone(sampler, now_ns, &status)) {
             atomic_store(&sampler->segment->exit_status, status);
             atomic_store_explicit(&sampler->segment->state, PL_SEG_EXITED,
@@ -349,6 +349,8 @@ static void settle(struct pl_sampler *sampler)
         struct pl_slot *slot = &state->slots[index];
         if (slot->timer_id >= 0)
             pl_sys3(SYS_timer_delete, slot->timer_id, 0, 0);
+        slot->timer_id = slot->syscall_fd =
+            -1; /* the descriptors end with the thread */
         if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
             pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], 1);
     }
@@ -449,7 +451,10 @@ int pl_sampler_run(struct pl_sampler *sampler)
     begin_events(sampler);
     refresh_code(sampler, now_ns, true);
     publish_events(sampler);
-    sampler->origin_ns = now_ns + (int64_t)(next_random(sampler) % (uint64_t)round_ns);
+    sampler->scan_wanted = true;
+    if (!sampler->origin_ns) /* else going on after a pause */
+        sampler->origin_ns =
+            now_ns + (int64_t)(next_random(sampler) % (uint64_t)round_ns);
     atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                           memory_order_relaxed);
     say_ready(sampler, 1);

@@ -23,7 +23,7 @@ struct pl_sampler {
     int task_fd; /* /proc/self/task */
     int tid;
     int64_t origin_ns; /* of tick 0 */
-    uint32_t tick;
+    uint32_t tick, next_tick;
     uint64_t event_head; /* published when the tick is done */
     uint32_t event_room;
     uint64_t scan;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
@@ -484,6 +485,16 @@ static int mode_deep(void)
     return 0;
 }
 
+/* Refused to a process with another thread. */
+static int mode_namespace(void)
+{
+    burn(0.2);
+    int result = unshare(CLONE_NEWUSER);
+    printf("unshare %d %s\n", result, result ? strerror(errno) : "");
+    burn(0.3);
+    return 0;
+}
+
 static int mode_forever(void)
 {
     puts("running");
@@ -512,8 +523,8 @@ int main(int argc, char **argv)
         {"daemon", mode_daemon},     {"threads", mode_threads},
         {"names", mode_names},       {"wild", mode_wild},
         {"altstack", mode_altstack}, {"fibers", mode_fibers},
-        {"deep", mode_deep},         {"forever", mode_forever},
-        {"burn", mode_burn},
+        {"deep", mode_deep},         {"namespace", mode_namespace},
+        {"forever", mode_forever},   {"burn", mode_burn},
     };
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(argv[1], modes[i].name) == 0)

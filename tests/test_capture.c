@@ -180,6 +180,20 @@ static void test_descriptors(void)
     watch_close(&watch);
 }
 
+/* A name space of its own, as far as this machine allows one; samples go on. */
+static void test_namespace(void)
+{
+    struct run alone, with;
+    watch_open(&watch);
+    run_start(&alone, "namespace", "", "", false);
+    run_finish(&alone, false);
+    struct watch_session *s = run_host(&with, "namespace", "101", "wall");
+    CHECK(strcmp(alone.out, with.out) == 0, "%s, alone %s", with.out, alone.out);
+    if (s)
+        CHECK(s->ticks >= 25 && s->starts == 1, "%lu ticks", (unsigned long)s->ticks);
+    watch_close(&watch);
+}
+
 static void test_off(void)
 {
     struct run run;
@@ -450,7 +464,7 @@ static void test_in_process(void)
 }
 
 TEST_MAIN({"host_unchanged", test_host_unchanged}, {"descriptors", test_descriptors},
-          {"off", test_off}, {"rates", test_rates},
+          {"namespace", test_namespace}, {"off", test_off}, {"rates", test_rates},
           {"blocked_signals", test_blocked_signals}, {"names", test_names},
           {"many_threads", test_many_threads}, {"forks", test_forks},
           {"daemon", test_daemon}, {"depth", test_depth}, {"altstack", test_altstack},
