@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EXPORT     __attribute__((visibility("default")))
@@ -323,10 +324,26 @@ static void resume(bool paused)
     errno = saved;
 }
 
+/* The kernel may count the sampler for a moment after it is gone to every question:
+ * ask again for some milliseconds before its refusal is the host's. */
+#define ALONE_TRIES 20
+
+static bool ask_again(bool paused, int result, int tries)
+{
+    if (!paused || result == 0 || errno != EINVAL || tries >= ALONE_TRIES)
+        return false;
+    struct timespec moment = {0, 1000000};
+    nanosleep(&moment, NULL);
+    return true;
+}
+
 EXPORT int unshare(int flags)
 {
     bool paused = flags & ALONE ? pl_capture_pause() : false;
-    int result = REAL(unshare)(flags);
+    int result, tries = 0;
+    do
+        result = REAL(unshare)(flags);
+    while (ask_again(paused, result, tries++));
     resume(paused);
     return result;
 }
@@ -334,7 +351,10 @@ EXPORT int unshare(int flags)
 EXPORT int setns(int fd, int type)
 {
     bool paused = !type || type & ALONE ? pl_capture_pause() : false;
-    int result = REAL(setns)(fd, type);
+    int result, tries = 0;
+    do
+        result = REAL(setns)(fd, type);
+    while (ask_again(paused, result, tries++));
     resume(paused);
     return result;
 }
