@@ -16,6 +16,7 @@
 #include "collector/handler.h"
 #include "collector/sampler.h"
 #include "collector/sys.h"
+#include "collector/vclock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,9 +188,6 @@ static void fill_names(struct pl_segment *segment)
 
 static void fill_segment(struct pl_segment *segment, const struct pl_state *state)
 {
-    struct timespec mono, wall;
-    clock_gettime(CLOCK_MONOTONIC, &mono);
-    clock_gettime(CLOCK_REALTIME, &wall);
     segment->magic = PL_SEG_MAGIC;
     segment->version = PL_SEG_VERSION;
     segment->header_bytes = sizeof *segment;
@@ -201,8 +199,8 @@ static void fill_segment(struct pl_segment *segment, const struct pl_state *stat
             sizeof segment->parent_session_id);
     segment->cpu_mode = state->cpu_mode;
     segment->period_ns = state->period_ns;
-    segment->mono_origin_ns = mono.tv_sec * INT64_C(1000000000) + mono.tv_nsec;
-    segment->wall_origin_ns = wall.tv_sec * INT64_C(1000000000) + wall.tv_nsec;
+    segment->mono_origin_ns = pl_vclock_ns(CLOCK_MONOTONIC);
+    segment->wall_origin_ns = pl_vclock_ns(CLOCK_REALTIME);
     fill_names(segment);
 }
 
@@ -430,6 +428,7 @@ int pl_capture_start(const struct pl_capture_options *options)
         return -EINVAL;
     if (!copy_text(capture.app, sizeof capture.app, options->app))
         capture.app[0] = '\0';
+    pl_vclock_init(getauxval(AT_SYSINFO_EHDR));
     capture.options = *options;
     memcpy(capture.session_id, options->session_id, sizeof capture.session_id);
     memset(capture.parent_session_id, 0, sizeof capture.parent_session_id);

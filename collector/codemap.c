@@ -4,6 +4,7 @@
 #include "collector/procmaps.h"
 #include "collector/rowmap.h"
 #include "collector/sys.h"
+#include "collector/vclock.h"
 
 #include <time.h>
 
@@ -69,9 +70,7 @@ struct pl_codemap {
 
 static int64_t mono_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    return pl_vclock_ns(CLOCK_MONOTONIC);
 }
 
 static bool same_text(const char *a, const char *b)

@@ -1,10 +1,9 @@
 /* Signal handler: thread -> stack in its ring.
  *
  * Runs in the profiled thread, with all signals blocked, between two of its
- * instructions. It makes no call into libc but clock_gettime (the vDSO), takes no
- * lock, needs little stack (what is large is written straight into the reserved
- * ring space), and leaves errno alone. Where the walk reads memory that is not
- * surely mapped, the kernel does the reading.
+ * instructions. It makes no call into libc, takes no lock, needs little stack (what is
+ * large is written straight into the reserved ring space), and leaves errno alone.
+ * Where the walk reads memory that is not surely mapped, the kernel does the reading.
  *
  * The handler's context also tells a system call that our signal broke off: it is
  * started again, see restart_call(). */
@@ -12,6 +11,7 @@
 
 #include "collector/state.h"
 #include "collector/sys.h"
+#include "collector/vclock.h"
 
 #include <asm/prctl.h>
 #include <errno.h>
@@ -101,13 +101,6 @@ static void restart_call(ucontext_t *context)
 }
 
 /* ---- the sample ---- */
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 /* Say which table is being used, so that the sampler does not take it back. */
 static const struct pl_code_table *take_table(struct pl_state *state,
@@ -225,7 +218,7 @@ static void sample(struct pl_state *state, unsigned index, const siginfo_t *info
         if (rec.tick == PL_NO_TICK)
             return; /* a signal that came late has answered already */
     }
-    rec.mono_ns = now_ns();
+    rec.mono_ns = pl_vclock_ns(CLOCK_MONOTONIC);
     put_sample(state, slot, shared, rec, regs);
 }
 

@@ -17,6 +17,7 @@
 #include "collector/sampler.h"
 
 #include "collector/sys.h"
+#include "collector/vclock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,9 +40,7 @@
 
 static int64_t mono_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now); /* the vDSO: cannot fail, touches no errno */
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    return pl_vclock_ns(CLOCK_MONOTONIC);
 }
 
 static uint64_t next_random(struct pl_sampler *sampler)

@@ -31,15 +31,16 @@ allow() {
     done
 }
 
-# The handler's set. clock_gettime is the vDSO's; __sigaction is libc's sigaction.
-allow "handler unwind guess" "clock_gettime __sigaction pl_unwind_walk pl_guess_bp
+# The handler's set. __sigaction is libc's sigaction.
+allow "vclock" ""
+allow "handler unwind guess" "pl_vclock_ns __sigaction pl_unwind_walk pl_guess_bp
     pl_walk_load pl_code_find pl_code_row"
 
-# The sampler's set: its parts, and nothing of libc but the vDSO.
+# The sampler's set: its parts, and nothing of libc.
 sampler=$(nm "$library" 2>/dev/null | awk '
     /:$/ { inside = ($1 ~ /^(sampler|threads|quiet|codemap|rowmap|procmaps|unwind|guess|handler)\.c\.o:$/) }
     inside && $2 == "T" { print $3 }' | tr '\n' ' ')
-allow "sampler threads quiet codemap rowmap procmaps" "$sampler clock_gettime pl_state_cookie
-    pl_state_current"
+allow "sampler threads quiet codemap rowmap procmaps" "$sampler pl_vclock_ns
+    pl_state_cookie pl_state_current"
 
 exit $failed
