@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -219,10 +220,20 @@ static void segment_path(char *path, const char *dot)
     pl_text_append(at, ".seg");
 }
 
+/* Beyond the host's limit for files there is a signal, not only an error. */
+static bool is_over_limit(uint64_t bytes)
+{
+    struct rlimit limit;
+    return pl_sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, PL_ARG(&limit)) == 0 &&
+           limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes;
+}
+
 /* Make the file, allocate it, map it. Returns its descriptor. */
 static int make_segment(struct pl_state *state, const char *path)
 {
     const uint64_t bytes = (sizeof(struct pl_segment) + 4095) & ~UINT64_C(4095);
+    if (is_over_limit(bytes))
+        return -EFBIG;
     long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path),
                       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)

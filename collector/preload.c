@@ -377,6 +377,17 @@ EXPORT int pthread_setname_np(pthread_t thread, const char *name)
     return result;
 }
 
+/* ---- sanitizers ---- */
+
+/* AddressSanitizer's runtime ends a program in which another library comes before it,
+ * as preloaded ones do, unless its options say otherwise. It asks this function for
+ * them; a program's own function of the name, and ASAN_OPTIONS, win over ours. */
+EXPORT const char *__asan_default_options(void);
+EXPORT const char *__asan_default_options(void)
+{
+    return "verify_asan_link_order=0";
+}
+
 /* ---- start ---- */
 
 static void at_exit(int status, void *unused)
