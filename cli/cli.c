@@ -1,9 +1,9 @@
 /* The store of the command line, and how a command says what went wrong. */
 #include "cli/cli.h"
 
-#include "base/buf.h"
 #include "cli/term.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,6 +102,24 @@ void pl_cli_say(const char *format, ...)
     va_start(args, format);
     say(NULL, format, args, "");
     va_end(args);
+}
+
+enum pl_status pl_cli_print(struct pl_buf *buf, FILE *out, struct pl_error *err)
+{
+    if (buf->failed)
+        return pl_error_set(err, PL_NOMEM, "out of memory for the output");
+    if (buf->len && fwrite(buf->data, 1, buf->len, out) != buf->len)
+        return pl_error_set(err, PL_IO, "cannot write the output: %s", strerror(errno));
+    pl_buf_clear(buf);
+    return PL_OK;
+}
+
+enum pl_status pl_cli_print_document(struct pl_buf *buf, struct pl_error *err)
+{
+    pl_buf_putc(buf, '\n');
+    enum pl_status status = pl_cli_print(buf, stdout, err);
+    pl_buf_deinit(buf);
+    return status;
 }
 
 int pl_cli_fail(const struct pl_error *err)

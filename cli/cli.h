@@ -7,11 +7,12 @@
 #ifndef PL_CLI_CLI_H
 #define PL_CLI_CLI_H
 
-#include "base/error.h"
+#include "base/buf.h"
 #include "store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Exit codes: those of pl_status_exit_code, and for `record` those of env(1). */
 #define PL_EXIT_OK        0
@@ -64,6 +65,15 @@ PL_MUST_CHECK enum pl_status pl_cli_open(struct pl_cli *cli, enum pl_store_mode 
 
 /* "proflite: ..." on stderr, control characters made harmless. */
 void pl_cli_say(const char *format, ...) PL_PRINTF(1, 2);
+
+/* Write the buffer and empty it. Errors  IO; NOMEM when it had failed. */
+PL_MUST_CHECK enum pl_status pl_cli_print(struct pl_buf *buf, FILE *out,
+                                          struct pl_error *err);
+
+/* Write a whole JSON document to stdout, and free the buffer. */
+#define PL_CLI_DOCUMENT_BYTES ((size_t)1 << 30) /* most of one */
+PL_MUST_CHECK enum pl_status pl_cli_print_document(struct pl_buf *buf,
+                                                   struct pl_error *err);
 
 /* Say what `err` says and return its exit code. */
 int pl_cli_fail(const struct pl_error *err);

@@ -1,9 +1,10 @@
 /* flame: the call tree in the terminal, as a drawing, folded, or as JSON. */
-#include "cli/flame_view.h"
+#include "cli/flame.h"
 #include "cli/select.h"
 #include "cli/term.h"
 #include "formats/folded.h"
 #include "formats/svg.h"
+#include "web/document.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -100,22 +101,32 @@ static int set_option(void *self, int option, const char *value)
 
 /* ---- output ---- */
 
-static enum pl_status print_view(const struct flame *flame, bool json,
+static enum pl_status print_json(const struct pl_profile *profile,
+                                 const struct pl_pruned *pruned, struct pl_error *err)
+{
+    struct pl_buf buf;
+    pl_buf_init(&buf, PL_CLI_DOCUMENT_BYTES);
+    pl_json_flamegraph(&buf, profile, pruned);
+    return pl_cli_print_document(&buf, err);
+}
+
+static enum pl_status print_tree(const struct flame *flame, bool json,
                                  const struct pl_profile *profile, struct pl_error *err)
 {
-    struct pl_flame_view view;
+    struct pl_pruned pruned;
     double percent = flame->min_percent;
     if (percent < 0)
         percent = json ? 0 : DEFAULT_MIN_PERCENT;
     double least = (double)profile->total_ns * percent / 100;
-    int64_t min_ns = (int64_t)least;
-    min_ns += (double)min_ns < least; /* rounded up */
-    enum pl_status status =
-        pl_flame_view_init(&view, profile, min_ns, (uint32_t)flame->depth, err);
-    if (!status)
-        status = json ? pl_flame_print_json(&view, stdout, err)
-                      : pl_flame_print_text(&view, min_ns, stdout, err);
-    pl_flame_view_deinit(&view);
+    struct pl_prune_limits limits = {.min_ns = (int64_t)least,
+                                     .max_depth = (uint32_t)flame->depth};
+    limits.min_ns += (double)limits.min_ns < least; /* rounded up */
+    enum pl_status status = pl_prune(profile, &limits, &pruned, err);
+    if (status)
+        return status;
+    status = json ? print_json(profile, &pruned, err)
+                  : pl_flame_print_text(profile, &pruned, limits.min_ns, stdout, err);
+    pl_pruned_deinit(&pruned);
     return status;
 }
 
@@ -176,11 +187,11 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     if (!profile.samples)
         exit_code = pl_select_nothing(&select, "samples");
     if (cli->json)
-        status = print_view(&flame, true, &profile, &err);
+        status = print_tree(&flame, true, &profile, &err);
     else if (profile.samples && flame.output)
         status = write_file(&flame, &profile, &err);
     else if (profile.samples)
-        status = print_view(&flame, false, &profile, &err);
+        status = print_tree(&flame, false, &profile, &err);
 out:
     if (status)
         exit_code = pl_cli_fail(&err);

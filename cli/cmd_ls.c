@@ -1,8 +1,8 @@
 /* ls: the sessions of a store, newest first. */
-#include "cli/jsonout.h"
 #include "cli/select.h"
 #include "cli/table.h"
 #include "cli/term.h"
+#include "web/document.h"
 
 #include <inttypes.h>
 
@@ -10,40 +10,9 @@ static enum pl_status print_json(const struct pl_session_list *list,
                                  struct pl_error *err)
 {
     struct pl_buf buf;
-    enum pl_status status = PL_OK;
-    pl_buf_init(&buf, 1u << 20);
-    pl_buf_puts(&buf, "{\"schema\":1,\"sessions\":[");
-    for (size_t i = 0; i < list->count && !status; i++) {
-        const struct pl_session_row *row = &list->rows[i];
-        pl_buf_puts(&buf, i ? ",\n{" : "\n{");
-        pl_cli_json_int(&buf, "id", row->id);
-        pl_cli_json_text(&buf, "uuid", row->uuid);
-        pl_cli_json_text(&buf, "app", row->app);
-        pl_cli_json_int(&buf, "pid", row->pid);
-        pl_cli_json_text(&buf, "recording_id", row->recording_id);
-        pl_cli_json_text(&buf, "release", row->release);
-        pl_cli_json_text(&buf, "environment", row->environment);
-        pl_cli_json_text(&buf, "mode", row->mode);
-        pl_cli_json_int(&buf, "start_ns", row->start_ns);
-        pl_cli_json_int(&buf, "end_ns", row->end_ns);
-        pl_cli_json_int(&buf, "threads", row->threads);
-        pl_cli_json_int(&buf, "samples", row->samples);
-        pl_cli_json_int(&buf, "lost", row->lost);
-        pl_cli_json_int(&buf, "bytes", row->bytes);
-        pl_cli_json_text(&buf, "state", row->state);
-        pl_cli_json_key(&buf, "exit_status");
-        if (row->exit_status < 0)
-            pl_buf_puts(&buf, "null");
-        else
-            pl_buf_printf(&buf, "%" PRId64, row->exit_status);
-        pl_buf_putc(&buf, '}');
-        status = pl_cli_json_flush(&buf, stdout, err);
-    }
-    pl_buf_puts(&buf, "]}\n");
-    if (!status)
-        status = pl_cli_json_flush(&buf, stdout, err);
-    pl_buf_deinit(&buf);
-    return status;
+    pl_buf_init(&buf, PL_CLI_DOCUMENT_BYTES);
+    pl_json_sessions(&buf, list);
+    return pl_cli_print_document(&buf, err);
 }
 
 static void print_row(struct pl_table *table, const struct pl_session_row *row)

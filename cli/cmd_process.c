@@ -1,8 +1,8 @@
 /* process: run the processing pass over what is not processed yet. */
-#include "cli/jsonout.h"
 #include "cli/options.h"
 #include "cli/pass_run.h"
 #include "cli/term.h"
+#include "web/json.h"
 
 #include <inttypes.h>
 
@@ -38,15 +38,12 @@ static enum pl_status print_json(const struct pl_pass_result *result,
         {"normalize_ns", c->normalize_ns},
     };
     struct pl_buf buf;
-    pl_buf_init(&buf, 1u << 16);
+    pl_buf_init(&buf, PL_CLI_DOCUMENT_BYTES);
     pl_buf_puts(&buf, "{\"schema\":1");
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        pl_cli_json_int(&buf, fields[i].name, (int64_t)fields[i].value);
-    pl_cli_json_key(&buf, "stopped");
-    pl_buf_puts(&buf, result->stopped ? "true}\n" : "false}\n");
-    enum pl_status status = pl_cli_json_flush(&buf, stdout, err);
-    pl_buf_deinit(&buf);
-    return status;
+        pl_json_int_field(&buf, fields[i].name, (int64_t)fields[i].value);
+    pl_buf_puts(&buf, result->stopped ? ",\"stopped\":true}" : ",\"stopped\":false}");
+    return pl_cli_print_document(&buf, err);
 }
 
 static void print_text(const struct pl_pass_result *result)

@@ -1,11 +1,10 @@
 /* top: functions by the time spent in them. */
-#include "cli/jsonout.h"
 #include "cli/select.h"
 #include "cli/table.h"
 #include "cli/term.h"
+#include "web/document.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TTY_LIMIT 30
@@ -46,75 +45,15 @@ static int set_option(void *self, int option, const char *value)
     }
 }
 
-/* ---- order ---- */
-
-static int descending(int64_t a, int64_t b)
-{
-    return (a < b) - (a > b);
-}
-
-/* A total order, so that equal stores give equal bytes. */
-static int compare(const struct pl_function *a, const struct pl_function *b,
-                   bool by_total)
-{
-    int order = by_total ? descending(a->total_ns, b->total_ns)
-                         : descending(a->self_ns, b->self_ns);
-    if (!order)
-        order = by_total ? descending(a->self_ns, b->self_ns)
-                         : descending(a->total_ns, b->total_ns);
-    if (!order)
-        order = strcmp(a->name, b->name);
-    if (!order)
-        order = strcmp(a->module, b->module);
-    return order ? order : strcmp(a->file, b->file);
-}
-
-static int compare_self(const void *a, const void *b)
-{
-    return compare(a, b, false);
-}
-
-static int compare_total(const void *a, const void *b)
-{
-    return compare(a, b, true);
-}
-
 /* ---- output ---- */
 
 static enum pl_status print_json(const struct pl_profile *profile, size_t count,
                                  struct pl_error *err)
 {
     struct pl_buf buf;
-    enum pl_status status = PL_OK;
-    pl_buf_init(&buf, 1u << 20);
-    pl_buf_puts(&buf, "{\"schema\":1");
-    pl_cli_json_int(&buf, "total_ns", profile->total_ns);
-    pl_cli_json_int(&buf, "samples", profile->samples);
-    pl_cli_json_int(&buf, "lost", profile->lost);
-    pl_cli_json_text(&buf, "metric", profile->metric == PL_METRIC_CPU ? "cpu" : "wall");
-    pl_cli_json_key(&buf, "functions");
-    pl_buf_putc(&buf, '[');
-    for (size_t i = 0; i < count && !status; i++) {
-        const struct pl_function *f = &profile->functions[i];
-        pl_buf_puts(&buf, i ? ",\n{" : "\n{");
-        pl_cli_json_text(&buf, "function", f->name);
-        pl_cli_json_text(&buf, "file", f->file);
-        pl_cli_json_int(&buf, "line", f->line);
-        pl_cli_json_text(&buf, "module", f->module);
-        pl_cli_json_key(&buf, "in_app");
-        pl_buf_puts(&buf, f->in_app < 0 ? "null" : f->in_app ? "true" : "false");
-        pl_cli_json_int(&buf, "self_ns", f->self_ns);
-        pl_cli_json_int(&buf, "total_ns", f->total_ns);
-        pl_cli_json_int(&buf, "self_samples", f->self_samples);
-        pl_cli_json_int(&buf, "total_samples", f->total_samples);
-        pl_buf_putc(&buf, '}');
-        status = pl_cli_json_flush(&buf, stdout, err);
-    }
-    pl_buf_puts(&buf, "]}\n");
-    if (!status)
-        status = pl_cli_json_flush(&buf, stdout, err);
-    pl_buf_deinit(&buf);
-    return status;
+    pl_buf_init(&buf, PL_CLI_DOCUMENT_BYTES);
+    pl_json_top(&buf, profile, count);
+    return pl_cli_print_document(&buf, err);
 }
 
 static void print_row(struct pl_table *table, const struct pl_function *f,
@@ -180,9 +119,7 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     size_t count = profile.function_count;
     if (top.limit && (size_t)top.limit < count)
         count = (size_t)top.limit;
-    if (profile.function_count)
-        qsort(profile.functions, profile.function_count, sizeof *profile.functions,
-              top.by_total ? compare_total : compare_self);
+    pl_top_sort(&profile, top.by_total);
     if (cli->json)
         status = print_json(&profile, count, &err);
     else if (profile.samples)

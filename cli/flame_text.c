@@ -7,8 +7,8 @@
  *     40.0 %   4.80 s     0 ns  └─ caller  demo.c:40
  *     40.0 %   4.80 s   4.80 s     warm  demo.c:35
  */
-#include "cli/flame_view.h"
-#include "cli/jsonout.h"
+#include "base/buf.h"
+#include "cli/flame.h"
 #include "cli/term.h"
 
 #include <inttypes.h>
@@ -27,8 +27,10 @@ static const struct glyphs unicode = {
 };
 static const struct glyphs ascii = {"|- ", "`- ", "|  ", "   ", "..."};
 
+/* Nodes are numbered as in `pruned`. */
 struct printer {
-    const struct pl_flame_view *view;
+    const struct pl_profile *profile;
+    const struct pl_pruned *pruned;
     const struct glyphs *glyphs;
     int64_t cut_ns; /* a rest of hidden children below it gets no line */
     FILE *out;
@@ -36,13 +38,19 @@ struct printer {
     bool colour;
     struct pl_buf prefix; /* of the branch being printed */
     size_t *prefix_bytes; /* by node: how much of it its children use */
-    uint32_t *lines_left; /* by node: children, and the rest, not yet printed */
+    uint32_t *lines;      /* by node: its children, and the rest */
+    uint32_t *lines_left; /* by node: of these, not yet printed */
     struct pl_buf line;
 };
 
-static bool has_rest(const struct printer *p, size_t node)
+static const struct pl_node *node_at(const struct printer *p, size_t i)
 {
-    return p->view->hidden_count[node] && p->view->hidden_ns[node] >= p->cut_ns;
+    return &p->profile->nodes[p->pruned->nodes[i]];
+}
+
+static bool has_rest(const struct printer *p, size_t i)
+{
+    return p->pruned->hidden_count[i] && p->pruned->hidden_ns[i] >= p->cut_ns;
 }
 
 /* Append the numbers and the branch drawing of a line below `parent`; sets what the
@@ -51,7 +59,7 @@ static void begin_line(struct printer *p, size_t parent, bool is_root, int64_t t
                        int64_t self_ns)
 {
     char percent[PL_TERM_SHORT], total[PL_TERM_SHORT], self[PL_TERM_SHORT];
-    pl_term_percent(percent, total_ns, p->view->profile->total_ns);
+    pl_term_percent(percent, total_ns, p->profile->total_ns);
     pl_term_duration(total, total_ns);
     pl_term_duration(self, self_ns);
     pl_buf_clear(&p->line);
@@ -61,9 +69,8 @@ static void begin_line(struct printer *p, size_t parent, bool is_root, int64_t t
     p->prefix.len = p->prefix_bytes[parent];
     if (p->prefix.len)
         pl_buf_append(&p->line, p->prefix.data, p->prefix.len);
-    uint32_t all = p->view->shown_count[parent] + has_rest(p, parent);
     bool last = --p->lines_left[parent] == 0;
-    if (all < 2)
+    if (p->lines[parent] < 2)
         return;
     pl_buf_puts(&p->line, last ? p->glyphs->last : p->glyphs->branch);
     pl_buf_puts(&p->prefix, last ? p->glyphs->blank : p->glyphs->through);
@@ -86,27 +93,23 @@ static void end_line(struct printer *p, const char *place)
 /* Does the node do nothing but call itself once more? Then one line is enough. */
 static bool repeats(const struct printer *p, size_t i)
 {
-    const struct pl_profile *profile = p->view->profile;
-    const struct pl_node *node = &profile->nodes[i], *next = node + 1;
-    return i && i + 1 < profile->node_count && next->parent == i &&
-           p->view->shown[i + 1] && next->function == node->function &&
-           next->inlined == node->inlined && next->total_ns == node->total_ns;
+    if (!i || i + 1 >= p->pruned->count || p->pruned->parents[i + 1] != i)
+        return false;
+    const struct pl_node *node = node_at(p, i), *next = node_at(p, i + 1);
+    return next->function == node->function && next->inlined == node->inlined &&
+           next->total_ns == node->total_ns;
 }
 
 /* Node `last` in a line below the parent of `first`, the outermost of a recursion
  * of `times` equal calls that ends in it. */
 static void print_node(struct printer *p, size_t first, size_t last, size_t times)
 {
-    const struct pl_profile *profile = p->view->profile;
-    const struct pl_node *node = &profile->nodes[last];
-    const struct pl_function *f = node->function < profile->function_count
-                                      ? &profile->functions[node->function]
-                                      : NULL;
+    const struct pl_node *node = node_at(p, last);
+    const struct pl_function *f = last ? &p->profile->functions[node->function] : NULL;
     const char *name = f ? f->name : "all";
     struct pl_buf place;
     pl_buf_init(&place, 1u << 16);
-    begin_line(p, profile->nodes[first].parent, first == 0, node->total_ns,
-               node->self_ns);
+    begin_line(p, p->pruned->parents[first], first == 0, node->total_ns, node->self_ns);
     p->prefix_bytes[last] = p->prefix.len;
     pl_term_clean(&p->line, name, strlen(name));
     if (node->inlined)
@@ -125,19 +128,18 @@ static void print_rest(struct printer *p, size_t parent)
 {
     if (!has_rest(p, parent) || p->lines_left[parent] != 1)
         return;
-    begin_line(p, parent, false, p->view->hidden_ns[parent], 0);
+    begin_line(p, parent, false, p->pruned->hidden_ns[parent], 0);
     pl_buf_printf(&p->line, "%s %" PRIu32 " more", p->glyphs->more,
-                  p->view->hidden_count[parent]);
+                  p->pruned->hidden_count[parent]);
     end_line(p, "");
 }
 
 /* The rests of the nodes whose subtree ends before node `next`, innermost first. */
 static void print_rests(struct printer *p, size_t from, size_t next)
 {
-    const struct pl_profile *profile = p->view->profile;
-    uint32_t depth = next < profile->node_count ? profile->nodes[next].depth : 0;
-    for (size_t i = from;; i = profile->nodes[i].parent) {
-        if (next < profile->node_count && profile->nodes[i].depth < depth)
+    uint32_t depth = next < p->pruned->count ? node_at(p, next)->depth : 0;
+    for (size_t i = from;; i = p->pruned->parents[i]) {
+        if (next < p->pruned->count && node_at(p, i)->depth < depth)
             return;
         print_rest(p, i);
         if (i == 0)
@@ -145,18 +147,23 @@ static void print_rests(struct printer *p, size_t from, size_t next)
     }
 }
 
+static void count_lines(struct printer *p)
+{
+    for (size_t i = 0; i < p->pruned->count; i++) {
+        p->lines[i] += has_rest(p, i);
+        if (i)
+            p->lines[p->pruned->parents[i]]++;
+    }
+    memcpy(p->lines_left, p->lines, p->pruned->count * sizeof *p->lines);
+}
+
 static void print_tree(struct printer *p)
 {
-    const struct pl_flame_view *view = p->view;
-    size_t count = view->profile->node_count, last = 0, times = 0;
-    for (size_t i = 0; i < count; i++)
-        p->lines_left[i] = view->shown_count[i] + has_rest(p, i);
+    size_t count = p->pruned->count, times = 0;
+    count_lines(p);
     for (size_t i = 0; i < count; i++) {
-        if (!view->shown[i])
-            continue;
         if (i)
-            print_rests(p, last, i);
-        last = i;
+            print_rests(p, i - 1, i);
         times++;
         if (repeats(p, i))
             continue;
@@ -164,42 +171,46 @@ static void print_tree(struct printer *p)
         times = 0;
     }
     if (count)
-        print_rests(p, last, count);
+        print_rests(p, count - 1, count);
 }
 
-enum pl_status pl_flame_print_text(const struct pl_flame_view *view, int64_t cut_ns,
+enum pl_status pl_flame_print_text(const struct pl_profile *profile,
+                                   const struct pl_pruned *pruned, int64_t cut_ns,
                                    FILE *out, struct pl_error *err)
 {
-    size_t room = view->profile->node_count + 1;
+    size_t room = pruned->count + 1;
     struct printer p = {
-        .view = view,
+        .profile = profile,
+        .pruned = pruned,
         .glyphs = pl_term_unicode() ? &unicode : &ascii,
         .cut_ns = cut_ns,
         .out = out,
         .columns = pl_term_columns(out),
         .colour = pl_term_colour(out),
         .prefix_bytes = calloc(room, sizeof *p.prefix_bytes),
+        .lines = calloc(room, sizeof *p.lines),
         .lines_left = calloc(room, sizeof *p.lines_left),
     };
     enum pl_status status = PL_OK;
     pl_buf_init(&p.prefix, 1u << 20);
     pl_buf_init(&p.line, 1u << 20);
-    if (!p.prefix_bytes || !p.lines_left) {
+    if (!p.prefix_bytes || !p.lines || !p.lines_left) {
         status = pl_error_set(err, PL_NOMEM, "out of memory for the call tree");
         goto out;
     }
-    pl_term_profile_header(out, view->profile);
+    pl_term_profile_header(out, profile);
     fprintf(out, "%s%8s %12s %12s  %s%s\n", p.colour ? PL_BOLD : "", "total", "",
             "self", "function", p.colour ? PL_RESET : "");
     print_tree(&p);
-    if (view->all_hidden_ns) {
+    if (pruned->hidden_total_ns) {
         char hidden[PL_TERM_SHORT];
-        pl_term_duration(hidden, view->all_hidden_ns);
+        pl_term_duration(hidden, pruned->hidden_total_ns);
         fprintf(out, "%zu of %zu nodes shown; the others weigh %s together\n",
-                view->shown_nodes, view->profile->node_count, hidden);
+                pruned->count, profile->node_count, hidden);
     }
 out:
     free(p.prefix_bytes);
+    free(p.lines);
     free(p.lines_left);
     pl_buf_deinit(&p.prefix);
     pl_buf_deinit(&p.line);

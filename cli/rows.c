@@ -1,6 +1,6 @@
 #include "cli/rows.h"
 
-#include "cli/jsonout.h"
+#include "cli/cli.h"
 #include "cli/table.h"
 
 #include <inttypes.h>
@@ -35,7 +35,7 @@ struct pl_rows *pl_rows_new(enum pl_rows_form form, FILE *out)
 
 static bool flush(struct pl_rows *rows)
 {
-    return pl_cli_json_flush(&rows->buf, rows->out, &rows->err) == PL_OK;
+    return pl_cli_print(&rows->buf, rows->out, &rows->err) == PL_OK;
 }
 
 /* ---- cells ---- */
@@ -232,7 +232,10 @@ static void put_object(struct pl_rows *rows, const struct pl_cell *cells)
         pl_buf_puts(&rows->buf, rows->rows ? ",\n" : "\n");
     pl_buf_putc(&rows->buf, '{');
     for (size_t i = 0; i < rows->count; i++) {
-        pl_cli_json_key(&rows->buf, rows->names[i]);
+        if (i)
+            pl_buf_putc(&rows->buf, ',');
+        put_json_text(&rows->buf, rows->names[i], strlen(rows->names[i]));
+        pl_buf_putc(&rows->buf, ':');
         put_json(&rows->buf, &cells[i]);
     }
     pl_buf_puts(&rows->buf, array ? "}" : "}\n");

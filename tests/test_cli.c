@@ -1,6 +1,6 @@
 /* Text for terminals, tables, rows of SQL, the call tree, and what record looks at
  * before it runs a program. Whole commands are tested in tests/cli/. */
-#include "cli/flame_view.h"
+#include "cli/flame.h"
 #include "cli/options.h"
 #include "cli/rows.h"
 #include "cli/table.h"
@@ -289,20 +289,12 @@ static int64_t min_ns;
 
 static void print_tree_text(FILE *out)
 {
-    struct pl_flame_view view;
+    const struct pl_prune_limits limits = {.min_ns = min_ns};
+    struct pl_pruned pruned;
     struct pl_error err = {0};
-    CHECK_OK(pl_flame_view_init(&view, &profile, min_ns, 0, &err), err);
-    CHECK_OK(pl_flame_print_text(&view, 1, out, &err), err);
-    pl_flame_view_deinit(&view);
-}
-
-static void print_tree_json(FILE *out)
-{
-    struct pl_flame_view view;
-    struct pl_error err = {0};
-    CHECK_OK(pl_flame_view_init(&view, &profile, min_ns, 0, &err), err);
-    CHECK_OK(pl_flame_print_json(&view, out, &err), err);
-    pl_flame_view_deinit(&view);
+    CHECK_OK(pl_prune(&profile, &limits, &pruned, &err), err);
+    CHECK_OK(pl_flame_print_text(&profile, &pruned, 1, out, &err), err);
+    pl_pruned_deinit(&pruned);
 }
 
 static void test_tree_text(void)
@@ -335,11 +327,12 @@ static void print_recursion(FILE *out)
     struct pl_profile recursion = profile;
     recursion.nodes = deep;
     recursion.node_count = 100;
-    struct pl_flame_view view;
+    const struct pl_prune_limits limits = {0};
+    struct pl_pruned pruned;
     struct pl_error err = {0};
-    CHECK_OK(pl_flame_view_init(&view, &recursion, 0, 0, &err), err);
-    CHECK_OK(pl_flame_print_text(&view, 1, out, &err), err);
-    pl_flame_view_deinit(&view);
+    CHECK_OK(pl_prune(&recursion, &limits, &pruned, &err), err);
+    CHECK_OK(pl_flame_print_text(&recursion, &pruned, 1, out, &err), err);
+    pl_pruned_deinit(&pruned);
 }
 
 static void test_recursion(void)
@@ -347,17 +340,6 @@ static void test_recursion(void)
     const char *text = printed(print_recursion);
     CHECK(strstr(text, "500 ns  warm (98 times)  y.c:9\n"), "%s", text);
     CHECK(strstr(text, "500 ns  hot?\n"), "%s", text);
-}
-
-static void test_tree_json(void)
-{
-    min_ns = 100;
-    const char *text = printed(print_tree_json);
-    CHECK(strstr(text, "\"node_count\":6,\"shown\":4,\"hidden_ns\":90,"), "%s", text);
-    CHECK(strstr(text, "\"parent\":[0,1,1,2],\"function\":[-1,0,1,2],"), "%s", text);
-    CHECK(strstr(text, "\"total_ns\":[1000,1000,700,250],"), "%s", text);
-    CHECK(strstr(text, "\"hidden_ns\":[0,40,0,50]"), "%s", text);
-    CHECK(strstr(text, "\"in_app\":[true,null,false]"), "%s", text);
 }
 
 /* ---- what record looks at ---- */
@@ -418,5 +400,4 @@ static void test_check(void)
 TEST_MAIN({"clean", test_clean}, {"duration", test_duration}, {"numbers", test_numbers},
           {"nearest", test_nearest}, {"table", test_table}, {"rows", test_rows},
           {"no_rows", test_no_rows}, {"tree_text", test_tree_text},
-          {"recursion", test_recursion}, {"tree_json", test_tree_json},
-          {"find", test_find}, {"check", test_check})
+          {"recursion", test_recursion}, {"find", test_find}, {"check", test_check})

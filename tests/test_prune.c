@@ -26,6 +26,7 @@ static struct pl_profile make_profile(size_t count, uint64_t heaviest,
         node->parent = i ? (uint32_t)i - 1 : 0;
         while (up-- && node->parent)
             node->parent = profile.nodes[node->parent].parent;
+        node->depth = i ? profile.nodes[node->parent].depth + 1 : 0;
         node->function = i ? (uint32_t)next_random(function_count) : PL_NO_INDEX;
         node->self_ns = (int64_t)next_random(heaviest);
         node->total_ns = node->self_ns;
@@ -43,42 +44,57 @@ static void free_profile(struct pl_profile *profile)
 }
 
 static void check_pruned(const struct pl_profile *profile, const struct pl_pruned *p,
-                         int64_t min_ns, int64_t max_nodes)
+                         const struct pl_prune_limits *limits)
 {
     int64_t *sums = calloc(p->count, sizeof *sums), hidden = 0;
+    uint32_t *children = calloc(profile->node_count, sizeof *children);
+    for (size_t i = 1; i < profile->node_count; i++)
+        children[profile->nodes[i].parent]++;
     bool ok = p->count >= 1 && p->nodes[0] == 0 && p->parents[0] == 0 &&
-              (int64_t)p->count <= max_nodes;
+              (!limits->max_nodes || p->count <= limits->max_nodes);
     for (size_t i = 0; ok && i < p->count; i++) {
         const struct pl_node *node = &profile->nodes[p->nodes[i]];
         sums[i] += node->self_ns + p->hidden_ns[i];
         hidden += p->hidden_ns[i];
+        children[p->nodes[i]] -= p->hidden_count[i];
         if (!i)
             continue;
         ok = p->parents[i] < i && p->nodes[i] > p->nodes[i - 1] &&
-             p->nodes[p->parents[i]] == node->parent && node->total_ns >= min_ns &&
+             p->nodes[p->parents[i]] == node->parent &&
+             node->total_ns >= limits->min_ns &&
+             (!limits->max_depth || node->depth <= limits->max_depth) &&
              p->functions[p->function_of[i]] == node->function;
         sums[p->parents[i]] += node->total_ns;
+        children[node->parent]--;
     }
     for (size_t i = 0; ok && i < p->count; i++)
-        ok = sums[i] == profile->nodes[p->nodes[i]].total_ns;
-    CHECK(ok && hidden == p->hidden_total_ns, "min %lld max %lld", (long long)min_ns,
-          (long long)max_nodes);
+        ok = sums[i] == profile->nodes[p->nodes[i]].total_ns &&
+             children[p->nodes[i]] == 0;
+    CHECK(ok && hidden == p->hidden_total_ns, "min %lld max %zu depth %u",
+          (long long)limits->min_ns, limits->max_nodes, limits->max_depth);
+    free(children);
     free(sums);
 }
 
 static void test_random_trees(void)
 {
     static const int64_t mins[] = {0, 1, 7, 100, INT64_MAX};
-    static const int64_t maxs[] = {1, 2, 10, 150, 1000000};
+    static const size_t maxs[] = {1, 2, 10, 150, 0};
+    static const uint32_t depths[] = {0, 1, 3, 20};
     for (int round = 0; round < 40; round++) {
         /* light trees have many equals, zeros too */
         struct pl_profile profile =
             make_profile(1 + next_random(2000), round % 2 ? 3 : 1000, 30);
-        for (size_t i = 0; i < 25; i++) {
+        for (size_t i = 0; i < 100; i++) {
+            const struct pl_prune_limits limits = {
+                .min_ns = mins[i / 20],
+                .max_nodes = maxs[i / 4 % 5],
+                .max_depth = depths[i % 4],
+            };
             struct pl_pruned pruned;
             struct pl_error err = {0};
-            CHECK_OK(pl_prune(&profile, mins[i / 5], maxs[i % 5], &pruned, &err), err);
-            check_pruned(&profile, &pruned, mins[i / 5], maxs[i % 5]);
+            CHECK_OK(pl_prune(&profile, &limits, &pruned, &err), err);
+            check_pruned(&profile, &pruned, &limits);
             pl_pruned_deinit(&pruned);
         }
         free_profile(&profile);
@@ -93,7 +109,8 @@ static void test_heaviest_stay(void)
     struct pl_error err = {0};
     int64_t lightest = INT64_MAX;
     size_t at = 0, heavier = 0;
-    CHECK_OK(pl_prune(&profile, 0, 700, &pruned, &err), err);
+    const struct pl_prune_limits limits = {.max_nodes = 700};
+    CHECK_OK(pl_prune(&profile, &limits, &pruned, &err), err);
     CHECK(pruned.count == 700);
     for (size_t i = 0; i < pruned.count; i++)
         if (profile.nodes[pruned.nodes[i]].total_ns < lightest)
@@ -109,33 +126,18 @@ static void test_heaviest_stay(void)
     free_profile(&profile);
 }
 
-static void test_defaults(void)
-{
-    struct pl_profile profile = make_profile(300000, 1000, 100);
-    struct pl_pruned pruned;
-    struct pl_error err = {0};
-    CHECK_OK(pl_prune(&profile, 0, -1, &pruned, &err), err);
-    CHECK(pruned.count == PL_PRUNE_DEFAULT_NODES);
-    pl_pruned_deinit(&pruned);
-    CHECK_OK(pl_prune(&profile, -1, -1, &pruned, &err), err);
-    check_pruned(&profile, &pruned, profile.total_ns / 4000, PL_PRUNE_DEFAULT_NODES);
-    pl_pruned_deinit(&pruned);
-    CHECK(pl_prune(&profile, 0, 0, &pruned, &err) == PL_USAGE);
-    CHECK(pl_prune(&profile, 0, PL_PRUNE_MOST_NODES + 1, &pruned, &err) == PL_USAGE);
-    free_profile(&profile);
-}
-
 static void test_empty(void)
 {
     struct pl_node root = {.function = PL_NO_INDEX};
     struct pl_profile profile = {.nodes = &root, .node_count = 1};
+    const struct pl_prune_limits limits = {.max_nodes = 10};
     struct pl_pruned pruned;
     struct pl_error err = {0};
-    CHECK_OK(pl_prune(&profile, -1, -1, &pruned, &err), err);
+    CHECK_OK(pl_prune(&profile, &limits, &pruned, &err), err);
     CHECK(pruned.count == 1 && pruned.function_count == 0 && !pruned.hidden_total_ns);
     pl_pruned_deinit(&pruned);
     profile.node_count = 0;
-    CHECK_OK(pl_prune(&profile, -1, -1, &pruned, &err), err);
+    CHECK_OK(pl_prune(&profile, &limits, &pruned, &err), err);
     CHECK(pruned.count == 0);
     pl_pruned_deinit(&pruned);
 }
@@ -143,15 +145,16 @@ static void test_empty(void)
 static void test_damaged(void)
 {
     struct pl_profile profile = make_profile(50, 10, 5);
+    const struct pl_prune_limits limits = {.max_nodes = 10};
     struct pl_pruned pruned;
     struct pl_error err = {0};
     profile.nodes[20].parent = 30;
-    CHECK(pl_prune(&profile, 0, 10, &pruned, &err) == PL_INPUT);
+    CHECK(pl_prune(&profile, &limits, &pruned, &err) == PL_INPUT);
     profile.nodes[20].parent = 19;
     profile.nodes[20].function = 5;
-    CHECK(pl_prune(&profile, 0, 10, &pruned, &err) == PL_INPUT);
+    CHECK(pl_prune(&profile, &limits, &pruned, &err) == PL_INPUT);
     free_profile(&profile);
 }
 
 TEST_MAIN({"random_trees", test_random_trees}, {"heaviest_stay", test_heaviest_stay},
-          {"defaults", test_defaults}, {"empty", test_empty}, {"damaged", test_damaged})
+          {"empty", test_empty}, {"damaged", test_damaged})

@@ -1,6 +1,6 @@
-/* A node is never heavier than its parent. So a threshold on weight keeps whole
- * ancestries, and so does "the n heaviest" if equals are taken in pre-order, where
- * a parent stands before its children. */
+/* A node is never heavier than its parent, nor less deep. So thresholds on weight
+ * and depth keep whole ancestries, and so does "the n heaviest" if equals are taken
+ * in pre-order, where a parent stands before its children. */
 #include "web/prune.h"
 
 #include <stdlib.h>
@@ -12,6 +12,7 @@ void pl_pruned_deinit(struct pl_pruned *pruned)
     free(pruned->nodes);
     free(pruned->parents);
     free(pruned->hidden_ns);
+    free(pruned->hidden_count);
     free(pruned->functions);
     free(pruned->function_of);
     *pruned = (struct pl_pruned){0};
@@ -39,24 +40,33 @@ static int by_weight_descending(const void *a, const void *b)
 struct cut {
     int64_t above_ns; /* heavier ones all stay */
     size_t equals;    /* of those exactly as heavy, so many */
+    uint32_t max_depth;
 };
 
-/* Where to cut so that at most `most` nodes of at least `min_ns` stay. */
-static enum pl_status find_cut(const struct pl_profile *profile, int64_t min_ns,
-                               size_t most, struct cut *cut_out, struct pl_error *err)
+static bool in_limits(const struct pl_node *node, const struct pl_prune_limits *limits)
 {
-    size_t count = 0;
-    *cut_out = (struct cut){.above_ns = min_ns - 1, .equals = 0};
+    return node->total_ns >= limits->min_ns &&
+           (!limits->max_depth || node->depth <= limits->max_depth);
+}
+
+/* Where to cut so that what stays is within all limits. */
+static enum pl_status find_cut(const struct pl_profile *profile,
+                               const struct pl_prune_limits *limits,
+                               struct cut *cut_out, struct pl_error *err)
+{
+    size_t count = 0, most = limits->max_nodes;
+    *cut_out =
+        (struct cut){.above_ns = limits->min_ns - 1, .max_depth = limits->max_depth};
     for (size_t i = 0; i < profile->node_count; i++)
-        count += profile->nodes[i].total_ns >= min_ns;
-    if (count <= most)
+        count += in_limits(&profile->nodes[i], limits);
+    if (!most || count <= most)
         return PL_OK;
     int64_t *weights = malloc(count * sizeof *weights);
     if (!weights)
-        return pl_error_set(err, PL_NOMEM, "out of memory pruning the flame graph");
+        return pl_error_set(err, PL_NOMEM, "out of memory pruning the call tree");
     count = 0;
     for (size_t i = 0; i < profile->node_count; i++)
-        if (profile->nodes[i].total_ns >= min_ns)
+        if (in_limits(&profile->nodes[i], limits))
             weights[count++] = profile->nodes[i].total_ns;
     qsort(weights, count, sizeof *weights, by_weight_descending);
     cut_out->above_ns = weights[most - 1];
@@ -73,8 +83,9 @@ static void keep_nodes(const struct pl_profile *profile, struct cut cut,
     for (size_t i = 0; i < profile->node_count; i++) {
         const struct pl_node *node = &profile->nodes[i];
         bool equal = node->total_ns == cut.above_ns && cut.equals > 0;
+        bool too_deep = cut.max_depth && node->depth > cut.max_depth;
         bool parent_stays = i == 0 || place[node->parent] != LEFT_OUT;
-        bool stays = i == 0 || node->total_ns > cut.above_ns || equal;
+        bool stays = i == 0 || (!too_deep && (node->total_ns > cut.above_ns || equal));
         place[i] = LEFT_OUT;
         if (stays && parent_stays) {
             cut.equals -= equal;
@@ -84,6 +95,7 @@ static void keep_nodes(const struct pl_profile *profile, struct cut cut,
             pruned->count++;
         } else if (parent_stays) {
             pruned->hidden_ns[place[node->parent]] += node->total_ns;
+            pruned->hidden_count[place[node->parent]]++;
             pruned->hidden_total_ns += node->total_ns;
         }
     }
@@ -112,35 +124,32 @@ static bool allocate(const struct pl_profile *profile, struct pl_pruned *pruned)
     pruned->nodes = calloc(nodes, sizeof *pruned->nodes);
     pruned->parents = calloc(nodes, sizeof *pruned->parents);
     pruned->hidden_ns = calloc(nodes, sizeof *pruned->hidden_ns);
+    pruned->hidden_count = calloc(nodes, sizeof *pruned->hidden_count);
     pruned->function_of = calloc(nodes, sizeof *pruned->function_of);
     pruned->functions = calloc(functions, sizeof *pruned->functions);
     return pruned->nodes && pruned->parents && pruned->hidden_ns &&
-           pruned->function_of && pruned->functions;
+           pruned->hidden_count && pruned->function_of && pruned->functions;
 }
 
-enum pl_status pl_prune(const struct pl_profile *profile, int64_t min_ns,
-                        int64_t max_nodes, struct pl_pruned *pruned_out,
-                        struct pl_error *err)
+enum pl_status pl_prune(const struct pl_profile *profile,
+                        const struct pl_prune_limits *limits,
+                        struct pl_pruned *pruned_out, struct pl_error *err)
 {
     struct pl_pruned pruned = {0};
     struct cut cut;
     *pruned_out = pruned;
-    max_nodes = max_nodes < 0 ? PL_PRUNE_DEFAULT_NODES : max_nodes;
-    min_ns = min_ns < 0 ? profile->total_ns / 4000 : min_ns;
-    if (max_nodes < 1 || max_nodes > PL_PRUNE_MOST_NODES)
-        return pl_error_set(err, PL_USAGE, "max_nodes is 1 to %d", PL_PRUNE_MOST_NODES);
     if (!is_tree(profile))
         return pl_error_set(err, PL_INPUT, "the aggregated profile is damaged");
     size_t places = profile->node_count > profile->function_count
                         ? profile->node_count
                         : profile->function_count;
-    enum pl_status status = find_cut(profile, min_ns, (size_t)max_nodes, &cut, err);
+    enum pl_status status = find_cut(profile, limits, &cut, err);
     if (status != PL_OK)
         return status;
     uint32_t *place = calloc(places + 1, sizeof *place);
     if (!place || !allocate(profile, &pruned)) {
         pl_pruned_deinit(&pruned);
-        status = pl_error_set(err, PL_NOMEM, "out of memory pruning the flame graph");
+        status = pl_error_set(err, PL_NOMEM, "out of memory pruning the call tree");
     } else {
         keep_nodes(profile, cut, place, &pruned);
         keep_functions(profile, place, &pruned);

@@ -215,9 +215,11 @@ def test_serve(folder):
         url = server.stdout.readline().strip()
         base, _, token = url.partition("/#t=")
         check(base.startswith("http://127.0.0.1:") and len(token) >= 32, f"{url}")
-        request = urllib.request.Request(base + "/api/v1/sessions", headers={"Authorization": "Bearer " + token})
-        listed = json.load(urllib.request.urlopen(request, timeout=10))
-        check(listed["sessions"][0]["samples"] == ask(db, "ls")[1]["sessions"][0]["samples"], "the same sessions")
+        for route, command in (("sessions", ["ls"]), ("top?limit=7&metric=cpu", ["top", "-n", "7", "--metric", "cpu"]),
+                               ("flamegraph?min_ns=0&from=-1h", ["flame", "--from", "-1h"])):
+            request = urllib.request.Request(base + "/api/v1/" + route, headers={"Authorization": "Bearer " + token})
+            answer = urllib.request.urlopen(request, timeout=10).read().decode()
+            check(json.loads(answer)["schema"] == 1 and answer + "\n" == plain(db, *command, "--json"), f"{route}")
         server.send_signal(number)
         out, err = server.communicate(timeout=20)
         check(server.returncode == 0 and out == "" and err == "", f"{number}: {server.returncode} {out} {err}")
