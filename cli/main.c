@@ -40,12 +40,13 @@ static int no_such_command(const char *name)
 }
 
 /* Descriptors 0 to 2 must be taken, or a store opened later could be what an error
- * message is written to. Ones that were closed stay closed for programs we run. */
+ * message is written to. Of ones that were closed each use fails as before (input
+ * can only be written, output only read), and programs we run find them closed. */
 static void reserve_standard_descriptors(void)
 {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            (void)open("/dev/null", (fd ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+            (void)open("/dev/null", (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
 }
 
 static void log_line(enum pl_log_level level, const char *area, const char *line)
@@ -59,10 +60,10 @@ static int close_output(int exit_code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return exit_code;
-    if (errno == EPIPE) /* the reader has seen enough */
+    if (errno == EPIPE || exit_code) /* the reader has seen enough; it was said */
         return exit_code;
     pl_cli_say("cannot write the output: %s", strerror(errno));
-    return exit_code ? exit_code : PL_EXIT_IO;
+    return PL_EXIT_IO;
 }
 
 static int run_command(struct pl_cli *cli, int argc, char **argv)

@@ -4,7 +4,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from support import PROFLITE, check, main, run
+from support import PROFLITE, check, main, record, run
 
 COMMANDS = ["record", "ls", "top", "flame", "query", "process", "serve"]
 
@@ -106,6 +106,16 @@ def test_output_closed(folder):
     full = open("/dev/full", "w")
     done = run(PROFLITE, "-h", stdout=full, capture_output=False, stderr=-1)
     check(done.returncode == 4 and b"No space" in done.stderr, f"full: {done.returncode} {done.stderr}")
+    db = folder / "x.db"
+    record(db, "sleep", ".3")
+    for command in ("ls", "ls --json", "top --json", "flame", "flame --json", "flame -o -", "query --json 'SELECT 1'",
+                    "process --redo --json"):
+        for target, why in ((">/dev/full", b"No space"), (">&-", b"Bad file")):
+            done = run("bash", "-c", f"{PROFLITE} --db {db} {command} {target}")
+            check(done.returncode == 4 and why in done.stderr and done.stderr.count(b"\n") == 1,
+                  f"{command} {target}: {done.returncode} {done.stderr}")
+    done = run("bash", "-c", f"{PROFLITE} --db {db} query <&-")
+    check(done.returncode == 4 and b"Bad file" in done.stderr, f"no input: {done.returncode} {done.stderr}")
     done = run("bash", "-c", f"set -o pipefail; {PROFLITE} -h | true; exit 0")
     check(done.stderr == b"", f"a reader that leaves: {done.stderr}")
 
