@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define SQL_LIMIT (1u << 20) /* bytes of SQL read from a pipe */
@@ -97,6 +98,46 @@ static bool is_complete(const char *text)
     return len && text[len - 1] == ';';
 }
 
+static bool no_columns(void *self, size_t count, const char *const *names)
+{
+    (void)self;
+    (void)count;
+    (void)names;
+    return true;
+}
+
+/* A line of the schema: a thing's name, its SQL. */
+static bool print_schema_row(void *self, size_t count, const struct pl_cell *cells)
+{
+    const char *wanted = self;
+    if (count != 2 || (*wanted && strcasecmp(wanted, cells[0].text) != 0))
+        return true;
+    struct pl_buf buf;
+    pl_buf_init(&buf, SQL_LIMIT);
+    for (const char *line = cells[1].text; *line;) {
+        size_t len = strcspn(line, "\n");
+        pl_term_clean(&buf, line, len);
+        pl_buf_putc(&buf, line[len] ? '\n' : ';');
+        line += len + (line[len] != '\0');
+    }
+    pl_buf_putc(&buf, '\n');
+    bool ok = pl_cli_print(&buf, stdout, NULL) == PL_OK;
+    pl_buf_deinit(&buf);
+    return ok;
+}
+
+static void print_schema(struct pl_store *store, char *wanted)
+{
+    struct pl_error err = {0};
+    const struct pl_sql_consumer consumer = {
+        .self = wanted, .columns = no_columns, .row = print_schema_row};
+    if (pl_query_sql(store,
+                     "SELECT tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL "
+                     "ORDER BY tbl_name, type DESC",
+                     0, &consumer, &err))
+        (void)pl_cli_fail(&err);
+}
+
 /* False: leave the shell. */
 static bool dot_command(struct pl_store *store, enum pl_rows_form form, char *line)
 {
@@ -109,11 +150,10 @@ static bool dot_command(struct pl_store *store, enum pl_rows_form form, char *li
                       "SELECT name, type FROM sqlite_schema WHERE type IN ('table',"
                       "'view') AND name NOT LIKE 'sqlite_%' ORDER BY type DESC, name");
     else if (strncmp(line, ".schema", 7) == 0 && (line[7] == '\0' || line[7] == ' '))
-        (void)run_sql(
-            store, form,
-            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name");
+        print_schema(store, line + 7 + strspn(line + 7, " "));
     else
-        fputs("SQL ends with ;   .tables  .schema  .quit\n", stderr);
+        fputs("SQL ends with ;   .tables  .schema [NAME]  .quit\n", stderr);
+    fflush(stdout);
     return true;
 }
 
@@ -123,7 +163,7 @@ static int run_shell(struct pl_store *store, enum pl_rows_form form)
     char *line = NULL;
     size_t room = 0;
     pl_buf_init(&sql, SQL_LIMIT);
-    fprintf(stderr, "%s, read-only; SQL ends with ;   .tables  .schema  .quit\n",
+    fprintf(stderr, "%s, read-only; SQL ends with ;   .tables  .schema [NAME]  .quit\n",
             pl_store_path(store));
     for (;;) {
         fputs(sql.len ? "     ...> " : "proflite> ", stderr);
