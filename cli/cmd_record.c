@@ -331,7 +331,7 @@ static int record_command(struct record *r)
     if (!exit_code && pl_cli_open(r->cli, PL_STORE_CREATE, &r->store, &err))
         exit_code = store_failure(r, &err);
     if (!exit_code && open_recording(r, &err))
-        exit_code = failure(&err);
+        exit_code = store_failure(r, &err);
     if (!exit_code)
         exit_code = start(r);
     if (exit_code) {
