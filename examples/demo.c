@@ -74,7 +74,7 @@ __attribute__((noinline)) static uint64_t walk_scene(uint64_t node, int depth)
 static uint64_t do_job(enum job job, uint64_t seed)
 {
     uint64_t sum = seed;
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 32; i++)
         switch (job) {
         case RENDER:
             sum += render_tile(sum);

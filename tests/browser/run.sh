@@ -16,7 +16,10 @@ if [ $# -gt 0 ]; then
 fi
 
 if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
-    npm ci --silent --no-fund --no-audit
+    npm ci --loglevel=error --no-fund --no-audit || {
+        echo "browser tests: npm cannot fetch playwright-core (package-lock.json)" >&2
+        exit 1
+    }
     touch node_modules/.package-lock.json
 fi
 

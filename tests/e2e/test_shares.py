@@ -5,6 +5,16 @@ from support import DEMO, PROFLITE, ask, check, complete_share, functions, main,
 SECONDS = os.environ.get("PROFLITE_DEMO_SECONDS", "20")
 
 
+SHARES = {"render_tile": 60, "codec_compress": 30, "walk_scene": 10}
+
+
+def shares(top):
+    """Of the three jobs together: on a busy machine the workers also wait where they
+    read the clock, which is no job."""
+    times = {name: top[name]["total_ns"] if name in top else 0 for name in SHARES}
+    return {name: 100 * ns / max(1, sum(times.values())) for name, ns in times.items()}
+
+
 def folded(db, folder, *flags):
     out = folder / "out.folded"
     done = run(PROFLITE, "--db", db, "flame", "-o", out, *flags)
@@ -20,7 +30,8 @@ def test_demo(folder):
     db = folder / "demo.db"
     done = record(db, DEMO, SECONDS)
     check(done.returncode == 0, f"record: {done.returncode} {done.stderr}")
-    check(b"render_tile      60.0 %" in done.stdout, f"the demo's output: {done.stdout}")
+    true = {line.split()[0]: float(line.split()[1]) for line in done.stdout.decode().splitlines()}
+    check(true.keys() == SHARES.keys(), f"the demo's output: {done.stdout}")
     rows = sessions(db)
     check(len(rows) == 1, f"one session: {rows}")
     check(rows[0]["app"] == "demo" and rows[0]["state"] == "ended", f"{rows[0]}")
@@ -36,9 +47,9 @@ def test_demo(folder):
         work = top.get("work")
         if not check(work is not None, f"work in {metric} top: {list(top)[:10]}"):
             continue
-        for name, share in (("render_tile", 60), ("codec_compress", 30), ("walk_scene", 10)):
-            got = 100 * top[name]["total_ns"] / work["total_ns"] if name in top else 0
-            check(abs(got - share) < 3, f"{metric}: {name} {got:.1f} %, true {share} %")
+        for name, got in shares(top).items():
+            check(abs(got - true[name]) < 3 and abs(got - SHARES[name]) < 3,
+                  f"{metric}: {name} {got:.1f} %, true {true[name]} %")
         shade = top.get("shade_pixel")
         check(shade is not None and shade["self_ns"] > 0.9 * top["render_tile"]["total_ns"],
               f"the inlined callee has the time: {shade}")
@@ -88,9 +99,8 @@ def test_cpu_mode(folder):
     check(done.returncode == 0, f"{done.stderr}")
     top, total = functions(db)
     check("work" in top, f"{list(top)[:8]}")
-    for name, share in (("render_tile", 60), ("codec_compress", 30), ("walk_scene", 10)):
-        got = 100 * top[name]["total_ns"] / top["work"]["total_ns"] if name in top else 0
-        check(abs(got - share) < 5, f"{name} {got:.1f} %, true {share} %")
+    for name, got in shares(top).items():
+        check(abs(got - SHARES[name]) < 5, f"{name} {got:.1f} %, true {SHARES[name]} %")
     real = float(done.stdout.split(b" of ")[1].split()[0]) * 1e9
     check(abs(total - real) < 0.1 * real, f"CPU time {total / 1e9:.2f} s, the demo says {real / 1e9:.2f} s")
 
