@@ -57,7 +57,8 @@ static struct {
     char app[64];
     uint8_t session_id[16], parent_session_id[16];
     bool fork_handlers;
-    int pid; /* that samples now; 0 none */
+    bool confined; /* no system call is to be made here any more */
+    int pid;       /* that samples now; 0 none */
 } capture;
 
 /* The thread's wish while a fork of its own is under way. */
@@ -145,6 +146,40 @@ static void join_sampler(struct memory *memory)
 }
 
 /* ---- the segment ---- */
+
+/* Valgrind runs the program on a processor of its own, which knows no threads but
+ * those of libc. It answers this sequence, which does nothing elsewhere. */
+static bool is_emulated(void)
+{
+    volatile uint64_t request[6] = {0x1001}; /* VG_USERREQ__RUNNING_ON_VALGRIND */
+    uint64_t answer = 0;
+    __asm__ volatile("rolq $3, %%rdi\n\t"
+                     "rolq $13, %%rdi\n\t"
+                     "rolq $61, %%rdi\n\t"
+                     "rolq $51, %%rdi\n\t"
+                     "xchgq %%rbx, %%rbx"
+                     : "+d"(answer)
+                     : "a"(&request[0])
+                     : "cc", "memory", "rdi");
+    return answer != 0;
+}
+
+/* A debugger, or a tool that shows system calls or signals, would show ours, too: the
+ * program is theirs. */
+static bool is_traced(void)
+{
+    static const char field[] = "\nTracerPid:\t";
+    char text[2048];
+    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG("/proc/self/status"),
+                      O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    long got = pl_sys3(SYS_read, fd, PL_ARG(text), sizeof text - 1);
+    pl_sys3(SYS_close, fd, 0, 0);
+    text[got > 0 ? got : 0] = '\0';
+    const char *found = strstr(text, field);
+    return found && found[sizeof field - 1] != '0';
+}
 
 /* Field 22 of /proc/self/stat, the one that tells this process from a later one of
  * the same number. */
@@ -328,7 +363,7 @@ static uint64_t main_address(void)
 static int start_session(void)
 {
     char hidden[sizeof capture.dir + NAME_BYTES], path[sizeof capture.dir + NAME_BYTES];
-    int result = make_memory();
+    int result = is_emulated() || is_traced() ? -EBUSY : make_memory();
     if (result < 0)
         return result;
     struct memory *memory = capture.memory;
@@ -389,8 +424,9 @@ static void set_signal_blocked(bool blocked, bool *was_blocked)
 
 static void before_fork(void)
 {
-    bool was_blocked;
-    set_signal_blocked(true, &was_blocked);
+    bool was_blocked = true;
+    if (capture.pid)
+        set_signal_blocked(true, &was_blocked);
     unblock_after_fork = !was_blocked;
 }
 
@@ -404,6 +440,7 @@ static void after_fork_in_child(void)
 {
     bool was_running = capture.pid != 0;
     capture.pid = 0;
+    capture.confined = false;
     atomic_store(&pl_state_current, NULL);
     atomic_store(&sampler_alive, 0);
     pl_handler_after_fork();
@@ -432,7 +469,7 @@ static bool copy_text(char *to, size_t size, const char *from)
 
 int pl_capture_start(const struct pl_capture_options *options)
 {
-    if (pl_capture_running())
+    if (capture.confined || pl_capture_running())
         return -EALREADY;
     if (!options->dir || options->dir[0] != '/' || options->period_ns <= 0 ||
         !copy_text(capture.dir, sizeof capture.dir, options->dir))
@@ -512,11 +549,30 @@ void pl_capture_hide_thread(int tid)
         capture.memory->state.hidden_tid = tid;
 }
 
-void pl_capture_exiting(int status)
+bool pl_capture_before_filter(void)
 {
     if (!pl_capture_running())
+        return false;
+    atomic_store(&capture.memory->state.confined, true);
+    return pl_capture_pause();
+}
+
+void pl_capture_after_filter(bool confined)
+{
+    if (confined) {
+        capture.confined = true;
+        capture.pid = 0;
         return;
-    struct pl_segment *segment = capture.memory->state.segment;
+    }
+    atomic_store(&capture.memory->state.confined, false);
+    pl_capture_resume();
+}
+
+void pl_capture_exiting(int status)
+{
+    struct pl_segment *segment = capture.memory ? capture.memory->state.segment : NULL;
+    if (!segment || (!capture.confined && !pl_capture_running()))
+        return;
     atomic_store(&segment->exit_status, status & 0xff);
     atomic_store_explicit(&segment->state, PL_SEG_EXITED, memory_order_release);
 }

@@ -43,6 +43,12 @@ void pl_capture_exec_failed(void);   /* ...or did not */
  * same session. Signals  unsafe. */
 bool pl_capture_pause(void);
 void pl_capture_resume(void);
+/* The process's system calls are to be filtered, and a call the filter does not know
+ * may end the process: stop before (true if it ran), and either go on (the filter was
+ * refused) or, confined, make no call ever again but the return from signals. What was
+ * recorded stays, and so does the session. Signals  unsafe. */
+bool pl_capture_before_filter(void);
+void pl_capture_after_filter(bool confined);
 void pl_capture_maps_changed(void);  /* a library was unloaded */
 void pl_capture_names_changed(void); /* a thread was renamed */
 

@@ -275,7 +275,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
             sample(state, index, info, interrupted->uc_mcontext.gregs);
         atomic_store_explicit(&slot->busy, false, memory_order_release);
     }
-    restart_call(interrupted);
+    if (!state || !atomic_load(&state->confined))
+        restart_call(interrupted);
 }
 
 /* ---- installing ---- */

@@ -18,6 +18,7 @@
 #include <alloca.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +56,8 @@
     X(daemon, int, (int, int))                                                         \
     X(unshare, int, (int))                                                             \
     X(setns, int, (int, int))                                                          \
+    X(prctl, int, (int, ...))                                                          \
+    X(syscall, long, (long, ...))                                                      \
     X(dlclose, int, (void *))                                                          \
     X(pthread_setname_np, int, (pthread_t, const char *))
 
@@ -358,6 +362,97 @@ EXPORT int setns(int fd, int type)
     resume(paused);
     return result;
 }
+
+/* ---- filters of system calls ---- */
+
+static void filter_set(bool stopped, bool confined)
+{
+    int saved = errno;
+    if (stopped)
+        pl_capture_after_filter(confined);
+    errno = saved;
+}
+
+EXPORT int prctl(int option, ...)
+{
+    unsigned long word[4];
+    va_list list;
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        word[i] = va_arg(list, unsigned long);
+    va_end(list);
+    bool stopped = option == PR_SET_SECCOMP && pl_capture_before_filter();
+    int result = REAL(prctl)(option, word[0], word[1], word[2], word[3]);
+    filter_set(stopped, result == 0);
+    return result;
+}
+
+/* seccomp(2) has no function of its own in libc, so syscall() is watched for it. Every
+ * other call jumps on to libc's with stack and registers as they came: one of them may
+ * be vfork, which returns twice. */
+__attribute__((used)) long pl_preload_seccomp(long number, long operation, long flags,
+                                              void *arguments);
+long pl_preload_seccomp(long number, long operation, long flags, void *arguments)
+{
+    bool sets =
+        operation == SECCOMP_SET_MODE_STRICT || operation == SECCOMP_SET_MODE_FILTER;
+    bool stopped = sets && pl_capture_before_filter();
+    long result = REAL(syscall)(number, operation, flags, arguments);
+    filter_set(stopped, result >= 0); /* a descriptor, if one was asked for */
+    return result;
+}
+
+__attribute__((used)) void *pl_preload_find_syscall(void);
+void *pl_preload_find_syscall(void)
+{
+    void *function;
+    __typeof__(real.syscall) found = REAL(syscall);
+    memcpy(&function, &found, sizeof function);
+    return function;
+}
+
+_Static_assert(SYS_seccomp == 317, "the number below");
+__asm__(".text\n"
+        ".globl syscall\n"
+        ".type syscall, @function\n"
+        "syscall:\n"
+        ".cfi_startproc\n"
+        "    endbr64\n"
+        "    cmp  $317, %rdi\n"
+        "    je   pl_preload_seccomp\n"
+        "    push %rdi\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    push %rsi\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    push %rdx\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    push %rcx\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    push %r8\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    push %r9\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    sub  $8, %rsp\n"
+        "    .cfi_adjust_cfa_offset 8\n"
+        "    call pl_preload_find_syscall\n"
+        "    add  $8, %rsp\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    pop  %r9\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    pop  %r8\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    pop  %rcx\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    pop  %rdx\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    pop  %rsi\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    pop  %rdi\n"
+        "    .cfi_adjust_cfa_offset -8\n"
+        "    jmp  *%rax\n"
+        ".cfi_endproc\n"
+        ".size syscall, . - syscall\n"
+        ".previous\n");
 
 /* ---- changes ---- */
 

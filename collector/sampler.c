@@ -346,10 +346,12 @@ static void settle(struct pl_sampler *sampler)
     for (uint32_t i = 0; i < sampler->live_count; i++) {
         unsigned index = sampler->live[i];
         struct pl_slot *slot = &state->slots[index];
-        if (slot->timer_id >= 0)
+        if (slot->timer_id >= 0) {
             pl_sys3(SYS_timer_delete, slot->timer_id, 0, 0);
-        slot->timer_id = slot->syscall_fd =
-            -1; /* the descriptors end with the thread */
+            slot->existed = true; /* a later timer counts from its own start */
+        }
+        slot->timer_id = -1;
+        slot->syscall_fd = -1; /* the descriptors end with the thread */
         if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
             pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], 1);
     }

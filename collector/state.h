@@ -62,6 +62,7 @@ struct pl_state {
     int64_t period_ns;
     _Atomic uint32_t stop; /* futex: 1 the sampler is to end */
     _Atomic bool names_stale;
+    _Atomic bool confined; /* the handler may make no system call */
     _Atomic(const struct pl_code_table *) code;
     struct pl_slot slots[PL_SEG_MAX_THREADS];
 };

@@ -90,6 +90,53 @@ def test_vfork(folder):
     victim(folder, "vfork", 0)
 
 
+def test_limits(folder):
+    """What cannot be recorded goes on undisturbed."""
+    victim(folder, "small_files", 7)
+    for flags in (), ("--mode", "cpu", "-F", "997"):
+        victim(folder, "traced", 7, flags=flags)
+
+
+def test_confined(folder):
+    """Programs that have their system calls filtered are sampled until then."""
+    for word, least in (("strict", 0.2), ("filter", 0.4)):
+        for flags in (), ("--mode", "cpu", "-F", "101"):
+            db, _ = victim(folder, word, 5, flags=flags)
+            top, _ = functions(db)
+            db.unlink()
+            seen = top.get("burn", {"total_ns": 0})["total_ns"] / 1e9
+            check(least < seen < least + 0.4, f"{word} {flags}: {seen} s")
+
+
+SANITIZED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+int main(void)
+{
+    while (clock() < CLOCKS_PER_SEC / 3)
+        ;
+    free(malloc(100));
+    return puts("done") < 0;
+}
+"""
+
+
+def test_sanitizers(folder):
+    """Their runtimes stand before libc, and want to stand before everything."""
+    (folder / "s.c").write_text(SANITIZED)
+    for kind in "address", "thread":
+        program = folder / kind
+        if run("cc", "-g", f"-fsanitize={kind}", "-o", program, folder / "s.c").returncode:
+            print(f"no -fsanitize={kind} here")
+            continue
+        done = record(folder / "s.db", program)
+        check(done.returncode == 0 and done.stdout == b"done\n" and done.stderr.startswith(b"proflite: "),
+              f"{kind}: {done}")
+        rows = [r for r in sessions(folder / "s.db") if r["app"] == kind]
+        check(rows and rows[0]["samples"] > 5, f"{kind}: {rows}")
+
+
 def test_recorder_killed(folder):
     """kill -9 of record harms no program."""
     db = folder / "k.db"
@@ -133,4 +180,4 @@ def test_stop(folder):
 
 
 main([test_fork, test_exec, test_threads, test_killed, test_sleep, test_signals, test_endings, test_depth,
-      test_names, test_vfork, test_recorder_killed, test_several_into_one, test_stop])
+      test_names, test_vfork, test_limits, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])

@@ -3,17 +3,23 @@
  *
  *   victim fork | exec | exec2 | threads | sigkill | sigsegv | sleep | blocked |
  *          sigurg | pthread_exit | deep | depth100 | names | vfork |
- *          underscore_exit | burn */
+ *          underscore_exit | small_files | traced | strict | filter | burn */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -206,7 +212,8 @@ static int run_names(void)
 {
     static char first[] = "first worker", second[] = "second worker";
     pthread_t a, b;
-    if (pthread_create(&a, NULL, renamed, first) || pthread_create(&b, NULL, renamed, second))
+    if (pthread_create(&a, NULL, renamed, first) ||
+        pthread_create(&b, NULL, renamed, second))
         return 1;
     pthread_join(a, NULL);
     pthread_join(b, NULL);
@@ -237,6 +244,68 @@ static int run_vfork(void)
     return 0;
 }
 
+/* A limit on files smaller than anything a recorder needs; for children, too. */
+static int run_small_files(char **argv)
+{
+    struct rlimit limit = {1000, 1000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    pid_t child = fork();
+    if (child == 0)
+        execl(argv[0], argv[0], "exec2", NULL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
+
+/* A debugger sees the signals of the program and no others. */
+static int run_traced(char **argv)
+{
+    int status = 0, stops = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        ptrace(PTRACE_TRACEME, 0, 0, 0);
+        execl(argv[0], argv[0], "exec2", NULL);
+    }
+    while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+        stops += WSTOPSIG(status) != SIGTRAP;
+        ptrace(PTRACE_CONT, child, 0, 0);
+    }
+    return stops ? 99 : WEXITSTATUS(status);
+}
+
+/* Only what the program needs is allowed; anything else ends it. */
+static void allow(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigreturn, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, ~0u, &program) >= 0)
+        _exit(98); /* no such flags: refused, and nothing has changed */
+    burn(0.2);
+    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+}
+
+static int run_confined(int strict)
+{
+    burn(0.3);
+    if (!strict)
+        allow();
+    else
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+    for (uint64_t i = 0; i < 300000000; i++) /* clocks may be system calls */
+        sink = i;
+    if (strict)
+        syscall(SYS_exit, 5); /* strict mode knows no other */
+    _exit(5);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -264,6 +333,12 @@ int main(int argc, char **argv)
         return run_names();
     if (strcmp(what, "vfork") == 0)
         return run_vfork();
+    if (strcmp(what, "small_files") == 0)
+        return run_small_files(argv);
+    if (strcmp(what, "traced") == 0)
+        return run_traced(argv);
+    if (strcmp(what, "strict") == 0 || strcmp(what, "filter") == 0)
+        return run_confined(what[0] == 's');
     burn(0.7);
     if (strcmp(what, "sigkill") == 0)
         kill(getpid(), SIGKILL);
