@@ -11,7 +11,7 @@
  * The file is hostile: depth is bounded here, time and memory by the worker. */
 #include "process/symbols.h"
 
-#include "process/demangle.h"
+#include "process/dwarf_names.h"
 #include "process/map.h"
 #include "process/paths.h"
 #include "process/ranges.h"
@@ -63,6 +63,7 @@ struct pl_dwarf {
     struct pl_map subject_of; /* DIE address -> index into subjects */
     struct subject *subjects;
     size_t subject_count, subject_cap;
+    struct pl_dwarf_names names;
     struct pl_map file_of; /* address of libdw's file name -> index into texts */
     char **texts;
     size_t text_count, text_cap;
@@ -152,6 +153,7 @@ void pl_dwarf_close(struct pl_dwarf *dwarf)
         free(dwarf->texts[i]);
     free(dwarf->texts);
     free(dwarf->subjects);
+    pl_dwarf_names_deinit(&dwarf->names);
     pl_map_deinit(&dwarf->subject_of);
     pl_map_deinit(&dwarf->file_of);
     dwarf_end(dwarf->dwarf);
@@ -354,46 +356,21 @@ static const char *clean_file(struct pl_dwarf *dwarf, Dwarf_Die *unit_die,
     return file;
 }
 
-static const char *string_attribute(Dwarf_Die *die, unsigned name)
-{
-    Dwarf_Attribute attribute;
-    return dwarf_attr_integrate(die, name, &attribute) ? dwarf_formstring(&attribute)
-                                                       : NULL;
-}
-
-/* A linkage name that is not mangled is an alias made for the linker (glibc's
- * __GI_ names): the source's own name says more. */
-static bool is_mangled(const char *name)
-{
-    return name && name[0] == '_' && strchr("ZRD", name[1]) && name[1];
-}
-
-static const char *function_name(struct pl_dwarf *dwarf, Dwarf_Die *die)
-{
-    const char *linkage = string_attribute(die, DW_AT_linkage_name);
-    if (!linkage)
-        linkage = string_attribute(die, DW_AT_MIPS_linkage_name);
-    const char *raw = linkage;
-    if (!is_mangled(linkage))
-        raw = string_attribute(die, DW_AT_name);
-    if (!raw)
-        raw = linkage;
-    if (!raw || !*raw)
-        return NULL;
-    return keep_text(dwarf, pl_demangle(raw));
-}
-
 static struct subject make_subject(struct pl_dwarf *dwarf, Dwarf_Die *die)
 {
-    struct subject subject = {.name = function_name(dwarf, die), .file = ""};
+    struct subject subject = {.file = ""};
     Dwarf_Attribute attribute;
-    Dwarf_Die unit_die;
+    Dwarf_Die declared = *die, unit_die; /* of a lambda, its closure is */
     int line;
-    if (dwarf_attr_integrate(die, DW_AT_decl_file, &attribute) &&
+    bool is_lambda = pl_dwarf_closure(die, &declared);
+    if (dwarf_attr_integrate(&declared, DW_AT_decl_file, &attribute) &&
         dwarf_cu_die(attribute.cu, &unit_die, NULL, NULL, NULL, NULL, NULL, NULL))
-        subject.file = clean_file(dwarf, &unit_die, dwarf_decl_file(die));
-    if (dwarf_decl_line(die, &line) == 0 && line > 0)
+        subject.file = clean_file(dwarf, &unit_die, dwarf_decl_file(&declared));
+    if (dwarf_decl_line(&declared, &line) == 0 && line > 0)
         subject.decl_line = (uint32_t)line;
+    subject.name = keep_text(
+        dwarf, is_lambda ? pl_dwarf_lambda_name(subject.file, subject.decl_line)
+                         : pl_dwarf_name(&dwarf->names, die));
     return subject;
 }
 

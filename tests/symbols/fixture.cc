@@ -22,6 +22,18 @@ template <class T> __attribute__((noinline)) T Cart<T>::total(T more) const
     return sum + more;
 }
 
+namespace
+{
+struct Clerk {
+    int mood;
+    __attribute__((noinline)) int ask(int x) const
+    {
+        MARK(clerk); // line: clerk
+        return x + mood;
+    }
+};
+} // namespace
+
 template <class T, class F>
 static inline __attribute__((always_inline)) T apply(T value, F change)
 {
@@ -31,10 +43,12 @@ static inline __attribute__((always_inline)) T apply(T value, F change)
 __attribute__((noinline)) int checkout(int x)
 {
     Cart<long> cart(x);
-    auto tax = [](int v) __attribute__((always_inline)) {
+    auto tax = [](int v) __attribute__((always_inline)) { // line: tax
         MARK(lambda); // line: lambda
         return v * 19;
     };
+    Clerk clerk = {x};
+    x += clerk.ask(fixture_sink(x));
     return apply(fixture_sink(x), tax) + (int)cart.total(x); // line: call apply
 }
 } // namespace shop
