@@ -438,17 +438,19 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-    bool was_running = capture.pid != 0;
+    bool follows =
+        capture.options.follow_fork && (capture.pid != 0 || capture.options.forks_only);
     capture.pid = 0;
     capture.confined = false;
     atomic_store(&pl_state_current, NULL);
     atomic_store(&sampler_alive, 0);
     pl_handler_after_fork();
-    if (was_running && capture.options.follow_fork) {
+    if (follows) {
         pl_copy(capture.parent_session_id, capture.session_id,
                 sizeof capture.session_id);
         pl_zero(capture.session_id, sizeof capture.session_id);
         capture.options.hidden_tid = 0;
+        capture.options.forks_only = false;
         start_session();
     }
     if (unblock_after_fork)
@@ -488,7 +490,7 @@ int pl_capture_start(const struct pl_capture_options *options)
         capture.fork_handlers = true;
     }
     int saved = errno;
-    int result = start_session();
+    int result = options->forks_only ? 0 : start_session();
     errno = saved;
     return result;
 }

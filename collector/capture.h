@@ -15,6 +15,7 @@ struct pl_capture_options {
     int64_t period_ns;
     bool cpu_mode;
     bool follow_fork; /* the child of a fork starts a session of its own */
+    bool forks_only;  /* and this process is left alone */
     int hidden_tid;   /* a thread never to sample (the app's drain thread); 0 none */
     uint8_t session_id[16]; /* all zero: a random one */
 };

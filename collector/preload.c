@@ -511,7 +511,18 @@ static void unblock_signal(void)
     pl_sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, PL_ARG(&signal), 0, sizeof signal);
 }
 
-__attribute__((constructor)) static void start(void)
+/* Chromium and what is built on it (Electron, CEF) fork their processes from one, the
+ * zygote, that looks into /proc and ends itself when it finds a second thread. */
+static bool insists_on_one_thread(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--type=zygote") == 0)
+            return true;
+    }
+    return false;
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv)
 {
     int saved = errno;
     find_all();
@@ -523,6 +534,7 @@ __attribute__((constructor)) static void start(void)
             .period_ns = period_from(getenv("PROFLITE_HZ")),
             .cpu_mode = mode && strcmp(mode, "cpu") == 0,
             .follow_fork = true,
+            .forks_only = insists_on_one_thread(argc, argv),
         };
         if (pl_capture_start(&options) == 0) {
             unblock_signal();
