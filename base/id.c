@@ -33,7 +33,7 @@ void pl_id_format(const struct pl_id *id, char text_out[static PL_ID_TEXT])
     pl_hex_format(id->bytes, PL_ID_BYTES, text_out);
 }
 
-static int digit(char c)
+int pl_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -51,7 +51,7 @@ bool pl_id_parse(const char *text, struct pl_id *id_out)
     for (; *text; text++) {
         if (*text == '-' && n > 0 && n < 2 * PL_ID_BYTES)
             continue;
-        int d = digit(*text);
+        int d = pl_hex_value(*text);
         if (d < 0 || n >= 2 * PL_ID_BYTES)
             return false;
         id.bytes[n / 2] = (unsigned char)(id.bytes[n / 2] << 4 | d);

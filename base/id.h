@@ -28,4 +28,7 @@ PL_MUST_CHECK bool pl_id_parse(const char *text, struct pl_id *id_out);
 /* `len` bytes as 2*len lower-case hex digits and a NUL. */
 void pl_hex_format(const void *bytes, size_t len, char *text_out);
 
+/* Of one hex digit; -1: it is none. */
+int pl_hex_value(char c);
+
 #endif

@@ -63,6 +63,9 @@ PL_MUST_CHECK enum pl_status pl_stmt_row(struct pl_stmt *stmt, bool *row_out,
                                          struct pl_error *err);
 /* Run a statement that returns nothing. */
 PL_MUST_CHECK enum pl_status pl_stmt_run(struct pl_stmt *stmt, struct pl_error *err);
+/* Run one whose only row has an id first; 0 if there is no row. */
+PL_MUST_CHECK enum pl_status pl_stmt_id(struct pl_stmt *stmt, int64_t *id_out,
+                                        struct pl_error *err);
 void pl_stmt_reset(struct pl_stmt *stmt); /* after stopping before the last row */
 
 int64_t pl_stmt_column_int(const struct pl_stmt *stmt, int column);

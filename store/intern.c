@@ -78,17 +78,6 @@ void pl_part_ids_deinit(struct pl_part_ids *ids)
 
 /* ---- modules, functions, frames ---- */
 
-/* Run a find_ statement whose parameters are bound; 0 if there is no row. */
-static enum pl_status find_id(struct pl_stmt *stmt, int64_t *id_out,
-                              struct pl_error *err)
-{
-    bool row = false;
-    enum pl_status status = pl_stmt_row(stmt, &row, err);
-    *id_out = row ? pl_stmt_column_int(stmt, 0) : 0;
-    pl_stmt_reset(stmt);
-    return status;
-}
-
 static const char *last_component(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -110,7 +99,7 @@ static enum pl_status intern_module(struct pl_intern *intern,
         return status;
     pl_stmt_text(stmt, ":path", path);
     pl_stmt_text(stmt, ":build_id", build_id);
-    status = find_id(stmt, id_out, err);
+    status = pl_stmt_id(stmt, id_out, err);
     if (status != PL_OK || *id_out || !insert)
         return status;
     status = pl_stmt_get(intern->store, PL_SQL_INSERT_MODULE, &stmt, err);
@@ -141,7 +130,7 @@ static enum pl_status intern_function(struct pl_intern *intern,
         return status;
     pl_stmt_text(stmt, ":name", name);
     pl_stmt_text(stmt, ":file", file);
-    status = find_id(stmt, id_out, err);
+    status = pl_stmt_id(stmt, id_out, err);
     if (status != PL_OK || *id_out || !insert)
         return status;
     status = pl_stmt_get(intern->store, PL_SQL_INSERT_FUNCTION, &stmt, err);
@@ -182,7 +171,7 @@ static enum pl_status run_frame(struct pl_intern *intern, enum pl_sql id,
     pl_stmt_int(stmt, ":in_app", row->in_app);
     pl_stmt_text(stmt, ":platform", row->platform);
     if (id == PL_SQL_FIND_FRAME)
-        return find_id(stmt, id_out, err);
+        return pl_stmt_id(stmt, id_out, err);
     status = pl_stmt_run(stmt, err);
     *id_out = sqlite3_last_insert_rowid(intern->store->db);
     return status;
@@ -311,7 +300,7 @@ static enum pl_status start_reading(struct pl_intern *intern, int64_t first,
     int64_t last = 0;
     enum pl_status status = pl_stmt_get(intern->store, PL_SQL_LAST_STACK, &stmt, err);
     if (status == PL_OK)
-        status = find_id(stmt, &last, err);
+        status = pl_stmt_id(stmt, &last, err);
     if (status != PL_OK)
         return status;
     intern->last_stack = first > 1 ? first - 1 : 0;

@@ -77,14 +77,35 @@ enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
 
 /* ---- lease ---- */
 
+/* The lease's row; `stmt_out` is the caller's to reset, if there is one. */
+static enum pl_status read_lease(struct pl_store *store, struct pl_stmt **stmt_out,
+                                 bool *row_out, struct pl_error *err)
+{
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_LEASE_OWNER, stmt_out, err);
+    return status == PL_OK ? pl_stmt_row(*stmt_out, row_out, err) : status;
+}
+
+enum pl_status pl_pass_lease_holder(struct pl_store *store, char *owner_out,
+                                    size_t owner_bytes, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = read_lease(store, &stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    if (!row)
+        return pl_error_set(err, PL_NOT_FOUND, "nobody holds the lease");
+    (void)snprintf(owner_out, owner_bytes, "%s", pl_stmt_column_text(stmt, 0));
+    pl_stmt_reset(stmt);
+    return PL_OK;
+}
+
 static enum pl_status lease_is_held(struct pl_store *store, int64_t now_ns,
                                     struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_LEASE_OWNER, &stmt, err);
-    if (status == PL_OK)
-        status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status = read_lease(store, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     int64_t left_ns = row ? pl_stmt_column_int(stmt, 1) - now_ns : 0;

@@ -96,6 +96,15 @@ enum pl_status pl_stmt_run(struct pl_stmt *stmt, struct pl_error *err)
     return status;
 }
 
+enum pl_status pl_stmt_id(struct pl_stmt *stmt, int64_t *id_out, struct pl_error *err)
+{
+    bool row = false;
+    enum pl_status status = pl_stmt_row(stmt, &row, err);
+    *id_out = row ? pl_stmt_column_int(stmt, 0) : 0;
+    pl_stmt_reset(stmt);
+    return status;
+}
+
 int64_t pl_stmt_column_int(const struct pl_stmt *stmt, int column)
 {
     return sqlite3_column_int64(stmt->handle, column);

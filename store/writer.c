@@ -53,17 +53,6 @@ static int64_t last_id(const struct pl_writer *writer)
     return sqlite3_last_insert_rowid(writer->store->db);
 }
 
-/* Run a statement whose first column is an id; 0 if there is no row. */
-static enum pl_status find_id(struct pl_stmt *stmt, int64_t *id_out,
-                              struct pl_error *err)
-{
-    bool row = false;
-    enum pl_status status = pl_stmt_row(stmt, &row, err);
-    *id_out = row ? pl_stmt_column_int(stmt, 0) : 0;
-    pl_stmt_reset(stmt);
-    return status;
-}
-
 /* ---- sessions ---- */
 
 static const char *const state_names[] = {
@@ -148,7 +137,7 @@ static enum pl_status finish_session(struct pl_writer *writer, const char *uuid,
     pl_stmt_text(stmt, ":state", state_names[state]);
     if (exit_status >= 0)
         pl_stmt_int(stmt, ":exit_status", exit_status);
-    status = find_id(stmt, &id, err);
+    status = pl_stmt_id(stmt, &id, err);
     return status == PL_OK && !id ? unknown_session(writer, uuid, err) : status;
 }
 
@@ -207,7 +196,7 @@ static enum pl_status find_part(struct put *put, struct pl_error *err)
         return status;
     pl_stmt_text(stmt, ":uuid", uuid);
     pl_stmt_int(stmt, ":session_id", put->session_id);
-    status = find_id(stmt, &put->chunk_id, err);
+    status = pl_stmt_id(stmt, &put->chunk_id, err);
     if (status != PL_OK || !put->chunk_id)
         return status;
     status = get(put->writer, PL_SQL_FIND_PART, &stmt, err);
@@ -215,7 +204,7 @@ static enum pl_status find_part(struct put *put, struct pl_error *err)
         return status;
     pl_stmt_int(stmt, ":chunk_id", put->chunk_id);
     pl_stmt_int(stmt, ":start_ns", put->part->start_ns);
-    status = find_id(stmt, &part_id, err);
+    status = pl_stmt_id(stmt, &part_id, err);
     put->duplicate = part_id != 0;
     return status;
 }
@@ -305,7 +294,7 @@ static enum pl_status write_thread(struct put *put, size_t index, struct pl_erro
         pl_stmt_int(stmt, ":tid", thread->tid);
         pl_stmt_text(stmt, ":name", name);
         pl_stmt_int(stmt, ":seq", seq);
-        status = find_id(stmt, &id, err);
+        status = pl_stmt_id(stmt, &id, err);
         if (i == 1 && status == PL_OK)
             id = last_id(put->writer);
     }

@@ -1,18 +1,9 @@
 #include "web/params.h"
 
+#include "base/id.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* In place. False for a broken escape or an encoded NUL. */
 static bool decode(char *text)
@@ -21,7 +12,7 @@ static bool decode(char *text)
     for (const char *s = text; *s; s++) {
         char c = *s == '+' ? ' ' : *s;
         if (c == '%') {
-            int high = hex(s[1]), low = high < 0 ? -1 : hex(s[2]);
+            int high = pl_hex_value(s[1]), low = high < 0 ? -1 : pl_hex_value(s[2]);
             if (low < 0 || (high == 0 && low == 0))
                 return false;
             c = (char)(high << 4 | low);
