@@ -35,6 +35,9 @@ DELETE FROM frame_name WHERE frame_id = :id;
 -- name: pass_frame_module
 SELECT module_id FROM frame_raw WHERE id = :id;
 
+-- name: pass_module_status
+UPDATE module SET status = :status WHERE id = :id AND status IS NOT :status;
+
 -- name: pass_find_function
 SELECT id, line FROM function
 WHERE name = :name AND module_id = :module AND file = :file;

@@ -247,6 +247,21 @@ static enum pl_status delete_names(struct pl_store *store, int64_t frame_id,
     return pl_stmt_run(stmt, err);
 }
 
+/* What was said of a frame says whether its module's file was there. */
+static enum pl_status put_module_status(struct pl_store *store, int64_t module_id,
+                                        const char *frame_status, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool found = strcmp(frame_status, "symbolicated") == 0 ||
+                 strcmp(frame_status, "missing_symbol") == 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_MODULE_STATUS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", module_id);
+    pl_stmt_text(stmt, ":status", found ? "found" : frame_status);
+    return pl_stmt_run(stmt, err);
+}
+
 static enum pl_status put_frame(struct pl_store *store,
                                 const struct pl_named_frame *frame,
                                 struct pl_text_pool *pool, struct pl_error *err)
@@ -258,6 +273,8 @@ static enum pl_status put_frame(struct pl_store *store,
                                     .status =
                                         frame->status ? frame->status : "missing"};
     enum pl_status status = delete_names(store, frame->frame_id, &module_id, err);
+    if (status == PL_OK)
+        status = put_module_status(store, module_id, row.status, err);
     if (status == PL_OK && !count)
         return pl_frame_name_insert(store, &row, err);
     for (size_t i = 0; i < count && status == PL_OK; i++) {

@@ -241,6 +241,7 @@ static void test_names(void)
               "1,completed,NULL");
     check_sql("SELECT function, inlined FROM stack_frame WHERE stack_id = 1",
               "source_fn,0|run,0|helper,1|leaf,0");
+    check_sql("SELECT status FROM module ORDER BY id", "found|missing");
 
     CHECK_OK(pl_pass_raw_frames(store, chunk.id, false, &raw, &err), err);
     CHECK(raw.count == 0, "all have a status");
@@ -258,6 +259,7 @@ static void test_names(void)
                                "it took \xff too long", &err),
              err);
     check_nodes("1source_fn 10, 2leaf 6, 3leaf 6, 2late 4");
+    check_sql("SELECT status FROM module ORDER BY id", "found|found");
     check_sql(
         "SELECT symbolicated, symbolicator_error, symbolicator_message FROM chunk",
         "0,timeout,it took \xef\xbf\xbd too long");

@@ -194,7 +194,8 @@ CREATE TABLE module (
     name TEXT NOT NULL,               -- last component of path
     build_id TEXT NOT NULL DEFAULT '', -- hex
     debug_id TEXT,
-    status TEXT,                      -- what the resolvers said: found, missing, ...
+    status TEXT,                      -- found, missing, unknown_image, malformed;
+                                      -- NULL: nobody has looked yet
     UNIQUE (path, build_id)
 ) STRICT;
 
