@@ -20,7 +20,7 @@ struct pl_selection {
 };
 
 enum pl_metric {
-    PL_METRIC_WALL,    /* every sample, its weight */
+    PL_METRIC_WALL, /* every sample, its weight */
     /* CPU time: what a thread used in a part, exact, spread over its samples on CPU
      * there by their weight (over all, if it used some and none was seen on CPU).
      * Not known: the weight of samples on CPU, or of all if that is not known. */
@@ -88,11 +88,9 @@ struct pl_timeline {
 };
 
 /* bins 1..4096. An open-ended selection is clamped to the data's range. */
-PL_MUST_CHECK enum pl_status pl_query_timeline(struct pl_store *store,
-                                               const struct pl_selection *selection,
-                                               size_t bins,
-                                               struct pl_timeline *timeline_out,
-                                               struct pl_error *err);
+PL_MUST_CHECK enum pl_status
+pl_query_timeline(struct pl_store *store, const struct pl_selection *selection,
+                  size_t bins, struct pl_timeline *timeline_out, struct pl_error *err);
 void pl_timeline_deinit(struct pl_timeline *timeline);
 
 /* ---- aggregated profile ---- */
@@ -104,7 +102,7 @@ struct pl_function {
     const char *module; /* path, "" if none */
     const char *file;   /* "" if unknown */
     uint32_t line;
-    int8_t in_app; /* 1, 0, -1 */
+    int8_t in_app;             /* 1, 0, -1 */
     int64_t self_ns, total_ns; /* total counts recursion once */
     int64_t self_samples, total_samples;
 };
@@ -122,9 +120,9 @@ struct pl_node {
 
 struct pl_profile {
     enum pl_metric metric;
-    int64_t total_ns;  /* equals nodes[0].total_ns */
-    int64_t samples;   /* with weight in this metric */
-    int64_t lost;      /* samples known lost in the selection */
+    int64_t total_ns;       /* equals nodes[0].total_ns */
+    int64_t samples;        /* with weight in this metric */
+    int64_t lost;           /* samples known lost in the selection */
     int64_t from_ns, to_ns; /* of what was found; 0 if nothing */
     struct pl_node *nodes;  /* children sorted by total_ns desc, then name */
     size_t node_count;
@@ -149,7 +147,13 @@ void pl_profile_deinit(struct pl_profile *profile);
  * thread you can afford to wait for; `timeout_ms` 0 is none.
  * Errors  INPUT wrong SQL (the message is SQLite's), none or more than one statement,
  * one that does anything but read, or not done in time; IO. */
-enum pl_cell_type { PL_CELL_NULL, PL_CELL_INT, PL_CELL_REAL, PL_CELL_TEXT, PL_CELL_BLOB };
+enum pl_cell_type {
+    PL_CELL_NULL,
+    PL_CELL_INT,
+    PL_CELL_REAL,
+    PL_CELL_TEXT,
+    PL_CELL_BLOB
+};
 struct pl_cell {
     enum pl_cell_type type;
     int64_t integer;
@@ -161,7 +165,8 @@ struct pl_sql_consumer {
     void *self;
     /* before the first row, also when there is none */
     bool (*columns)(void *self, size_t count, const char *const *names);
-    bool (*row)(void *self, size_t count, const struct pl_cell *cells); /* false: stop */
+    bool (*row)(void *self, size_t count,
+                const struct pl_cell *cells); /* false: stop */
 };
 PL_MUST_CHECK enum pl_status pl_query_sql(struct pl_store *store, const char *sql,
                                           int timeout_ms,
