@@ -57,6 +57,7 @@ static struct {
     char app[64];
     uint8_t session_id[16], parent_session_id[16];
     bool fork_handlers;
+    bool paused_for_exec;
     bool confined; /* no system call is to be made here any more */
     int pid;       /* that samples now; 0 none */
 } capture;
@@ -415,7 +416,7 @@ static int start_session(void)
 
 static void set_signal_blocked(bool blocked, bool *was_blocked)
 {
-    uint64_t mask = 0, signal = UINT64_C(1) << (PL_SIGNAL - 1);
+    uint64_t mask = 0, signal = UINT64_C(1) << (atomic_load(&pl_state_signal) - 1);
     pl_sys4(SYS_rt_sigprocmask, blocked ? SIG_BLOCK : SIG_UNBLOCK, PL_ARG(&signal),
             PL_ARG(&mask), sizeof mask);
     if (was_blocked)
@@ -441,7 +442,7 @@ static void after_fork_in_child(void)
     bool follows =
         capture.options.follow_fork && (capture.pid != 0 || capture.options.forks_only);
     capture.pid = 0;
-    capture.confined = false;
+    capture.confined = capture.paused_for_exec = false;
     atomic_store(&pl_state_current, NULL);
     atomic_store(&sampler_alive, 0);
     pl_handler_after_fork();
@@ -579,18 +580,36 @@ void pl_capture_exiting(int status)
     atomic_store_explicit(&segment->state, PL_SEG_EXITED, memory_order_release);
 }
 
+void pl_capture_yield_signal(void)
+{
+    bool paused = pl_capture_pause();
+    if (!paused)
+        return;
+    pl_handler_move();
+    pl_capture_resume();
+}
+
+/* The spare signal would end the new program if it came in between. */
 void pl_capture_execing(void)
 {
-    if (pl_capture_running())
-        atomic_store_explicit(&capture.memory->state.segment->state, PL_SEG_EXECED,
-                              memory_order_release);
+    if (!pl_capture_running())
+        return;
+    if (atomic_load(&pl_state_signal) != PL_SIGNAL)
+        capture.paused_for_exec = pl_capture_pause();
+    atomic_store_explicit(&capture.memory->state.segment->state, PL_SEG_EXECED,
+                          memory_order_release);
 }
 
 void pl_capture_exec_failed(void)
 {
-    if (pl_capture_running())
-        atomic_store_explicit(&capture.memory->state.segment->state, PL_SEG_LIVE,
-                              memory_order_release);
+    if (!pl_capture_running())
+        return;
+    if (capture.paused_for_exec) {
+        capture.paused_for_exec = false;
+        pl_capture_resume();
+    }
+    atomic_store_explicit(&capture.memory->state.segment->state, PL_SEG_LIVE,
+                          memory_order_release);
 }
 
 void pl_capture_maps_changed(void)

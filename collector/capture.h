@@ -44,6 +44,8 @@ void pl_capture_exec_failed(void);   /* ...or did not */
  * same session. Signals  unsafe. */
 bool pl_capture_pause(void);
 void pl_capture_resume(void);
+/* The host waits for our signal in its own way: use another. Signals  unsafe. */
+void pl_capture_yield_signal(void);
 /* The process's system calls are to be filtered, and a call the filter does not know
  * may end the process: stop before (true if it ran), and either go on (the filter was
  * refused) or, confined, make no call ever again but the return from signals. What was

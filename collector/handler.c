@@ -27,6 +27,7 @@
 
 _Atomic(struct pl_state *) pl_state_current;
 _Atomic uint64_t pl_state_cookie;
+_Atomic int pl_state_signal = PL_SIGNAL;
 
 /* The host's own action. Two copies, so that a handler never sees half of one;
  * `host_current` says which is valid. Writers are serialized by host_lock. */
@@ -91,10 +92,11 @@ static void restart_call(ucontext_t *context)
     uint32_t number;
     __builtin_memcpy(&number, code + 1, sizeof number);
     uint64_t pending = 0, blocked = 0;
+    uint64_t ours = UINT64_C(1) << (atomic_load(&pl_state_signal) - 1);
     __builtin_memcpy(&blocked, &context->uc_sigmask, sizeof blocked);
     if (!is_restartable(number) ||
         pl_sys3(SYS_rt_sigpending, PL_ARG(&pending), sizeof pending, 0) < 0 ||
-        (pending & ~blocked & ~(UINT64_C(1) << (PL_SIGNAL - 1))))
+        (pending & ~blocked & ~ours))
         return;
     regs[REG_RAX] = (greg_t)number;
     regs[REG_RIP] = (greg_t)(pc - 2);
@@ -241,7 +243,7 @@ static void chain(int number, siginfo_t *info, void *context)
     __builtin_memcpy(&add, &host.sa_mask, sizeof add);
     mask |= add;
     if (!(host.sa_flags & SA_NODEFER))
-        mask |= UINT64_C(1) << (PL_SIGNAL - 1);
+        mask |= UINT64_C(1) << (number - 1);
     pl_sys4(SYS_rt_sigprocmask, SIG_SETMASK, PL_ARG(&mask), 0, sizeof mask);
     if (host.sa_flags & SA_SIGINFO)
         host.sa_sigaction(number, info, context);
@@ -294,7 +296,7 @@ static int set_kernel_action(const struct sigaction *host, struct sigaction *old
     if (!has_handler || (host->sa_flags & SA_RESTART))
         ours.sa_flags |= SA_RESTART;
     __builtin_memset(&ours.sa_mask, 0xff, sizeof ours.sa_mask);
-    return __sigaction(PL_SIGNAL, &ours, old);
+    return __sigaction(atomic_load(&pl_state_signal), &ours, old);
 }
 
 /* The lock is only ever held with signals blocked, so no handler waits for its own
@@ -327,7 +329,7 @@ int pl_handler_install(void)
     int result = 0;
     if (!atomic_load(&installed)) {
         struct sigaction old;
-        if (__sigaction(PL_SIGNAL, NULL, &old) == 0) {
+        if (__sigaction(atomic_load(&pl_state_signal), NULL, &old) == 0) {
             put_host_action(&old);
             if (set_kernel_action(&old, NULL) == 0)
                 atomic_store(&installed, true);
@@ -336,6 +338,20 @@ int pl_handler_install(void)
     }
     unlock_host(mask);
     return result;
+}
+
+void pl_handler_move(void)
+{
+    uint64_t mask = lock_host();
+    struct sigaction host = host_actions[atomic_load(&host_current) & 1], old;
+    if (atomic_load(&installed) && atomic_load(&pl_state_signal) == PL_SIGNAL &&
+        __sigaction(PL_SPARE_SIGNAL, NULL, &old) == 0) {
+        put_host_action(&old);
+        atomic_store(&pl_state_signal, PL_SPARE_SIGNAL);
+        (void)set_kernel_action(&old, NULL);
+        (void)__sigaction(PL_SIGNAL, &host, NULL);
+    }
+    unlock_host(mask);
 }
 
 bool pl_handler_installed(void)

@@ -5,14 +5,18 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* Install the handler of PL_SIGNAL, remembering the one the host has.
+/* Install the handler of our signal, remembering the one the host has.
  * 0, or a negative errno. */
 int pl_handler_install(void);
 
-/* sigaction() for PL_SIGNAL as the host is to see it: its own action, which is run
+/* sigaction() for our signal as the host is to see it: its own action, which is run
  * for signals that are not ours. Either may be NULL. Returns 0 or a negative
  * errno. Threads  any.  Signals  safe. */
 int pl_handler_host_action(const struct sigaction *action, struct sigaction *old_out);
+
+/* From PL_SIGNAL to PL_SPARE_SIGNAL, while nobody sends either; the host gets its own
+ * action for PL_SIGNAL. */
+void pl_handler_move(void);
 
 bool pl_handler_installed(void);
 

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@
     X(pthread_sigmask, int, (int, const sigset_t *, sigset_t *))                       \
     X(sigwait, int, (const sigset_t *, int *))                                         \
     X(sigwaitinfo, int, (const sigset_t *, siginfo_t *))                               \
+    X(signalfd, int, (int, const sigset_t *, int))                                     \
     X(sigtimedwait, int, (const sigset_t *, siginfo_t *, const struct timespec *))     \
     X(execve, int, (const char *, char *const *, char *const *))                       \
     X(execv, int, (const char *, char *const *))                                       \
@@ -86,6 +88,12 @@ static void find_all(void)
 
 #define REAL(name) (real.name ? real.name : (find(&real.name, #name), real.name))
 
+/* The capture's signal. */
+static int ours(void)
+{
+    return atomic_load_explicit(&pl_state_signal, memory_order_relaxed);
+}
+
 /* ---- the signal's disposition ---- */
 
 static int host_sigaction(const struct sigaction *action, struct sigaction *old)
@@ -110,14 +118,14 @@ static sighandler_t host_signal(sighandler_t handler, int flags)
 
 EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
-    if (number == PL_SIGNAL && pl_handler_installed())
+    if (number == ours() && pl_handler_installed())
         return host_sigaction(action, old);
     return REAL(sigaction)(number, action, old);
 }
 
 EXPORT sighandler_t signal(int number, sighandler_t handler)
 {
-    if (number == PL_SIGNAL && pl_handler_installed())
+    if (number == ours() && pl_handler_installed())
         return host_signal(handler, SA_RESTART);
     return REAL(signal)(number, handler);
 }
@@ -135,7 +143,7 @@ EXPORT sighandler_t ssignal(int number, sighandler_t handler)
 
 EXPORT sighandler_t sysv_signal(int number, sighandler_t handler)
 {
-    if (number == PL_SIGNAL && pl_handler_installed())
+    if (number == ours() && pl_handler_installed())
         return host_signal(handler, (int)(SA_RESETHAND | SA_NODEFER));
     return REAL(sysv_signal)(number, handler);
 }
@@ -147,7 +155,7 @@ EXPORT sighandler_t __sysv_signal(int number, sighandler_t handler)
 
 EXPORT int siginterrupt(int number, int interrupts)
 {
-    if (number != PL_SIGNAL || !pl_handler_installed())
+    if (number != ours() || !pl_handler_installed())
         return REAL(siginterrupt)(number, interrupts);
     struct sigaction action;
     pl_handler_host_action(NULL, &action);
@@ -158,21 +166,47 @@ EXPORT int siginterrupt(int number, int interrupts)
 
 /* ---- the signal's mask ---- */
 
+static _Atomic bool kept_unblocked; /* the host meant to block our signal somewhere */
+
+/* A host that waits for our signal on purpose, not among all signals, gets it for
+ * itself. To wait for it, it has blocked it in this thread. */
+static void yield_if_wanted(const sigset_t *set)
+{
+    if (!recording || !set || ours() != PL_SIGNAL || sigismember(set, PL_SIGNAL) != 1 ||
+        sigismember(set, PL_SPARE_SIGNAL) == 1)
+        return;
+    int saved = errno;
+    uint64_t signal = UINT64_C(1) << (PL_SIGNAL - 1);
+    pl_capture_yield_signal();
+    if (atomic_load(&kept_unblocked) && ours() != PL_SIGNAL)
+        pl_sys4(SYS_rt_sigprocmask, SIG_BLOCK, PL_ARG(&signal), 0, sizeof signal);
+    errno = saved;
+}
+
 /* The set without our signal; `copy` is the room for it. */
 static const sigset_t *without_ours(const sigset_t *set, sigset_t *copy)
 {
-    if (!recording || !set || sigismember(set, PL_SIGNAL) != 1)
+    if (!recording || !set || sigismember(set, ours()) != 1)
         return set;
     *copy = *set;
-    sigdelset(copy, PL_SIGNAL);
+    sigdelset(copy, ours());
     return copy;
+}
+
+/* A mask to set or add to. */
+static const sigset_t *mask_without_ours(const sigset_t *set, sigset_t *copy)
+{
+    const sigset_t *without = without_ours(set, copy);
+    if (without != set && ours() == PL_SIGNAL)
+        atomic_store_explicit(&kept_unblocked, true, memory_order_relaxed);
+    return without;
 }
 
 EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t copy;
     if (how != SIG_UNBLOCK)
-        set = without_ours(set, &copy);
+        set = mask_without_ours(set, &copy);
     return REAL(sigprocmask)(how, set, old);
 }
 
@@ -180,19 +214,21 @@ EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t copy;
     if (how != SIG_UNBLOCK)
-        set = without_ours(set, &copy);
+        set = mask_without_ours(set, &copy);
     return REAL(pthread_sigmask)(how, set, old);
 }
 
 EXPORT int sigwait(const sigset_t *set, int *number)
 {
     sigset_t copy;
+    yield_if_wanted(set);
     return REAL(sigwait)(without_ours(set, &copy), number);
 }
 
 EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info)
 {
     sigset_t copy;
+    yield_if_wanted(set);
     return REAL(sigwaitinfo)(without_ours(set, &copy), info);
 }
 
@@ -200,7 +236,14 @@ EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info,
                         const struct timespec *timeout)
 {
     sigset_t copy;
+    yield_if_wanted(set);
     return REAL(sigtimedwait)(without_ours(set, &copy), info, timeout);
+}
+
+EXPORT int signalfd(int fd, const sigset_t *set, int flags)
+{
+    yield_if_wanted(set);
+    return REAL(signalfd)(fd, set, flags);
 }
 
 /* ---- ends of a process ---- */
@@ -507,7 +550,7 @@ static int64_t period_from(const char *text)
 /* A signal mask outlives exec: our signal may come in blocked. */
 static void unblock_signal(void)
 {
-    uint64_t signal = UINT64_C(1) << (PL_SIGNAL - 1);
+    uint64_t signal = UINT64_C(1) << (ours() - 1);
     pl_sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, PL_ARG(&signal), 0, sizeof signal);
 }
 

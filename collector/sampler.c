@@ -118,14 +118,14 @@ static bool send_signal(struct pl_sampler *sampler, unsigned index)
     struct pl_state *state = sampler->state;
     siginfo_t info;
     pl_zero(&info, sizeof info);
-    info.si_signo = PL_SIGNAL;
+    info.si_signo = atomic_load(&pl_state_signal);
     info.si_code = SI_QUEUE;
     info.si_pid = state->pid;
     info.si_uid = (uid_t)pl_sys3(SYS_getuid, 0, 0, 0);
     info.si_value.sival_ptr =
         (void *)(uintptr_t)(atomic_load(&pl_state_cookie) | index);
     return pl_sys4(SYS_rt_tgsigqueueinfo, state->pid, state->slots[index].tid,
-                   PL_SIGNAL, PL_ARG(&info)) == 0;
+                   info.si_signo, PL_ARG(&info)) == 0;
 }
 
 static void ask_thread(struct pl_sampler *sampler, unsigned index, int64_t cpu_ns)
@@ -216,7 +216,7 @@ static void arm_timer(struct pl_sampler *sampler, unsigned index)
     int id = -1;
     pl_zero(&event, sizeof event);
     event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = PL_SIGNAL;
+    event.sigev_signo = atomic_load(&pl_state_signal);
     event.sigev_value.sival_ptr =
         (void *)(uintptr_t)(atomic_load(&pl_state_cookie) | index);
     event._sigev_un._tid = slot->tid;

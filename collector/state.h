@@ -17,10 +17,11 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#define PL_SIGNAL      SIGURG
-#define PL_NO_TICK     UINT32_MAX
-#define PL_NO_BOUNDS   UINT64_MAX
-#define PL_COOKIE_MASK (~UINT64_C(0xffff)) /* of sigval: cookie | slot */
+#define PL_SIGNAL       SIGURG    /* ignored by default: harmless wherever it gets */
+#define PL_SPARE_SIGNAL SIGSTKFLT /* for a host that waits for SIGURG itself */
+#define PL_NO_TICK      UINT32_MAX
+#define PL_NO_BOUNDS    UINT64_MAX
+#define PL_COOKIE_MASK  (~UINT64_C(0xffff)) /* of sigval: cookie | slot */
 
 /* One thread, beside its struct pl_seg_thread of the same index. */
 struct pl_slot {
@@ -69,6 +70,9 @@ struct pl_state {
 
 /* What the handler works on; NULL while nothing is captured. Kept by capture.c. */
 extern _Atomic(struct pl_state *) pl_state_current;
+
+/* The one in use. */
+extern _Atomic int pl_state_signal;
 
 /* Marks our signals, the same for the life of a process: 48 random bits, not 0. */
 extern _Atomic uint64_t pl_state_cookie;

@@ -14,7 +14,7 @@ fi
 for symbol in $(nm -D --defined-only "$1" | awk '{ print $3 }'); do
     case "$symbol" in
     sigaction | signal | bsd_signal | ssignal | sysv_signal | __sysv_signal | siginterrupt) ;;
-    sigprocmask | pthread_sigmask | sigwait | sigwaitinfo | sigtimedwait) ;;
+    sigprocmask | pthread_sigmask | sigwait | sigwaitinfo | sigtimedwait | signalfd) ;;
     _exit | _Exit | daemon | exec* | fexecve | unshare | setns | prctl | syscall | dlclose | pthread_setname_np) ;;
     __asan_default_options) ;;
     *)

@@ -41,6 +41,6 @@ sampler=$(nm "$library" 2>/dev/null | awk '
     /:$/ { inside = ($1 ~ /^(sampler|threads|quiet|codemap|rowmap|procmaps|unwind|guess|handler)\.c\.o:$/) }
     inside && $2 == "T" { print $3 }' | tr '\n' ' ')
 allow "sampler threads quiet codemap rowmap procmaps" "$sampler pl_vclock_ns
-    pl_state_cookie pl_state_current"
+    pl_state_cookie pl_state_current pl_state_signal"
 
 exit $failed

@@ -97,6 +97,16 @@ def test_limits(folder):
         victim(folder, "traced", 7, flags=flags)
 
 
+def test_own_sigurg(folder):
+    """A program that waits for the recorder's signal itself."""
+    for flags in (), ("-F", "997"), ("--mode", "cpu", "-F", "101"):
+        db, _ = victim(folder, "own_sigurg", 7, flags=flags)
+        top, _ = functions(db)
+        seen = top.get("burn", {"total_ns": 0})["total_ns"] / 1e9
+        check(0.4 < seen < 1.2 and "after_exec" in top, f"{flags}: {seen} s, {list(top)[:8]}")
+        db.unlink()
+
+
 def test_confined(folder):
     """Programs that have their system calls filtered are sampled until then."""
     for word, least in (("strict", 0.2), ("filter", 0.4)):
@@ -180,4 +190,4 @@ def test_stop(folder):
 
 
 main([test_fork, test_exec, test_threads, test_killed, test_sleep, test_signals, test_endings, test_depth,
-      test_names, test_vfork, test_limits, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])
+      test_names, test_vfork, test_limits, test_own_sigurg, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])

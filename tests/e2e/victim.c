@@ -3,7 +3,8 @@
  *
  *   victim fork | exec | exec2 | threads | sigkill | sigsegv | sleep | blocked |
  *          sigurg | pthread_exit | deep | depth100 | names | vfork |
- *          underscore_exit | small_files | traced | strict | filter | burn */
+ *          underscore_exit | small_files | traced |
+ *          own_sigurg | strict | filter | burn */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -19,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -273,6 +275,35 @@ static int run_traced(char **argv)
     return stops ? 99 : WEXITSTATUS(status);
 }
 
+/* SIGURG waited for by signalfd and sigwait, sent by another process. */
+static int run_own_sigurg(char **argv)
+{
+    sigset_t set;
+    int number = 0, bad = 0;
+    sigemptyset(&set);
+    sigaddset(&set, SIGURG);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    for (int i = 0; i < 200; i++) {
+        struct signalfd_siginfo info;
+        struct pollfd wait = {fd, POLLIN, 0};
+        kill(getpid(), SIGURG);
+        burn(0.002);
+        bad += poll(&wait, 1, 1000) != 1 ||
+               read(fd, &info, sizeof info) != sizeof info ||
+               info.ssi_signo != SIGURG || info.ssi_code != SI_USER;
+    }
+    kill(getpid(), SIGURG);
+    burn(0.02);
+    bad += sigwait(&set, &number) != 0 || number != SIGURG;
+    if (bad)
+        return 99;
+    execl("/nonexistent", "nothing", NULL);
+    burn(0.1);
+    execl(argv[0], argv[0], "exec2", NULL);
+    return 98;
+}
+
 /* Only what the program needs is allowed; anything else ends it. */
 static void allow(void)
 {
@@ -335,6 +366,8 @@ int main(int argc, char **argv)
         return run_vfork();
     if (strcmp(what, "small_files") == 0)
         return run_small_files(argv);
+    if (strcmp(what, "own_sigurg") == 0)
+        return run_own_sigurg(argv);
     if (strcmp(what, "traced") == 0)
         return run_traced(argv);
     if (strcmp(what, "strict") == 0 || strcmp(what, "filter") == 0)
