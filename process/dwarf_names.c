@@ -167,8 +167,8 @@ char *pl_dwarf_lambda_name(const char *file, uint32_t line)
 {
     char name[PL_DEMANGLED_BYTES];
     const char *slash = strrchr(file, '/');
-    (void)snprintf(name, sizeof name, "{lambda %.512s:%u}::operator()",
-                   slash ? slash + 1 : file, line);
+    (void)snprintf(name, sizeof name, "{lambda %.512s:%u}", slash ? slash + 1 : file,
+                   line);
     return strdup(name);
 }
 

@@ -26,7 +26,7 @@ char *pl_dwarf_name(struct pl_dwarf_names *names, Dwarf_Die *function);
 /* Is it a lambda? Then where it stands in the source is said of its closure. */
 bool pl_dwarf_closure(Dwarf_Die *function, Dwarf_Die *closure_out);
 
-/* "{lambda main.cc:12}::operator()". Caller frees. */
+/* "{lambda main.cc:12}". Caller frees. */
 char *pl_dwarf_lambda_name(const char *file, uint32_t line);
 
 #endif

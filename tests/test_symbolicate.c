@@ -162,7 +162,7 @@ static void test_cplusplus(void)
         const char *apply = "shop::apply<int, ";
         CHECK(strncmp(result.frames[0].names[1].function, apply, strlen(apply)) == 0,
               "%s", result.frames[0].names[1].function);
-        (void)snprintf(lambda, sizeof lambda, "{lambda fixture.cc:%u}::operator()",
+        (void)snprintf(lambda, sizeof lambda, "{lambda fixture.cc:%u}",
                        line_of("fixture.cc", "tax"));
         check_name(&result, 2, lambda, line_of("fixture.cc", "lambda"), "fixture.cc");
     }
