@@ -606,7 +606,9 @@ static void test_start_errors(void)
         {"127.0.0.1:80x", "ADDRESS:PORT", PL_USAGE},
         {"", "ADDRESS:PORT", PL_USAGE},
         {"300.0.0.1:80", "ADDRESS:PORT", PL_USAGE},
+        {"127.0.0.1:80:80", "ADDRESS:PORT", PL_USAGE},
         {"[::1]:0", "IPv6", PL_UNSUPPORTED},
+        {"::1", "IPv6", PL_UNSUPPORTED},
         {"0.0.0.0:0", "--no-token", PL_USAGE},
         {"192.0.2.7:7717", "--no-token", PL_USAGE},
     };
@@ -631,6 +633,9 @@ static void test_start_errors(void)
     options.listen = "192.0.2.7:7717"; /* not an address of this machine */
     CHECK(pl_server_start(&options, &other, &err) == PL_IO && !other);
     CHECK(strstr(err.message, "no such address"), "%s", err.message);
+    options.listen = "127.0.0.1:0";
+    options.static_dir = db;
+    CHECK(pl_server_start(&options, &other, &err) == PL_INPUT && !other);
     tear_down();
 }
 

@@ -19,13 +19,19 @@ static bool read_port(const char *text, uint16_t *port_out)
     return port <= UINT16_MAX;
 }
 
+static bool is_ipv6(const char *text)
+{
+    struct in6_addr address;
+    return text[0] == '[' || inet_pton(AF_INET6, text, &address) == 1;
+}
+
 enum pl_status pl_listen_parse(const char *text, struct pl_listen *listen_out,
                                struct pl_error *err)
 {
     struct pl_listen listen = {.port = PL_DEFAULT_PORT};
     struct in_addr address;
     const char *colon = strchr(text, ':');
-    if (text[0] == '[' || (colon && strchr(colon + 1, ':')))
+    if (is_ipv6(text))
         return pl_error_set(err, PL_UNSUPPORTED,
                             "cannot listen on %.60s: the web server library of this "
                             "system has no IPv6; use 127.0.0.1",

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 
 #define POOL_THREADS 4
 
@@ -255,6 +256,11 @@ enum pl_status pl_server_start(const struct pl_server_options *options,
                             "--no-token would open %s to everybody who can reach %s: "
                             "leave it out, or listen on 127.0.0.1",
                             options->db_path, where.host);
+    struct stat folder;
+    if (options->static_dir &&
+        (stat(options->static_dir, &folder) != 0 || !S_ISDIR(folder.st_mode)))
+        return pl_error_set(err, PL_INPUT, "no folder %s to serve the viewer from",
+                            options->static_dir);
     struct pl_server *server = calloc(1, sizeof *server);
     if (!server)
         return pl_error_set(err, PL_NOMEM, "out of memory starting the server");

@@ -24,8 +24,8 @@ struct pl_server_options {
 
 /* Returns once connections are accepted.
  * Ownership  the server is the caller's, to stop; options are copied.
- * Errors  USAGE options that make no sense; IO the address is taken or forbidden,
- * or the token cannot be read; UNSUPPORTED; NOMEM. */
+ * Errors  USAGE options that make no sense; INPUT no such static_dir; IO the address is
+ * taken or forbidden, or the token cannot be read; UNSUPPORTED; NOMEM. */
 PL_MUST_CHECK enum pl_status pl_server_start(const struct pl_server_options *options,
                                              struct pl_server **server_out,
                                              struct pl_error *err);
