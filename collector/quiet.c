@@ -19,23 +19,48 @@
 #define LEAST_COPY  2048u
 #define KNOWN_PC_SP 3u
 
-static bool open_syscall(struct pl_sampler *sampler, struct pl_slot *slot, int *fd_out)
+static long open_of_thread(int tid, const char *name)
 {
     char path[64];
-    if (slot->syscall_fd >= 0) {
-        *fd_out = slot->syscall_fd;
-        return true;
-    }
     char *at = pl_text_append(path, "/proc/self/task/");
-    at = pl_text_append_number(at, (uint64_t)slot->tid);
-    pl_text_append(at, "/syscall");
-    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path), O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    *fd_out = (int)fd;
-    if (fd < MAX_OPEN && sampler->live_count < MAX_OPEN)
+    at = pl_text_append_number(at, (uint64_t)tid);
+    pl_text_append(at, name);
+    return pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path), O_RDONLY | O_CLOEXEC, 0);
+}
+
+void pl_quiet_open_first(struct pl_sampler *sampler)
+{
+    sampler->first_fd = (int)open_of_thread(sampler->state->pid, "/syscall");
+}
+
+static long open_syscall(struct pl_sampler *sampler, struct pl_slot *slot)
+{
+    if (slot->syscall_fd >= 0)
+        return slot->syscall_fd;
+    bool first = slot->tid == sampler->state->pid && sampler->first_fd >= 0;
+    long fd = first ? sampler->first_fd : open_of_thread(slot->tid, "/syscall");
+    if (first)
+        sampler->first_fd = -1;
+    if (fd >= 0 && (first || (fd < MAX_OPEN && sampler->live_count < MAX_OPEN)))
         slot->syscall_fd = (int)fd;
-    return true;
+    return fd;
+}
+
+/* A process that is not to be inspected (PR_SET_DUMPABLE) shows its threads' registers
+ * to nobody, itself included, but still whether they run. */
+static enum pl_quiet look_from_afar(const struct pl_slot *slot)
+{
+    char text[128];
+    long fd = open_of_thread(slot->tid, "/stat");
+    if (fd < 0)
+        return PL_QUIET_GONE;
+    long got = pl_sys3(SYS_read, fd, PL_ARG(text), sizeof text);
+    pl_sys3(SYS_close, fd, 0, 0);
+    for (long at = got - 3; at > 0; at--) {
+        if (text[at] == ')')
+            return text[at + 2] == 'R' ? PL_QUIET_RUNNING : PL_QUIET_LOST;
+    }
+    return PL_QUIET_GONE;
 }
 
 /* The last two words of the line, "... 0xSP 0xPC". */
@@ -67,8 +92,10 @@ static enum pl_quiet read_registers(struct pl_sampler *sampler, struct pl_slot *
                                     uint64_t *sp, uint64_t *pc)
 {
     char text[256];
-    int fd;
-    if (!open_syscall(sampler, slot, &fd))
+    long fd = open_syscall(sampler, slot);
+    if (fd == -EACCES || fd == -EPERM)
+        return look_from_afar(slot);
+    if (fd < 0)
         return PL_QUIET_GONE;
     long got = pl_sys4(SYS_pread64, fd, PL_ARG(text), sizeof text, 0);
     if (fd != slot->syscall_fd)

@@ -445,6 +445,7 @@ int pl_sampler_run(struct pl_sampler *sampler)
         say_ready(sampler, 2);
         return 0;
     }
+    pl_quiet_open_first(sampler);
     pl_codemap_set_tid(sampler->codemap, sampler->tid);
     be_punctual();
     int64_t round_ns = state->cpu_mode ? CPU_ROUND_NS : state->period_ns;

@@ -20,7 +20,8 @@ struct pl_sampler {
     int segment_fd;
     _Atomic uint32_t ready; /* futex: 1 sampling, 2 could not; the fds are closed */
     uint64_t random;
-    int task_fd; /* /proc/self/task */
+    int task_fd;  /* /proc/self/task */
+    int first_fd; /* the first thread's, from before the host may close /proc to us */
     int tid;
     int64_t origin_ns; /* of tick 0 */
     uint32_t tick, next_tick;
@@ -94,6 +95,9 @@ enum pl_quiet {
     PL_QUIET_LOST, /* the ring was full: counted */
     PL_QUIET_GONE,
 };
+
+/* Once, at the start: the first thread of the process. */
+void pl_quiet_open_first(struct pl_sampler *sampler);
 
 /* Look whether the thread is blocked, and if so walk its stack, without disturbing
  * it (TAKEN). Then, if nothing happened meanwhile, put it into the ring. */

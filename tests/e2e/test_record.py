@@ -97,13 +97,30 @@ def test_limits(folder):
         victim(folder, "traced", 7, flags=flags)
 
 
+def test_private(folder):
+    """A process that nobody may look into, as a user without rights where we can."""
+    command = [VICTIM, "private"]
+    if os.getuid() == 0:
+        command = ["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", PROFLITE, "--db",
+                   folder / "in.db", "record", "--", *command]
+        os.chmod(folder, 0o777)
+    else:
+        command = [PROFLITE, "--db", folder / "in.db", "record", "--", *command]
+    done = run(*command)
+    check(done.returncode == 7, f"status {done.returncode}: {done.stderr[-300:]}")
+    rows = sql(folder / "in.db", """SELECT thread_id, count(*) AS n FROM sample GROUP BY 1 ORDER BY 2""")
+    check(len(rows) == 2 and rows[0]["n"] > 25, f"both threads: {rows}")
+    check("private_thread" in functions(folder / "in.db")[0], "the new thread's work")
+
+
 def test_own_sigurg(folder):
     """A program that waits for the recorder's signal itself."""
     for flags in (), ("-F", "997"), ("--mode", "cpu", "-F", "101"):
         db, _ = victim(folder, "own_sigurg", 7, flags=flags)
         top, _ = functions(db)
         seen = top.get("burn", {"total_ns": 0})["total_ns"] / 1e9
-        check(0.4 < seen < 1.2 and "after_exec" in top, f"{flags}: {seen} s, {list(top)[:8]}")
+        most = 0.8 if "cpu" in flags else 20  # wall time grows with the machine's load
+        check(0.4 < seen < most and "after_exec" in top, f"{flags}: {seen} s, {list(top)[:8]}")
         db.unlink()
 
 
@@ -115,7 +132,8 @@ def test_confined(folder):
             top, _ = functions(db)
             db.unlink()
             seen = top.get("burn", {"total_ns": 0})["total_ns"] / 1e9
-            check(least < seen < least + 0.4, f"{word} {flags}: {seen} s")
+            most = least + 0.4 if "cpu" in flags else 20
+            check(least < seen < most, f"{word} {flags}: {seen} s")
 
 
 SANITIZED = """
@@ -190,4 +208,4 @@ def test_stop(folder):
 
 
 main([test_fork, test_exec, test_threads, test_killed, test_sleep, test_signals, test_endings, test_depth,
-      test_names, test_vfork, test_limits, test_own_sigurg, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])
+      test_names, test_vfork, test_limits, test_private, test_own_sigurg, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])

@@ -4,7 +4,7 @@
  *   victim fork | exec | exec2 | threads | sigkill | sigsegv | sleep | blocked |
  *          sigurg | pthread_exit | deep | depth100 | names | vfork |
  *          underscore_exit | small_files | traced |
- *          own_sigurg | strict | filter | burn */
+ *          own_sigurg | private | strict | filter | burn */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -275,6 +275,27 @@ static int run_traced(char **argv)
     return stops ? 99 : WEXITSTATUS(status);
 }
 
+static void *private_thread(void *unused)
+{
+    (void)unused;
+    burn(0.4);
+    return NULL;
+}
+
+/* A user without rights, in a process nobody may look into. */
+static int run_private(void)
+{
+    struct timespec moment = {0, 3000000};
+    pthread_t thread;
+    int bad = 0;
+    prctl(PR_SET_DUMPABLE, 0);
+    pthread_create(&thread, NULL, private_thread, NULL);
+    for (int i = 0; i < 100; i++)
+        bad += nanosleep(&moment, NULL) != 0 || poll(NULL, 0, 1) != 0;
+    pthread_join(thread, NULL);
+    return bad ? 99 : 7;
+}
+
 /* SIGURG waited for by signalfd and sigwait, sent by another process. */
 static int run_own_sigurg(char **argv)
 {
@@ -366,6 +387,8 @@ int main(int argc, char **argv)
         return run_vfork();
     if (strcmp(what, "small_files") == 0)
         return run_small_files(argv);
+    if (strcmp(what, "private") == 0)
+        return run_private();
     if (strcmp(what, "own_sigurg") == 0)
         return run_own_sigurg(argv);
     if (strcmp(what, "traced") == 0)
