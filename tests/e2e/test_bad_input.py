@@ -60,6 +60,13 @@ def test_sql(folder):
         refused(3, "--db", db, "query", bad)
     check(not (folder / "copy.db").exists() and not (folder / "y.db").exists(), "nothing was written")
     refused(1, "--db", db, "top", "--app", "nobody")
+    run("sqlite3", db, "PRAGMA user_version = 101")
+    for command in (["record", "--", "true"], ["process"]):
+        refused(3, "--db", db, *command, word="newer")
+    check(run(PROFLITE, "--db", db, "top").returncode == 0, "a newer minor version is read")
+    run("sqlite3", db, "PRAGMA user_version = 200")
+    for command in (["ls"], ["record", "--", "true"]):
+        refused(3, "--db", db, *command, word="2.00")
 
 
 def test_programs(folder):
