@@ -77,9 +77,8 @@ int main(int argc, char **argv)
     proflite_stop();
     proflite_stats stats = {.size = sizeof stats};
     proflite_get_stats(&stats);
-    printf("%llu samples in %llu chunks, %llu lost\n",
-           (unsigned long long)stats.samples, (unsigned long long)stats.chunks,
-           (unsigned long long)stats.lost);
+    printf("samples %llu, chunks %llu, lost %llu\n", (unsigned long long)stats.samples,
+           (unsigned long long)stats.chunks, (unsigned long long)stats.lost);
     proflite_close();
     return 0;
 }

@@ -182,7 +182,7 @@ static void write_tail(struct drawing *d, uint32_t height, int64_t total)
         (void)fprintf(d->out, "; %zu boxes narrower than %.1f px are not drawn",
                       d->left_out, LEAST);
     if (d->tree->lost)
-        (void)fprintf(d->out, "; %lld samples were lost", (long long)d->tree->lost);
+        (void)fprintf(d->out, "; samples lost: %lld", (long long)d->tree->lost);
     (void)fprintf(
         d->out,
         "</text>\n<text class=\"note\" id=\"info\" x=\"%d\" y=\"%u\"></text>\n"
