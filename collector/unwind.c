@@ -23,13 +23,9 @@
 #define SIGNAL_WORD(reg)                                                               \
     (offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, gregs) + 8u * (reg))
 
-struct frame {
-    uint64_t pc, sp, bp;
-    bool exact, bp_known;
-};
-
 static bool load_window(struct pl_walk_memory *memory, uint64_t address, uint64_t *word)
 {
+    memory->memo = NULL; /* which is for what can be loaded again */
     if (address < memory->window_lo || memory->window_hi < 8 ||
         address > memory->window_hi - 8) {
         if (!memory->refills || memory->window_bytes < 8)
@@ -55,6 +51,8 @@ static inline bool load(struct pl_walk_memory *memory, uint64_t address, uint64_
     if (__builtin_expect(
             address >= memory->lo && memory->hi >= 8 && address <= memory->hi - 8, 1)) {
         *word = *(const volatile uint64_t *)(uintptr_t)address;
+        if (memory->memo && !pl_memo_note_load(memory->memo, address, *word))
+            memory->memo = NULL;
         return true;
     }
     return load_window(memory, address, word);
@@ -104,7 +102,7 @@ struct pl_row pl_code_row(const struct pl_code_range *range, uint64_t pc)
  * call may be the last instruction of its function. If no rule covers that, no call
  * may have led here: a kernel signal frame returns into its trampoline, and a stack
  * made by the program begins as if called from the first byte of a function. */
-static struct pl_row find_row(const struct pl_code_range *range, struct frame *frame)
+static struct pl_row find_row(const struct pl_code_range *range, struct pl_frame *frame)
 {
     struct pl_row row = pl_code_row(range, frame->exact ? frame->pc : frame->pc - 1);
     if (__builtin_expect(row.kind != PL_ROW_NONE || frame->exact, 1))
@@ -125,7 +123,7 @@ static enum pl_walk_end cut(struct pl_walk *walk, enum pl_walk_end end,
     return end;
 }
 
-static bool know_bp(struct pl_walk *walk, struct frame *frame)
+static bool know_bp(struct pl_walk *walk, struct pl_frame *frame)
 {
     if (!frame->bp_known && walk->guess_bp)
         frame->bp_known = pl_guess_bp(walk, frame->pc, frame->sp, &frame->bp);
@@ -134,7 +132,7 @@ static bool know_bp(struct pl_walk *walk, struct frame *frame)
 
 /* A frame without rules: compilers at run time, and the code they bring along in
  * their own module, keep frame pointers. Only a record that makes sense is taken. */
-static bool step_frame_pointer(struct pl_walk *walk, struct frame *frame)
+static bool step_frame_pointer(struct pl_walk *walk, struct pl_frame *frame)
 {
     uint64_t saved, pc;
     if (!frame->bp_known || frame->bp < frame->sp ||
@@ -149,7 +147,7 @@ static bool step_frame_pointer(struct pl_walk *walk, struct frame *frame)
     return true;
 }
 
-static bool step_without_module(struct pl_walk *walk, struct frame *frame)
+static bool step_without_module(struct pl_walk *walk, struct pl_frame *frame)
 {
     if (!step_frame_pointer(walk, frame)) {
         cut(walk, PL_WALK_NO_MODULE, false);
@@ -158,9 +156,10 @@ static bool step_without_module(struct pl_walk *walk, struct frame *frame)
     return true;
 }
 
-static bool step_signal(struct pl_walk *walk, struct frame *frame)
+static bool step_signal(struct pl_walk *walk, struct pl_frame *frame)
 {
-    struct frame next = {.exact = true, .bp_known = true};
+    struct pl_frame next = {.exact = true, .bp_known = true};
+    walk->memory.memo = NULL; /* in which stack pointers only grow */
     if (!load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RIP), &next.pc) ||
         !load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RSP), &next.sp) ||
         !load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RBP), &next.bp)) {
@@ -171,7 +170,7 @@ static bool step_signal(struct pl_walk *walk, struct frame *frame)
     return true;
 }
 
-static bool find_cfa(struct pl_walk *walk, struct frame *frame, struct pl_row row,
+static bool find_cfa(struct pl_walk *walk, struct pl_frame *frame, struct pl_row row,
                      uint64_t *cfa)
 {
     uint64_t offset = (uint64_t)(int64_t)row.cfa_offset;
@@ -201,7 +200,7 @@ static bool find_cfa(struct pl_walk *walk, struct frame *frame, struct pl_row ro
     }
 }
 
-static inline bool step_row(struct pl_walk *walk, struct frame *frame,
+static inline bool step_row(struct pl_walk *walk, struct pl_frame *frame,
                             struct pl_row row)
 {
     uint64_t cfa;
@@ -232,26 +231,34 @@ static inline bool step_row(struct pl_walk *walk, struct frame *frame,
 
 /* ---- the cache ---- */
 
-static uint64_t cache_key(const struct frame *frame)
+static uint64_t cache_key(const struct pl_frame *frame)
 {
     return frame->pc << 1 | frame->exact;
 }
 
 static unsigned cache_place(uint64_t key)
 {
-    return (unsigned)(key * UINT64_C(0x9e3779b97f4a7c15) >> 55) % PL_CACHE_ENTRIES;
+    return (unsigned)(key * UINT64_C(0x9e3779b97f4a7c15) >> 54) % PL_CACHE_ENTRIES;
 }
 
-static void open_cache(struct pl_row_cache *cache, const struct pl_code_table *code)
+static void open_cache(struct pl_walk *walk)
 {
-    if (!cache || cache->version == code->version)
+    struct pl_row_cache *cache = walk->cache;
+    walk->memory.memo = NULL;
+    if (!cache)
         return;
-    for (unsigned i = 0; i < PL_CACHE_ENTRIES; i++)
-        cache->entries[i].key = 0;
-    cache->version = code->version;
+    if (cache->version != walk->code->version) {
+        for (unsigned i = 0; i < PL_CACHE_ENTRIES; i++)
+            cache->entries[i].key = 0;
+        cache->version = walk->code->version;
+    }
+    if (!walk->guess_bp) { /* a guess reads more than the stack */
+        walk->memory.memo = &cache->memo;
+        pl_memo_begin(&cache->memo, cache->version);
+    }
 }
 
-static inline bool find_cached(const struct pl_walk *walk, const struct frame *frame,
+static inline bool find_cached(const struct pl_walk *walk, const struct pl_frame *frame,
                                struct pl_row *row)
 {
     uint64_t key = cache_key(frame);
@@ -262,7 +269,7 @@ static inline bool find_cached(const struct pl_walk *walk, const struct frame *f
     return true;
 }
 
-static void keep_cached(struct pl_walk *walk, const struct frame *frame,
+static void keep_cached(struct pl_walk *walk, const struct pl_frame *frame,
                         struct pl_row row)
 {
     uint64_t key = cache_key(frame);
@@ -277,7 +284,7 @@ static void keep_cached(struct pl_walk *walk, const struct frame *frame,
 
 /* The frame's row; false where it has to do without, and `more` says whether it
  * could. */
-static bool find_rule(struct pl_walk *walk, struct frame *frame,
+static bool find_rule(struct pl_walk *walk, struct pl_frame *frame,
                       const struct pl_code_range **range, struct pl_row *row,
                       bool *more)
 {
@@ -303,34 +310,67 @@ static bool find_rule(struct pl_walk *walk, struct frame *frame,
     return true;
 }
 
+static uint64_t recorded(uint64_t pc, bool exact)
+{
+    return (pc & ~PL_PC_EXACT) | (exact ? PL_PC_EXACT : 0);
+}
+
+/* If the last walk was here and would go on as it did, take over the rest of it. */
+static bool go_on_as_before(struct pl_walk *walk, const struct pl_frame *frame)
+{
+    struct pl_memo *memo = walk->memory.memo;
+    if (!pl_memo_meets(memo, frame) ||
+        PL_MEMO_FRAMES - memo->at >= walk->max_frames - walk->count ||
+        !pl_memo_holds(memo, walk->memory.lo, walk->memory.hi))
+        return false;
+    for (uint32_t i = memo->at; i < PL_MEMO_FRAMES; i++)
+        walk->pcs[walk->count++] =
+            recorded(memo->frames[i].pc, memo->frames[i].known & 1);
+    cut(walk, memo->end, false);
+    pl_memo_keep(memo, walk->code->version);
+    return true;
+}
+
+static bool step(struct pl_walk *walk, struct pl_frame *frame,
+                 const struct pl_code_range **range, unsigned *switches)
+{
+    struct pl_row row;
+    bool more = true;
+    if (!find_cached(walk, frame, &row) && !find_rule(walk, frame, range, &row, &more))
+        return more;
+    if (row.kind != PL_ROW_SIGNAL)
+        return step_row(walk, frame, row);
+    if ((*switches)++ < MAX_SWITCHES)
+        return step_signal(walk, frame);
+    cut(walk, PL_WALK_BAD_STACK, false);
+    return false;
+}
+
 void pl_unwind_walk(struct pl_walk *walk)
 {
-    struct frame frame = {walk->pc, walk->sp, walk->bp, true, walk->bp_known};
+    struct pl_frame frame = {walk->pc, walk->sp, walk->bp, true, walk->bp_known};
     const struct pl_code_range *range = NULL;
     unsigned switches = 0;
     bool more = true;
     walk->count = 0;
     walk->unknown_code = false;
     cut(walk, PL_WALK_DEPTH, false);
-    open_cache(walk->cache, walk->code);
+    open_cache(walk);
     while (more && walk->count < walk->max_frames) {
-        struct pl_row row;
         if (!frame.pc && walk->count) {
             cut(walk, PL_WALK_ROOT_ZERO, false);
-            return;
+            break;
         }
-        walk->pcs[walk->count++] =
-            (frame.pc & ~PL_PC_EXACT) | (frame.exact ? PL_PC_EXACT : 0);
-        if (!find_cached(walk, &frame, &row) &&
-            !find_rule(walk, &frame, &range, &row, &more))
-            continue;
-        if (row.kind != PL_ROW_SIGNAL) {
-            more = step_row(walk, &frame, row);
-        } else if (switches++ < MAX_SWITCHES) {
-            more = step_signal(walk, &frame);
-        } else {
-            cut(walk, PL_WALK_BAD_STACK, false);
-            more = false;
+        if (walk->memory.memo) {
+            if (go_on_as_before(walk, &frame))
+                return;
+            if (!pl_memo_note(walk->memory.memo, &frame))
+                walk->memory.memo = NULL;
         }
+        walk->pcs[walk->count++] = recorded(frame.pc, frame.exact);
+        more = step(walk, &frame, &range, &switches);
     }
+    if (walk->memory.memo &&
+        (walk->end == PL_WALK_ROOT || walk->end == PL_WALK_ROOT_ZERO))
+        pl_memo_keep_all(walk->memory.memo, walk->code->version, walk->end);
 }

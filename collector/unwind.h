@@ -8,6 +8,7 @@
 #ifndef PL_COLLECTOR_UNWIND_H
 #define PL_COLLECTOR_UNWIND_H
 
+#include "collector/memo.h"
 #include "collector/rows.h"
 #include "collector/segment.h"
 
@@ -32,15 +33,16 @@ struct pl_code_table {
     struct pl_code_range ranges[];
 };
 
-/* Rows found lately, of one thread: most addresses of a stack were on the one before.
- * Forgotten when the table changes. Starts as zero bytes. */
-#define PL_CACHE_ENTRIES 512u
+/* What a thread's walks leave for its next one: rows found lately, and the last walk
+ * itself. Forgotten when the table changes. Starts as zero bytes. */
+#define PL_CACHE_ENTRIES 1024u
 struct pl_row_cache {
     uint64_t version; /* of the table the entries are from */
     struct {
         uint64_t key; /* address and whether it is exact; 0: empty */
         struct pl_row row;
     } entries[PL_CACHE_ENTRIES];
+    struct pl_memo memo;
 };
 
 /* How a walk may read memory. Addresses in [lo, hi) are loaded directly: they are
@@ -53,6 +55,7 @@ struct pl_walk_memory {
     uint32_t refills;              /* how often the window may still be moved */
     uint64_t window_lo, window_hi; /* what it holds now; start with 0, 0 */
     int tid;                       /* a live thread of this process */
+    struct pl_memo *memo;          /* the walk's own: told of direct loads, or NULL */
 };
 
 struct pl_walk {

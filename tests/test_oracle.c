@@ -23,7 +23,7 @@
 static struct pl_state *state;
 static uint64_t stack_hi;
 static char dir[] = "/dev/shm/proflite-test-XXXXXX";
-static volatile long samples, equal, shipped, frames, shown;
+static volatile long samples, equal, shipped, frames, taken_over, shown;
 
 static void set_up(void)
 {
@@ -87,6 +87,7 @@ static unsigned walk_rows(const ucontext_t *context, uint64_t *pcs, bool *ships)
     for (unsigned i = 0; i < walk.count; i++)
         pcs[i] &= ~PL_PC_EXACT;
     *ships = walk.need_registers;
+    taken_over += walk.memory.memo && cache.memo.frame_count < walk.count;
     return walk.count;
 }
 
@@ -195,6 +196,7 @@ static void test_interrupted(void)
     CHECK(samples >= 500);
     CHECK(frames / samples > 5);
     CHECK(shipped * 50 <= samples, "%ld shipped", shipped);
+    CHECK(taken_over > samples / 2, "%ld went on as the one before", taken_over);
     CHECK(equal + shipped >= samples - samples / 200, "%ld of %ld alike, %ld shipped",
           equal, samples, shipped);
 }

@@ -274,6 +274,226 @@ static void test_window(void)
     CHECK(walk.end == PL_WALK_BAD_STACK && walk.count > 50);
 }
 
+/* ---- the last walk taken over ---- */
+
+static unsigned pick(unsigned below)
+{
+    return (unsigned)rand() % below;
+}
+
+/* Mostly return addresses that go on, some frame records, some junk. */
+static uint64_t random_word(void)
+{
+    static const uint8_t kinds[] = {AT_SP, AT_SP,   AT_SP,    AT_SP,   AT_SP,
+                                    AT_SP, AT_SAVE, AT_SAVE,  AT_SAVE, AT_BP,
+                                    AT_BP, AT_PLT,  AT_DEREF, AT_LOST};
+    static const uint8_t rare[] = {AT_END, AT_END,  AT_END,   AT_SIGNAL,
+                                   AT_BAD, AT_NONE, AT_DEREF, AT_LOST};
+    unsigned what = pick(100);
+    if (what < 70)
+        return PC(kinds[pick(sizeof kinds)], 1 + pick(16));
+    if (what < 80)
+        return PC(rare[pick(sizeof rare)], 1 + pick(16));
+    if (what < 96)
+        return at(pick(WORDS));
+    return what < 98 ? 0 : BASE - 0x9000 + pick(0x40000);
+}
+
+static bool same_walk(const struct pl_walk *a, const struct pl_walk *b)
+{
+    return a->count == b->count && a->end == b->end &&
+           a->need_registers == b->need_registers &&
+           a->unknown_code == b->unknown_code &&
+           memcmp(a->pcs, b->pcs, a->count * sizeof *a->pcs) == 0;
+}
+
+/* Walks of one thread, on stacks that partly change in between and within bounds that
+ * do, give what walks without a memory give. */
+static void test_memo(void)
+{
+    static struct pl_row_cache cache;
+    static uint64_t remembered[PL_MAX_FRAMES];
+    unsigned walks = 0, different = 0, taken_over = 0, roots = 0;
+    struct pl_row other_rows[AT_COUNT];
+    memcpy(other_rows, rows, sizeof other_rows);
+    other_rows[AT_SP].cfa_offset = 32;
+    other_rows[AT_SAVE].bp = 0;
+    srand(7);
+    set_up();
+    code->version = 1;
+    for (unsigned i = 0; i < 4000; i++) {
+        struct pl_walk starts[4];
+        for (unsigned w = 0; w < WORDS; w++)
+            stack[w] = random_word();
+        for (unsigned s = 0; s < 4; s++)
+            starts[s] =
+                start_at(PC(pick(AT_COUNT), 1), at(pick(WORDS / 2)), at(pick(WORDS)));
+        for (unsigned n = 0; n < 24; n++) {
+            struct pl_walk with = starts[pick(4)], without;
+            if (pick(2))
+                stack[pick(WORDS)] = random_word();
+            if (!pick(8)) {
+                code->version++;
+                code->ranges[1].rows = code->version & 1 ? rows : other_rows;
+            }
+            if (!pick(6))
+                with.memory.hi = at(pick(WORDS));
+            if (!pick(6))
+                with.memory.lo = at(pick(WORDS));
+            if (!pick(6))
+                with.max_frames = 1 + pick(40);
+            without = with;
+            with.cache = &cache;
+            with.pcs = remembered;
+            pl_unwind_walk(&with);
+            pl_unwind_walk(&without);
+            walks++;
+            different += !same_walk(&with, &without);
+            roots += with.end == PL_WALK_ROOT || with.end == PL_WALK_ROOT_ZERO;
+            taken_over += with.memory.memo && cache.memo.frame_count < with.count;
+        }
+    }
+    CHECK(different == 0, "%u of %u walks", different, walks);
+    CHECK(roots > walks / 20, "%u roots", roots);
+    CHECK(taken_over > walks / 50, "%u taken over", taken_over);
+}
+
+/* How many frames of a walk were walked, the others being the last walk's. */
+static unsigned fresh(struct pl_row_cache *cache, struct pl_walk *walk)
+{
+    walk->cache = cache;
+    pl_unwind_walk(walk);
+    return cache->memo.frame_count;
+}
+
+static void test_memo_reuse(void)
+{
+    static struct pl_row_cache cache;
+    struct pl_row changed[AT_COUNT];
+    set_up();
+    memset(&cache, 0, sizeof cache);
+    code->version = 1;
+    for (unsigned i = 1; i < 200; i += 2)
+        stack[i] = PC(AT_SP, 1);
+    stack[201] = PC(AT_END, 1);
+    struct pl_walk walk = start_at(PC(AT_SP, 3), at(20), 0);
+    CHECK(fresh(&cache, &walk) == 92 && walk.count == 92, "%u", walk.count);
+    walk = start_at(PC(AT_SP, 3), at(20), 0);
+    CHECK(fresh(&cache, &walk) == 0 && walk.count == 92, "nothing has changed");
+    walk = start_at(PC(AT_SP, 4), at(10), 0);
+    CHECK(fresh(&cache, &walk) == 6 && walk.count == 97, "called five more");
+    walk = start_at(PC(AT_SP, 4), at(40), 0);
+    CHECK(fresh(&cache, &walk) < 30 && walk.count == 82, "returned from many");
+    walk = start_at(PC(AT_SP, 1), at(42), 0);
+    fresh(&cache, &walk);
+    CHECK(walk.count == 81 && walk.pcs[0] == (PC(AT_SP, 1) | PL_PC_EXACT),
+          "returned to what is exact now");
+
+    stack[101] = PC(AT_PLT, 1); /* a return address in the middle: its callee before */
+    walk = start_at(PC(AT_SP, 4), at(40), 0);
+    unsigned walked = fresh(&cache, &walk);
+    CHECK(walk.count < 82 || walked > 30, "%u walked of %u", walked, walk.count);
+    stack[101] = PC(AT_SP, 1);
+    walk = start_at(PC(AT_SP, 4), at(40), 0);
+    fresh(&cache, &walk);
+    CHECK(walk.count == 82);
+
+    /* a saved frame pointer is a part of the state */
+    set_up();
+    stack[1] = at(40); /* of AT_SAVE: CFA - 16 */
+    stack[2] = PC(AT_BP, 3);
+    stack[41] = PC(AT_END, 1);
+    stack[61] = PC(AT_SP, 1);
+    stack[63] = PC(AT_END, 2);
+    walk = start_at(PC(AT_SAVE, 1), at(0), 0);
+    CHECK(fresh(&cache, &walk) == 3 && walk.pcs[2] == PC(AT_END, 1));
+    stack[1] = at(60);
+    walk = start_at(PC(AT_SAVE, 1), at(0), 0);
+    CHECK(fresh(&cache, &walk) >= 2 && walk.count == 4 && walk.pcs[3] == PC(AT_END, 2));
+
+    /* other rows at the same place: the table is another one */
+    walk = start_at(PC(AT_SAVE, 1), at(0), at(40));
+    fresh(&cache, &walk);
+    CHECK(walk.count == 4);
+    memcpy(changed, rows, sizeof changed);
+    changed[AT_SAVE].bp = 0;
+    code->ranges[1].rows = changed;
+    code->version++;
+    walk = start_at(PC(AT_SAVE, 1), at(0), at(40));
+    CHECK(fresh(&cache, &walk) == 3 && walk.count == 3);
+    code->ranges[1].rows = rows;
+
+    /* words that may not be loaded any more are not */
+    set_up();
+    code->version++;
+    for (unsigned i = 1; i < 200; i += 2)
+        stack[i] = PC(AT_SP, 1);
+    stack[201] = PC(AT_END, 1);
+    walk = start_at(PC(AT_SP, 3), at(0), 0);
+    CHECK(fresh(&cache, &walk) == 102);
+    walk = start_at(PC(AT_SP, 3), at(0), 0);
+    walk.memory.hi = at(100);
+    fresh(&cache, &walk);
+    CHECK(walk.count == 102 && walk.memory.refills < 4, "read through the window");
+}
+
+/* A frame of four words whose step takes three loads, next to its caller's. */
+static void make_frame(uint64_t *frame, uint64_t *caller, uint64_t pc)
+{
+    frame[1] = (uint64_t)(uintptr_t)&caller[3]; /* its BP */
+    frame[2] = (uint64_t)(uintptr_t)caller;     /* the CFA */
+    frame[3] = pc;
+}
+
+/* Walks of which both do not fit: inner frames come in such number that the room of
+ * the last walk is needed for them, and only then lead to where that one was. */
+static void test_memo_overrun(void)
+{
+    enum { INNER = 260, OUTER = 400, JOIN = 10, WORDS_EACH = 4 };
+    static uint64_t words[(INNER + OUTER + 1) * WORDS_EACH], found[1024], again[1024];
+    static struct pl_row_cache cache;
+    struct pl_row changed[AT_COUNT];
+    uint64_t *outer = words + INNER * WORDS_EACH;
+    for (unsigned loads = 1; loads <= 3; loads += 2) {
+        set_up();
+        memset(&cache, 0, sizeof cache);
+        memcpy(changed, rows, sizeof changed);
+        if (loads == 3)
+            changed[AT_SP] = (struct pl_row){AT_SP * 0x400, -8, PL_ROW_BP_DEREF, -3};
+        else
+            changed[AT_SP].cfa_offset = 32;
+        code->ranges[1].rows = changed;
+        code->version++;
+        const unsigned outer_count = loads == 3 ? 300 : OUTER;
+        for (unsigned i = 0; i < INNER + outer_count; i++)
+            make_frame(words + i * WORDS_EACH, words + (i + 1) * WORDS_EACH,
+                       i + 1 < INNER + outer_count ? PC(AT_SP, 1 + i % 7)
+                                                   : PC(AT_END, 1));
+        struct pl_walk walk = start_at(PC(AT_SP, 9), (uint64_t)(uintptr_t)outer,
+                                       (uint64_t)(uintptr_t)&outer[3]);
+        walk.memory.lo = (uint64_t)(uintptr_t)words;
+        walk.memory.hi = walk.memory.lo + sizeof words;
+        walk.max_frames = 1024;
+        walk.pcs = found;
+        CHECK(fresh(&cache, &walk) == outer_count + 1 && walk.end == PL_WALK_ROOT);
+        if (loads == 3) /* leave out the first few of the outer part */
+            make_frame(outer - WORDS_EACH, outer + JOIN * WORDS_EACH, PC(AT_SP, 4));
+        for (unsigned i = 0; i < 3; i++) {
+            struct pl_walk with = walk, without;
+            with.sp = (uint64_t)(uintptr_t)words;
+            with.bp = (uint64_t)(uintptr_t)&words[3];
+            without = with;
+            without.cache = NULL;
+            without.pcs = again;
+            pl_unwind_walk(&with);
+            pl_unwind_walk(&without);
+            CHECK(same_walk(&with, &without), "%u loads, walk %u", loads, i);
+            CHECK(with.count > 500 && with.end == PL_WALK_ROOT);
+        }
+        code->ranges[1].rows = rows;
+    }
+}
+
 /* The binary search finds the same row as looking at all of them. */
 static void test_search(void)
 {
@@ -355,5 +575,6 @@ static void test_maps(void)
 
 TEST_MAIN({"rows", test_rows}, {"signal_frame", test_signal_frame},
           {"no_rule", test_no_rule}, {"lost_bp", test_lost_bp}, {"torn", test_torn},
-          {"depth", test_depth}, {"window", test_window}, {"search", test_search},
-          {"maps", test_maps})
+          {"depth", test_depth}, {"window", test_window}, {"memo", test_memo},
+          {"memo_reuse", test_memo_reuse}, {"memo_overrun", test_memo_overrun},
+          {"search", test_search}, {"maps", test_maps})
