@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import PROFLITE, check, main, record, run
 
-COMMANDS = ["record", "ls", "top", "flame", "query", "process", "serve"]
+COMMANDS = ["record", "ls", "top", "flame", "query", "process", "serve", "check"]
 
 
 def says(status, *args, words=(), env=None, **options):
@@ -109,7 +109,7 @@ def test_output_closed(folder):
     db = folder / "x.db"
     record(db, "sleep", ".3")
     for command in ("ls", "ls --json", "top --json", "flame", "flame --json", "flame -o -", "query --json 'SELECT 1'",
-                    "process --redo --json"):
+                    "process --redo --json", "check", "check --json"):
         for target, why in ((">/dev/full", b"No space"), (">&-", b"Bad file")):
             done = run("bash", "-c", f"{PROFLITE} --db {db} {command} {target}")
             check(done.returncode == 4 and why in done.stderr and done.stderr.count(b"\n") == 1,

@@ -74,6 +74,23 @@ def test_ls(folder):
     check(status == 1 and none == {"schema": 1, "sessions": []}, f"{status} {none}")
 
 
+def test_check(folder):
+    db = recorded(folder)
+    status, sound = ask(db, "check")
+    check(status == 0 and sound["ok"] and sound["findings"] == [] and sound["checked"]["findings"] == 0, f"{sound}")
+    samples = ask(db, "query", "SELECT sum(n) AS n FROM slot")[1][0]["n"]
+    check(sound["checked"]["samples"] == samples > 20 and sound["checked"]["outcomes"] > 0, f"{sound}")
+    check(plain(db, "check").startswith("ok: 0 findings in 1 session, "), "sound")
+    run("sqlite3", db, "UPDATE slot SET n = n + 1; DELETE FROM outcome")
+    status, broken = ask(db, "check")
+    kinds = {f["kind"] for f in broken["findings"]}
+    check(status == 3 and not broken["ok"] and kinds == {"slot", "outcome"}, f"{status} {broken}")
+    done = run(PROFLITE, "--db", db, "check")
+    lines = done.stdout.decode().splitlines()
+    check(done.returncode == 3 and not done.stderr and lines[-1].startswith("damaged: "), f"{done}")
+    check(len(lines) == len(broken["findings"]) + 1 and any("says (n)" in l for l in lines), f"{lines}")
+
+
 def test_top(folder):
     db = recorded(folder)
     status, top = ask(db, "top")
@@ -228,4 +245,4 @@ def test_serve(folder):
         check(server.returncode == 0 and out == "" and err == "", f"{number}: {server.returncode} {out} {err}")
 
 
-main([test_ls, test_top, test_flame, test_query, test_terminal, test_shell, test_process, test_serve])
+main([test_ls, test_check, test_top, test_flame, test_query, test_terminal, test_shell, test_process, test_serve])

@@ -1,0 +1,174 @@
+-- `proflite check`: each statement gives one line of text for each thing that is
+-- wrong, but for the few at the end. They read whole tables, once.
+
+-- name: check_integrity
+PRAGMA integrity_check(20);
+
+-- ---- references ---------------------------------------------------------------
+
+-- name: check_threads
+SELECT format('thread %d: no session %d', t.id, t.session_id)
+FROM thread t /*scan*/
+WHERE NOT EXISTS (SELECT 1 FROM session s WHERE s.id = t.session_id);
+
+-- name: check_chunks
+SELECT format('chunk %d: no session %d', c.id, c.session_id)
+FROM chunk c /*scan*/
+WHERE NOT EXISTS (SELECT 1 FROM session s WHERE s.id = c.session_id);
+
+-- name: check_parts
+SELECT CASE WHEN c.id IS NULL THEN format('part %d: no chunk %d', p.id, p.chunk_id)
+            ELSE format('part %d: of session %d, its chunk %d of session %d', p.id,
+                        p.session_id, c.id, c.session_id) END
+FROM part p /*scan*/ LEFT JOIN chunk c ON c.id = p.chunk_id
+WHERE c.id IS NULL OR c.session_id <> p.session_id;
+
+-- name: check_slots
+SELECT CASE WHEN p.id IS NULL THEN format('slot %d: no part %d', l.id, l.part_id)
+            WHEN t.id IS NULL THEN format('slot %d: no thread %d', l.id, l.thread_id)
+            ELSE format('slot %d: of session %d, its thread %d of session %d', l.id,
+                        p.session_id, t.id, t.session_id) END
+FROM slot l /*scan*/ LEFT JOIN part p ON p.id = l.part_id
+  LEFT JOIN thread t ON t.id = l.thread_id
+WHERE p.id IS NULL OR t.id IS NULL OR t.session_id <> p.session_id;
+
+-- name: check_labels
+SELECT CASE WHEN p.id IS NULL THEN format('label %d: no part %d', l.id, l.part_id)
+            WHEN t.id IS NULL THEN format('label %d: no thread %d', l.id, l.thread_id)
+            WHEN g.id IS NULL THEN format('label %d: no tag %d', l.id, l.tag_id)
+            ELSE format('label %d: its ticks make no sense', l.id) END
+FROM label_span l /*scan*/ LEFT JOIN part p ON p.id = l.part_id
+  LEFT JOIN thread t ON t.id = l.thread_id LEFT JOIN tag g ON g.id = l.tag_id
+WHERE p.id IS NULL OR t.id IS NULL OR g.id IS NULL OR l.first_tick < 0 OR l.n < 0;
+
+-- name: check_losses
+SELECT CASE WHEN s.id IS NULL THEN format('loss %d: no session %d', l.id, l.session_id)
+            WHEN l.chunk_id IS NOT NULL AND c.id IS NULL
+            THEN format('loss %d: no chunk %d', l.id, l.chunk_id)
+            WHEN l.part_id IS NOT NULL AND p.id IS NULL
+            THEN format('loss %d: no part %d', l.id, l.part_id)
+            WHEN l.thread_id IS NOT NULL AND t.id IS NULL
+            THEN format('loss %d: no thread %d', l.id, l.thread_id)
+            ELSE format('loss %d: %d samples', l.id, l.count) END
+FROM loss l /*scan*/ LEFT JOIN session s ON s.id = l.session_id
+  LEFT JOIN chunk c ON c.id = l.chunk_id LEFT JOIN part p ON p.id = l.part_id
+  LEFT JOIN thread t ON t.id = l.thread_id
+WHERE s.id IS NULL OR (l.chunk_id IS NOT NULL AND c.id IS NULL)
+  OR (l.part_id IS NOT NULL AND p.id IS NULL)
+  OR (l.thread_id IS NOT NULL AND t.id IS NULL) OR l.count < 0;
+
+-- name: check_tails
+SELECT format('live run %d: no chunk %d or no thread %d', l.id, l.chunk_id, l.thread_id)
+FROM tail l /*scan*/
+WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = l.chunk_id)
+  OR NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = l.thread_id);
+
+-- name: check_rollups
+SELECT format('rollup %d of %d s: no thread %d', r.bucket, r.level, r.thread_id)
+FROM rollup r /*scan*/
+WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = r.thread_id);
+
+-- name: check_functions
+SELECT format('function %d: no module %d', f.id, f.module_id)
+FROM function f /*scan*/
+WHERE f.module_id <> 0 AND NOT EXISTS (SELECT 1 FROM module m WHERE m.id = f.module_id);
+
+-- name: check_frames
+SELECT format('frame %d: no module %d or no function %d', f.id, f.module_id,
+              f.function_id)
+FROM frame_raw f /*scan*/
+WHERE (f.module_id <> 0 AND NOT EXISTS (SELECT 1 FROM module m WHERE m.id = f.module_id))
+  OR (f.function_id <> 0
+      AND NOT EXISTS (SELECT 1 FROM function g WHERE g.id = f.function_id));
+
+-- name: check_names
+SELECT format('name of frame %d: no frame, no function %d or no depth %d', n.frame_id,
+              n.function_id, n.depth)
+FROM frame_name n /*scan*/
+WHERE n.depth NOT BETWEEN 0 AND 255
+  OR NOT EXISTS (SELECT 1 FROM frame_raw f WHERE f.id = n.frame_id)
+  OR (n.function_id <> 0
+      AND NOT EXISTS (SELECT 1 FROM function g WHERE g.id = n.function_id));
+
+-- name: check_outbox
+SELECT format('outbox %d: no such chunk or envelope', o.id)
+FROM outbox o /*scan*/
+WHERE (o.chunk_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = o.chunk_id))
+  OR (o.inbox_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.id = o.inbox_id));
+
+-- ---- times --------------------------------------------------------------------
+
+-- name: check_part_times
+-- The last tick may have come a second late; a part is cut by when it was due.
+SELECT CASE WHEN p.end_ns < p.start_ns OR p.end_ns - p.start_ns > 92000000000
+              OR p.start_ns < 0
+            THEN format('part %d: it lasts from %d to %d', p.id, p.start_ns, p.end_ns)
+            WHEN p.start_ns < c.start_ns OR p.end_ns > c.end_ns
+            THEN format('part %d: outside its chunk %d', p.id, c.id)
+            ELSE format('part %d: it crosses an hour', p.id) END
+FROM part p /*scan*/ LEFT JOIN chunk c ON c.id = p.chunk_id
+WHERE p.end_ns < p.start_ns OR p.end_ns - p.start_ns > 92000000000 OR p.start_ns < 0
+  OR p.start_ns < c.start_ns OR p.end_ns > c.end_ns
+  OR max(p.end_ns - p.period_ns - 1000001000, p.start_ns) / 3600000000000
+     <> p.start_ns / 3600000000000;
+
+-- name: check_session_times
+SELECT format('session %d: it ends before it starts', s.id)
+FROM session s /*scan*/
+WHERE s.end_ns < s.start_ns;
+
+-- ---- outcomes -----------------------------------------------------------------
+
+-- name: check_outcome_twice
+SELECT format('chunk %.40s of project %d: %d outcomes for %.40s', o.chunk_uuid,
+              o.project_id, count(*), o.category)
+FROM outcome o /*scan*/
+GROUP BY o.project_id, o.chunk_uuid, o.category
+HAVING count(*) > 1;
+
+-- name: check_outcome_missing
+-- A chunk that was not sampled has none.
+SELECT format('chunk %d: done and without an outcome', c.id)
+FROM chunk c /*scan*/
+WHERE c.finished = 1 AND c.sampled <> 0
+  AND NOT EXISTS (SELECT 1 FROM outcome o
+                  WHERE o.project_id = c.project_id AND o.chunk_uuid = c.uuid
+                    AND o.category = 'profile_chunk');
+
+-- ---- stacks -------------------------------------------------------------------
+
+-- name: check_stack_ids
+SELECT format('stack %d: no such id can be', s.id)
+FROM stack s
+WHERE s.id < 1 OR s.id >= 1000000000;
+
+-- name: check_epochs
+SELECT format('stack %d: its parent %d is of an older generation', s.id, s.parent)
+FROM dict_epoch e /*scan*/ CROSS JOIN stack s ON s.id >= e.first_stack_id
+WHERE s.parent > 0 AND s.parent < e.first_stack_id;
+
+-- name: check_frame_ids
+SELECT id FROM frame_raw /*scan*/;
+
+-- ---- samples ------------------------------------------------------------------
+
+-- name: check_part_rows
+SELECT id, chunk_id, start_ns, end_ns, period_ns, origin_ns, unit_ns, tick_width,
+       tick_count, ticks
+FROM part /*scan*/
+ORDER BY chunk_id, start_ns;
+
+-- name: check_slot_rows
+SELECT id, n, n_on, cpu_known, cpu_ns, weight, nruns, runs, ticks, weights, weight_unit
+FROM slot
+WHERE part_id = :part;
+
+-- name: check_view
+-- What people see of a chunk.
+SELECT coalesce(sum(n), 0), coalesce(sum(n * weight), 0)
+FROM run_weight
+WHERE chunk_id = :chunk;
+
+-- name: check_counts
+SELECT (SELECT count(*) FROM session /*scan*/), (SELECT count(*) FROM thread),
+       (SELECT count(*) FROM chunk), (SELECT count(*) FROM outcome);

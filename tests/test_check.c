@@ -1,0 +1,273 @@
+/* check: a sound store has no findings, also while it is written; every kind of
+ * damage, made by hand one at a time, is found and named. */
+#include "tests/parts.h"
+#include "tests/store_support.h"
+#include "tests/test.h"
+
+#include "store/check.h"
+#include "store/db.h"
+
+#include <stdatomic.h>
+#include <signal.h>
+
+static const int64_t base_ns = INT64_C(1700000000) / 3600 * 3600 * PL_NS_PER_S;
+static struct test_part part;
+static struct pl_error err;
+
+/* support_path's own storage does not last. */
+static const char *kept_path(const char *name)
+{
+    static char paths[4][256];
+    static size_t count;
+    char *path = paths[count++ % 4];
+    (void)snprintf(path, sizeof paths[0], "%s", support_path(name));
+    return path;
+}
+
+/* What was found, one "kind: message" a line. */
+struct found {
+    char text[16384];
+    struct pl_check_result result;
+};
+
+static void on_finding(void *self, const char *kind, const char *message)
+{
+    struct found *found = self;
+    size_t len = strlen(found->text);
+    (void)snprintf(found->text + len, sizeof found->text - len, "%s: %s\n", kind,
+                   message);
+}
+
+static void check_store(const char *path, struct found *found)
+{
+    struct pl_check_visitor visitor = {found, on_finding};
+    struct pl_store *store = NULL;
+    memset(found, 0, sizeof *found);
+    CHECK_OK(pl_store_open(path, PL_STORE_READ, &store, &err), err);
+    CHECK_OK(pl_store_check(store, &visitor, &found->result, &err), err);
+    pl_store_close(store);
+}
+
+static void fill(const char *path)
+{
+    struct pl_store *store = NULL;
+    struct pl_chunk_sink sink;
+    CHECK_OK(pl_store_open(path, PL_STORE_CREATE, &store, &err), err);
+    CHECK_OK(pl_store_sink(store, &sink, &err), err);
+    for (int s = 1; s <= 2; s++) {
+        struct pl_id id = {{(unsigned char)s}};
+        struct pl_sink_session session = parts_session(id, base_ns);
+        CHECK_OK(sink.session_begin(sink.self, &session, &err), err);
+        for (int i = 0; i < 3; i++) {
+            parts_make(&part, (uint64_t)(10 * s + i), id,
+                       base_ns + i * 60 * PL_NS_PER_S, i == 1);
+            CHECK_OK(sink.put(sink.self, &part.part, &err), err);
+        }
+    }
+    pl_store_close(store);
+}
+
+/* A copy of the filled store, damaged by `sql`. */
+static const char *damaged_copy(const char *from, const char *sql)
+{
+    const char *path = support_path("damaged.db");
+    struct pl_buf buf;
+    sqlite3 *db = NULL;
+    char *message = NULL;
+    (void)unlink(path);
+    pl_buf_init(&buf, 4096);
+    pl_buf_printf(&buf, "VACUUM INTO '%s'", path);
+    CHECK(sqlite3_open(from, &db) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, buf.data, NULL, NULL, NULL) == SQLITE_OK);
+    (void)sqlite3_close(db);
+    pl_buf_deinit(&buf);
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", sql,
+          message);
+    CHECK(sqlite3_total_changes(db) > 0, "nothing changed: %s", sql);
+    sqlite3_free(message);
+    (void)sqlite3_close(db);
+    return path;
+}
+
+static void test_sound(void)
+{
+    const char *path = kept_path("sound.db");
+    struct found found;
+    fill(path);
+    check_store(path, &found);
+    CHECK(found.result.findings == 0, "%s", found.text);
+    CHECK(found.result.sessions == 2 && found.result.parts == 6 &&
+          found.result.chunks == 6 && found.result.slots == 30);
+    CHECK(found.result.samples == support_number(path, "SELECT sum(n) FROM slot"));
+    CHECK(found.result.stacks == support_number(path, "SELECT count(*) FROM stack"));
+    CHECK(found.result.frames ==
+          support_number(path, "SELECT count(*) FROM frame_raw"));
+}
+
+static void test_damage(void)
+{
+    static const struct {
+        const char *sql, *says;
+    } cases[] = {
+        {"DELETE FROM session WHERE id = 2", "reference: chunk 4: no session 2"},
+        {"DELETE FROM thread WHERE id = 1", "no thread 1"},
+        {"DELETE FROM chunk WHERE id = 1", "reference: part 1: no chunk 1"},
+        {"UPDATE part SET session_id = 2 WHERE id = 1",
+         "part 1: of session 2, its chunk 1 of session 1"},
+        {"UPDATE slot SET thread_id = 8 WHERE id = 1", "its thread 8 of session 2"},
+        {"UPDATE slot SET part_id = 99 WHERE id = 1", "slot 1: no part 99"},
+        {"UPDATE label_span SET tag_id = 99 WHERE id = 1", "label 1: no tag 99"},
+        {"UPDATE loss SET part_id = 99 WHERE id = 1", "loss 1: no part 99"},
+        {"UPDATE loss SET count = -1 WHERE id = 1", "loss 1: -1 samples"},
+        {"INSERT INTO tail VALUES (1, 99, 1, 0, 1, 1, 1, 1)",
+         "live run 1: no chunk 99"},
+        {"INSERT INTO rollup VALUES (3600, 1, 99, 0, x'', x'', x'', x'')",
+         "rollup 1 of 3600 s: no thread 99"},
+        {"UPDATE frame_raw SET module_id = 99 WHERE id = 1", "frame 1: no module 99"},
+        {"INSERT INTO frame_name VALUES (99999, 0, 0, 0, 0, 0, 'x')",
+         "name of frame 99999: no frame"},
+        {"INSERT INTO function (name, module_id) VALUES ('f', 99)", "no module 99"},
+        {"INSERT INTO outbox (target, chunk_id) VALUES ('x', 99)", "outbox 1"},
+        {"UPDATE part SET end_ns = end_ns + 3600000000000 WHERE id = 1",
+         "time: part 1: it lasts"},
+        {"UPDATE part SET end_ns = end_ns + 5000000000 WHERE id = 1",
+         "time: part 1: outside its chunk 1"},
+        {"UPDATE part SET start_ns = start_ns + 3570000000000, "
+         "end_ns = end_ns + 3570000000000 WHERE id = 1;"
+         "UPDATE chunk SET end_ns = end_ns + 3570000000000 WHERE id = 1",
+         "time: part 1: it crosses an hour"},
+        {"UPDATE session SET end_ns = start_ns - 1 WHERE id = 1", "time: session 1"},
+        {"UPDATE stack SET parent = id WHERE id = 5", "stack: stack 5 (parent 5"},
+        {"UPDATE stack SET keep = 99999 WHERE id = 5", "stack: stack 5 (parent"},
+        {"UPDATE stack SET frames = x'99999A' WHERE id = 5",
+         "stack: stack 5: no frame 99999"},
+        {"UPDATE stack SET frames = x'BBBB' WHERE id = 5",
+         "stack: stack 5: its frames make no sense"},
+        {"DELETE FROM stack WHERE id = 3", "a sample of a stack that is not there"},
+        {"INSERT INTO stack VALUES (2000000000, 0, 0, x'1A')", "no such id can be"},
+        {"INSERT INTO dict_epoch VALUES (2, 30, 0);"
+         "UPDATE stack SET parent = 1, keep = 0 WHERE id = 31",
+         "its parent 1 is of an older generation"},
+        {"UPDATE part SET tick_count = tick_count - 1 WHERE id = 1",
+         "ticks: part 1: its ticks make no sense"},
+        {"UPDATE part SET tick_width = 3 WHERE id = 1", "ticks: part 1"},
+        {"UPDATE part SET ticks = CAST(x'ABCD' || substr(ticks, 3) AS BLOB) WHERE id = "
+         "1",
+         "ticks: part 1: its ticks are no digits"},
+        {"UPDATE part SET origin_ns = origin_ns - 9000000000 WHERE id = 1",
+         "ticks: part 1: a tick lies outside it"},
+        {"UPDATE part SET ticks = CAST(substr(ticks, 1, 4) || substr(ticks, -4) || "
+         "substr(ticks, 9) AS BLOB) WHERE id = 2",
+         "ticks: part 2: its ticks go backwards"},
+        {"UPDATE slot SET runs = x'BBBB' WHERE id = 1",
+         "slot 1 of part 1: its runs make no sense"},
+        {"UPDATE slot SET nruns = nruns + 1 WHERE id = 1",
+         "slot 1 of part 1: not as many runs"},
+        {"UPDATE slot SET n = n + 1 WHERE id = 1",
+         "slot 1 of part 1: not as many samples as it says (n)"},
+        {"UPDATE slot SET n_on = n_on - 1 WHERE id = 1", "(n_on)"},
+        {"UPDATE slot SET weight = weight - 1 WHERE id = 1", "(weight)"},
+        {"UPDATE slot SET cpu_ns = 9000000000000 WHERE id = 1", "(cpu_ns)"},
+        {"UPDATE slot SET cpu_ns = -1 WHERE id = 1", "(cpu_ns)"},
+        {"UPDATE slot SET weights = x'00' WHERE weights IS NOT NULL",
+         "its weights make no sense"},
+        {"UPDATE slot SET ticks = substr(ticks, 5) WHERE ticks IS NOT NULL",
+         "more samples than times"},
+        {"DROP VIEW run_weight; CREATE VIEW run_weight AS SELECT 1 AS chunk_id, 1 AS "
+         "n, "
+         "1 AS weight; UPDATE meta SET value = value + 1",
+         "total: chunk 1: the views show 1 samples of weight 1"},
+        {"UPDATE chunk SET finished = 1 WHERE id = 2",
+         "outcome: chunk 2: done and without an outcome"},
+        {"ALTER TABLE outcome RENAME TO o; CREATE TABLE outcome AS SELECT * FROM o;"
+         "DROP TABLE o; INSERT INTO outcome (chunk_uuid, project_id, category) "
+         "VALUES ('aa', 0, 'x'), ('aa', 0, 'x')",
+         "outcome: chunk aa of project 0: 2 outcomes for x"},
+        {"DROP TABLE label_span; UPDATE meta SET value = value + 1", "sqlite: "},
+    };
+    const char *path = kept_path("whole.db");
+    struct found found;
+    fill(path);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_store(damaged_copy(path, cases[i].sql), &found);
+        CHECK(found.result.findings > 0 && strstr(found.text, cases[i].says),
+              "%s: found %s", cases[i].sql, found.text);
+    }
+}
+
+/* A page of the file overwritten, one after the other: never a crash, and what
+ * SQLite itself notices is told. */
+static void test_pages(void)
+{
+    const char *from = kept_path("pages.db");
+    char *whole;
+    struct found found;
+    struct stat st;
+    int told = 0, pages = 0;
+    fill(from);
+    FILE *file = fopen(from, "rb");
+    CHECK(file && fstat(fileno(file), &st) == 0 && st.st_size > 100000);
+    whole = malloc((size_t)st.st_size);
+    CHECK(whole && fread(whole, 1, (size_t)st.st_size, file) == (size_t)st.st_size);
+    (void)fclose(file);
+    for (off_t at = 8192; at < st.st_size; at += 7 * 4096, pages++) {
+        const char *path = support_path("page.db");
+        struct pl_check_visitor visitor = {&found, on_finding};
+        struct pl_store *store = NULL;
+        file = fopen(path, "wb");
+        memset(&found, 0, sizeof found);
+        (void)fwrite(whole, 1, (size_t)st.st_size, file);
+        (void)fseek(file, at, SEEK_SET);
+        for (int i = 0; i < 4096; i++)
+            (void)fputc(i * 37 + 11, file);
+        (void)fclose(file);
+        enum pl_status status = pl_store_open(path, PL_STORE_READ, &store, &err);
+        if (status == PL_OK)
+            status = pl_store_check(store, &visitor, &found.result, &err);
+        pl_store_close(store);
+        CHECK(status == PL_OK || status == PL_INPUT, "%s", err.message);
+        told += status == PL_INPUT || found.result.findings > 0;
+    }
+    free(whole);
+    CHECK(pages > 5 && told == pages, "%d of %d", told, pages);
+}
+
+/* While a writer puts parts, every snapshot is sound. */
+static void test_live(void)
+{
+    const char *path = kept_path("live.db");
+    struct found found;
+    fill(path);
+    pid_t writer = fork();
+    if (writer == 0) {
+        struct pl_store *store = NULL;
+        struct pl_chunk_sink sink;
+        struct pl_id id = {{1}};
+        if (pl_store_open(path, PL_STORE_WRITE, &store, &err) ||
+            pl_store_sink(store, &sink, &err))
+            _exit(1);
+        for (int i = 3; i < 2000; i++) {
+            parts_make(&part, (uint64_t)i, id, base_ns + i % 59 * 60 * PL_NS_PER_S,
+                       i % 5 == 0);
+            if (sink.put(sink.self, &part.part, &err))
+                _exit(1);
+        }
+        _exit(0);
+    }
+    int64_t parts = 0;
+    for (int i = 0; i < 8; i++) {
+        check_store(path, &found);
+        CHECK(found.result.findings == 0, "%s", found.text);
+        CHECK(found.result.parts >= parts);
+        parts = found.result.parts;
+    }
+    CHECK(parts > 6, "%lld parts", (long long)parts);
+    (void)kill(writer, SIGKILL);
+    (void)waitpid(writer, NULL, 0);
+    check_store(path, &found);
+    CHECK(found.result.findings == 0, "%s", found.text);
+}
+
+TEST_MAIN({"sound", test_sound}, {"damage", test_damage}, {"pages", test_pages},
+          {"live", test_live})
