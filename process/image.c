@@ -35,6 +35,8 @@ struct pl_image {
     struct pl_perfmap *perfmap;
     struct pl_dwarf *dwarf;
     struct pl_elf_symbols *symbols, *dynamic_symbols;
+    struct pl_extents *extents;
+    char *name; /* last component of the path */
     bool loaded;
 };
 
@@ -231,17 +233,26 @@ static void open_files(struct pl_image *image, const char *path, const char *bui
         fail(image, PL_IMAGE_MISSING, "no such file");
 }
 
+/* As the store names a module. */
+static const char *last_component(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
 struct pl_image *pl_image_open(const char *path, const char *build_id,
                                const char *debug_root)
 {
     static const char deleted[] = " (deleted)";
     struct pl_image *image = calloc(1, sizeof *image);
-    char *bare = strdup(path);
-    if (!image || !bare) {
+    char *bare = strdup(path), *name = strdup(last_component(path));
+    if (!image || !bare || !name) {
         free(image);
         free(bare);
+        free(name);
         return NULL;
     }
+    image->name = name;
     image->main.fd = image->debug.fd = -1;
     size_t len = strlen(bare);
     if (len > sizeof deleted && strcmp(bare + len - sizeof deleted + 1, deleted) == 0)
@@ -266,8 +277,10 @@ void pl_image_close(struct pl_image *image)
     pl_dwarf_close(image->dwarf);
     pl_elf_symbols_close(image->symbols);
     pl_elf_symbols_close(image->dynamic_symbols);
+    pl_extents_close(image->extents);
     close_file(&image->main);
     close_file(&image->debug);
+    free(image->name);
     free(image);
 }
 
@@ -286,7 +299,7 @@ uint64_t pl_image_file_bytes(const struct pl_image *image)
     return image->main.bytes + image->debug.bytes;
 }
 
-/* DWARF and .symtab may each be in either file, .dynsym only in the main one. */
+/* DWARF and .symtab may each be in either file, the rest only in the main one. */
 static void load(struct pl_image *image)
 {
     image->loaded = true;
@@ -298,8 +311,10 @@ static void load(struct pl_image *image)
         image->symbols = pl_elf_symbols_open(image->main.elf, false);
     if (!image->symbols && image->debug.elf)
         image->symbols = pl_elf_symbols_open(image->debug.elf, false);
-    if (image->main.elf)
+    if (image->main.elf) {
         image->dynamic_symbols = pl_elf_symbols_open(image->main.elf, true);
+        image->extents = pl_extents_open(image->main.elf, image->name);
+    }
 }
 
 static bool find_perfmap(struct pl_image *image, uint64_t address,
@@ -346,14 +361,26 @@ static bool find_elf(struct pl_image *image, uint64_t address,
     return name != NULL;
 }
 
+/* A place instead of a name. */
+static bool find_extent(struct pl_image *image, uint64_t address,
+                        struct pl_symbol_list *list)
+{
+    const char *name = image->extents ? pl_extents_find(image->extents, address) : NULL;
+    if (name)
+        list->rows[list->count++] = (struct pl_symbol){.function = name, .file = ""};
+    list->anonymous = name != NULL;
+    return name != NULL;
+}
+
 typedef bool resolver(struct pl_image *image, uint64_t address,
                       struct pl_symbol_list *list);
 
 bool pl_image_find(struct pl_image *image, uint64_t address,
                    struct pl_symbol_list *list_out)
 {
-    static resolver *const chain[] = {find_perfmap, find_dwarf, find_elf};
+    static resolver *const chain[] = {find_perfmap, find_dwarf, find_elf, find_extent};
     list_out->count = 0;
+    list_out->anonymous = false;
     if (image->status != PL_IMAGE_FOUND)
         return false;
     if (!image->loaded)

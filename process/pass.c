@@ -6,6 +6,7 @@
 #include "process/symbolicate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Renewed before each step. A step that takes longer may be overtaken by another
  * process: then both do it, with the same result. */
@@ -86,7 +87,8 @@ static void count_symbolicated(struct pl_pass *pass,
         pl_log(PL_LOG_WARN, "process", "symbolication incomplete: %s", result->message);
     pass->counters.frames += result->count;
     for (size_t i = 0; i < result->count; i++)
-        pass->counters.frames_named += result->frames[i].name_count > 0;
+        pass->counters.frames_named +=
+            strcmp(result->frames[i].status, "symbolicated") == 0;
 }
 
 /* One round over the chunk's frames. `only_named`: those that have a status too,

@@ -42,7 +42,7 @@ static uint64_t lookup_address(const struct pl_raw_frame *frame)
     return frame->exact || frame->address == 0 ? frame->address : frame->address - 1;
 }
 
-static const char *frame_status(const struct pl_resolved *resolved, size_t name_count)
+static const char *frame_status(const struct pl_resolved *resolved, bool named)
 {
     if (resolved->failure == PL_SYMBOLIZER_CRASHED)
         return "malformed";
@@ -56,7 +56,7 @@ static const char *frame_status(const struct pl_resolved *resolved, size_t name_
     case PL_MODULE_FOUND:
         break;
     }
-    return name_count ? "symbolicated" : "missing_symbol";
+    return named ? "symbolicated" : "missing_symbol";
 }
 
 static void note_failure(struct pl_symbolicated *result, const char *path,
@@ -110,28 +110,31 @@ static struct pl_frame_name *copy_names(const struct pl_resolved *resolved)
 
 static void add_frames(struct pl_symbolicated *result, const struct pl_raw_frame *raw,
                        size_t count, const struct pl_resolved *resolved,
-                       const struct pl_frame_name *names, bool only_named)
+                       const struct pl_frame_name *names, bool only_better)
 {
     bool again = resolved->failure == PL_SYMBOLIZER_TIMEOUT ||
                  resolved->failure == PL_SYMBOLIZER_NO_START;
     for (size_t i = 0; i < count && !again; i++) {
-        size_t name_count =
-            i < resolved->frame_count ? resolved->frames[i].name_count : 0;
-        if (name_count || !only_named)
+        struct pl_resolved_frame found = {0};
+        if (i < resolved->frame_count)
+            found = resolved->frames[i];
+        bool named = found.name_count && !found.anonymous;
+        bool better = named || (found.anonymous && !raw[i].named);
+        if (better || !only_better)
             result->frames[result->count++] = (struct pl_named_frame){
                 .frame_id = raw[i].frame_id,
-                .status = frame_status(resolved, name_count),
+                .status = frame_status(resolved, named),
                 .names = names,
-                .name_count = name_count,
+                .name_count = found.name_count,
             };
-        names += name_count;
+        names += found.name_count;
     }
 }
 
 /* `raw` are `count` frames of one module. */
 static enum pl_status name_module(struct pl_symbolizer *symbolizer,
                                   const struct pl_raw_frame *raw, size_t count,
-                                  bool only_named, struct pl_symbolicated *result,
+                                  bool only_better, struct pl_symbolicated *result,
                                   struct pl_error *err)
 {
     struct keep *keep = result->owned;
@@ -153,7 +156,7 @@ static enum pl_status name_module(struct pl_symbolizer *symbolizer,
     if (!names)
         return pl_error_set(err, PL_NOMEM, "out of memory");
     note_failure(result, path, resolved);
-    add_frames(result, raw, count, resolved, names, only_named);
+    add_frames(result, raw, count, resolved, names, only_better);
     return PL_OK;
 }
 
@@ -172,7 +175,7 @@ static bool prepare(struct pl_symbolicated *result, const struct pl_raw_frame_li
 }
 
 enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
-                              const struct pl_raw_frame_list *raw, bool only_named,
+                              const struct pl_raw_frame_list *raw, bool only_better,
                               struct pl_symbolicated *result_out, struct pl_error *err)
 {
     struct pl_symbolicated result = {0};
@@ -183,7 +186,7 @@ enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
         for (to = from + 1; to < raw->count; to++)
             if (raw->rows[to].module_id != raw->rows[from].module_id)
                 break;
-        status = name_module(symbolizer, &raw->rows[from], to - from, only_named,
+        status = name_module(symbolizer, &raw->rows[from], to - from, only_better,
                              &result, err);
     }
     if (status != PL_OK) {

@@ -206,10 +206,14 @@ static bool read_frames(struct pl_resolved *resolved, const struct block *block,
         struct pl_wire_frame frame;
         memcpy(&frame, frames + i * sizeof frame, sizeof frame);
         if (frame.first_name > answer->name_count ||
-            frame.name_count > answer->name_count - frame.first_name)
+            frame.name_count > answer->name_count - frame.first_name ||
+            frame.anonymous > (frame.name_count == 1))
             return false;
         resolved->frames[resolved->frame_count + i] = (struct pl_resolved_frame){
-            .names = block->names + frame.first_name, .name_count = frame.name_count};
+            .names = block->names + frame.first_name,
+            .name_count = frame.name_count,
+            .anonymous = frame.anonymous,
+        };
     }
     return true;
 }

@@ -58,6 +58,7 @@ struct pl_resolved_name {
 struct pl_resolved_frame {
     const struct pl_resolved_name *names; /* outermost first */
     size_t name_count;                    /* 0: nothing known */
+    bool anonymous; /* the one name is module+0x<start of the function> */
 };
 
 struct pl_resolved {

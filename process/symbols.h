@@ -3,7 +3,8 @@
  * them runs where it can do no harm.
  *
  *   image (which files belong to a module)
- *     └─ resolvers, asked in order:  perf map ▸ DWARF ▸ ELF symbol table
+ *     └─ resolvers, asked in order:
+ *          perf map ▸ DWARF ▸ ELF symbol table ▸ function extents
  *
  * All text a lookup returns is owned by the image and lives as long as it. */
 #ifndef PL_PROCESS_SYMBOLS_H
@@ -29,6 +30,7 @@ struct pl_symbol {
 struct pl_symbol_list {
     struct pl_symbol rows[PL_MAX_INLINES];
     size_t count;
+    bool anonymous; /* the one name only says where the function starts */
 };
 
 /* ---- an image: what is found on disk for one module ---- */
@@ -70,6 +72,13 @@ struct pl_elf_symbols;
 struct pl_elf_symbols *pl_elf_symbols_open(Elf *elf, bool dynamic);
 void pl_elf_symbols_close(struct pl_elf_symbols *symbols);
 const char *pl_elf_symbols_find(struct pl_elf_symbols *symbols, uint64_t address);
+
+struct pl_extents;
+/* `module`: what the names begin with; copied. The file outlives it. */
+struct pl_extents *pl_extents_open(Elf *elf, const char *module);
+void pl_extents_close(struct pl_extents *extents);
+/* "module+0x<start>" of the function that `address` lies in. */
+const char *pl_extents_find(struct pl_extents *extents, uint64_t address);
 
 struct pl_perfmap;
 bool pl_perfmap_is(const char *path); /* /tmp/perf-PID.map */

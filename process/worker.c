@@ -214,6 +214,7 @@ static void put_frame(struct worker *worker, const struct pl_symbol_list *list)
     struct pl_wire_frame frame = {
         .first_name = (uint32_t)(worker->names.len / sizeof(struct pl_wire_name)),
         .name_count = (uint32_t)list->count,
+        .anonymous = list->anonymous,
     };
     pl_buf_append(&worker->frames, &frame, sizeof frame);
     for (size_t i = 0; i < list->count; i++) {
@@ -276,8 +277,10 @@ static bool answer_question(struct worker *worker, const char *body, size_t len)
     for (uint32_t i = 0; i < question.address_count; i++) {
         uint64_t address;
         memcpy(&address, texts + text_bytes + 8 * (size_t)i, sizeof address);
-        if (!pl_image_find(image, address, &list))
+        if (!pl_image_find(image, address, &list)) {
             list.count = 0;
+            list.anonymous = false;
+        }
         put_frame(worker, &list);
     }
     return send_answer(worker, image);

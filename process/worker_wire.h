@@ -40,6 +40,7 @@ struct pl_wire_answer {
 
 struct pl_wire_frame {
     uint32_t first_name, name_count; /* none: nothing known of the address */
+    uint32_t anonymous;              /* 1: the name is only where it starts; else 0 */
 };
 
 struct pl_wire_name {

@@ -85,6 +85,7 @@ static enum pl_status add_raw(struct pl_store *store, uint32_t id, bool redo,
         .build_id = share(list->arena, &list->build_id, pl_stmt_column_text(stmt, 2)),
         .address = (uint64_t)pl_stmt_column_int(stmt, 3),
         .exact = pl_stmt_column_int(stmt, 4),
+        .named = pl_stmt_column_int(stmt, 5),
     };
     pl_stmt_reset(stmt);
     return frame->module_path && frame->build_id ? PL_OK : out_of_memory(err);

@@ -40,6 +40,7 @@ struct pl_raw_frame {
     const char *build_id; /* hex or "" */
     uint64_t address;
     bool exact; /* false: a return address, look up address-1 */
+    bool named; /* "symbolicated" by an earlier pass */
 };
 struct pl_raw_frame_list {
     struct pl_raw_frame *rows; /* sorted by module_id, then address */
@@ -54,8 +55,9 @@ void pl_raw_frame_list_deinit(struct pl_raw_frame_list *list);
 
 /* Names of one raw frame, outermost first; depth 0 is the real function, the
  * following were inlined into it. `status` as Sentry names it: "symbolicated",
- * "missing_symbol" (module found, address unnamed), "unknown_image", "missing"
- * (no file), "malformed". */
+ * "missing_symbol" (module found, address unnamed; a name then only says where its
+ * function starts, module+0xaddress), "unknown_image", "missing" (no file),
+ * "malformed". */
 struct pl_frame_name {
     const char *function;  /* demangled */
     const char *file;      /* "" unknown */

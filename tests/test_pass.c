@@ -49,6 +49,18 @@ static void set_worker(char mode)
 
 static char folder[64], db[128], module[128], build_id[129];
 
+static void put_module(const char *fixture)
+{
+    static char bytes[1 << 20];
+    FILE *in = fopen(fixture, "re"), *out = fopen(module, "we");
+    size_t len = in ? fread(bytes, 1, sizeof bytes, in) : 0;
+    CHECK(len && out && fwrite(bytes, 1, len, out) == len);
+    if (in)
+        fclose(in);
+    if (out)
+        fclose(out);
+}
+
 static struct pl_store *make_store(void)
 {
     struct pl_store *store = NULL;
@@ -57,14 +69,7 @@ static struct pl_store *make_store(void)
     CHECK(mkdtemp(folder) != NULL);
     (void)snprintf(db, sizeof db, "%s/test.db", folder);
     (void)snprintf(module, sizeof module, "%s/fixture.so", folder);
-    static char bytes[1 << 20];
-    FILE *in = fopen(FIXTURE("fixture_c5.so"), "re"), *out = fopen(module, "we");
-    size_t len = in ? fread(bytes, 1, sizeof bytes, in) : 0;
-    CHECK(len && out && fwrite(bytes, 1, len, out) == len);
-    if (in)
-        fclose(in);
-    if (out)
-        fclose(out);
+    put_module(FIXTURE("fixture_c5.so"));
     read_build_id(module, build_id);
     CHECK_OK(pl_store_open(db, PL_STORE_CREATE, &store, &err), err);
     return store;
@@ -85,30 +90,23 @@ static void remove_store(struct pl_store *store)
     set_worker(0);
 }
 
-/* One thread, `chunks` chunks with one stack: exported (return address) calls what
- * is inlined into outer (leaf), beside a frame of a missing file and one of JIT. */
-static void put_chunks(struct pl_store *store, int chunks)
+/* One thread, `chunks` chunks: of each stack equally many samples. */
+static void put_stacks(struct pl_store *store, int chunks,
+                       const struct pl_sink_frame *frames, uint32_t frame_count,
+                       const struct pl_sink_stack *stacks, uint32_t stack_count)
 {
     const struct pl_sink_module modules[] = {
         {module, build_id}, {"/nonexistent/lib.so", "abcdef0123456789"}};
-    const struct pl_sink_frame frames[] = {
-        {.module = PL_NO_INDEX, .function = "[start]", .in_app = -1},
-        {.module = 0, .address = symbol_value(module, "mark_after_call"), .in_app = -1},
-        {.module = 1, .address = 0x1234, .in_app = -1},
-        {.module = PL_NO_INDEX, .address = UINT64_C(0x7f0000001000), .in_app = -1},
-        {.module = 0,
-         .exact = true,
-         .address = symbol_value(module, "mark_inner"),
-         .in_app = -1},
-    };
-    static const uint32_t order[] = {0, 1, 2, 3, 4};
-    const struct pl_sink_stack stack = {5, order};
-    const struct pl_sink_run run = {.stack = 0, .count = 100, .on_cpu = 1};
+    struct pl_sink_run runs[4];
     const struct pl_sink_thread thread = {
-        .tid = 7, .name = "main", .runs = &run, .run_count = 1, .cpu_ns = 5};
+        .tid = 7, .name = "main", .runs = runs, .run_count = stack_count, .cpu_ns = 5};
     static int64_t ticks[100];
     struct pl_chunk_sink sink;
     struct pl_error err = {0};
+    CHECK(stack_count <= 4);
+    for (uint32_t i = 0; i < stack_count; i++)
+        runs[i] =
+            (struct pl_sink_run){.stack = i, .count = 100 / stack_count, .on_cpu = 1};
     struct pl_sink_session session = {
         .app = "test", .platform = "native", .mode = "wall", .pid = 7, .start_ns = 1};
     CHECK_OK(pl_store_sink(store, &sink, &err), err);
@@ -126,9 +124,9 @@ static void put_chunks(struct pl_store *store, int chunks)
             .modules = modules,
             .module_count = 2,
             .frames = frames,
-            .frame_count = 5,
-            .stacks = &stack,
-            .stack_count = 1,
+            .frame_count = frame_count,
+            .stacks = stacks,
+            .stack_count = stack_count,
             .threads = &thread,
             .thread_count = 1,
         };
@@ -138,6 +136,25 @@ static void put_chunks(struct pl_store *store, int chunks)
         CHECK_OK(pl_id_new(&part.chunk_id, &err), err);
         CHECK_OK(sink.put(sink.self, &part, &err), err);
     }
+}
+
+/* One stack: exported (return address) calls what is inlined into outer (leaf),
+ * beside a frame of a missing file and one of JIT. */
+static void put_chunks(struct pl_store *store, int chunks)
+{
+    const struct pl_sink_frame frames[] = {
+        {.module = PL_NO_INDEX, .function = "[start]", .in_app = -1},
+        {.module = 0, .address = symbol_value(module, "mark_after_call"), .in_app = -1},
+        {.module = 1, .address = 0x1234, .in_app = -1},
+        {.module = PL_NO_INDEX, .address = UINT64_C(0x7f0000001000), .in_app = -1},
+        {.module = 0,
+         .exact = true,
+         .address = symbol_value(module, "mark_inner"),
+         .in_app = -1},
+    };
+    static const uint32_t order[] = {0, 1, 2, 3, 4};
+    const struct pl_sink_stack stack = {5, order};
+    put_stacks(store, chunks, frames, 5, &stack, 1);
 }
 
 /* ---- asking it ---- */
@@ -303,6 +320,86 @@ static void test_redo(void)
     remove_store(store);
 }
 
+/* The function that all of a profile is in, by the profile query. */
+static void check_profile(struct pl_store *store, const char *name, int8_t in_app)
+{
+    struct pl_profile profile = {0};
+    struct pl_error err = {0};
+    const struct pl_selection all = {0};
+    CHECK_OK(pl_query_profile(store, &all, PL_METRIC_WALL, &profile, &err), err);
+    CHECK(profile.function_count == 1 && profile.node_count == 2, "%u functions",
+          (unsigned)profile.function_count);
+    CHECK(profile.function_count && strcmp(profile.functions[0].name, name) == 0, "%s",
+          profile.function_count ? profile.functions[0].name : "none");
+    CHECK(profile.function_count && profile.functions[0].in_app == in_app);
+    CHECK(profile.function_count && profile.functions[0].self_ns == profile.total_ns);
+    pl_profile_deinit(&profile);
+}
+
+/* Every answer agrees on one function with this name. */
+static void check_one_function(struct pl_store *store, const char *name,
+                               const char *status)
+{
+    char expected[256];
+    (void)snprintf(expected, sizeof expected, "%s|%s|1|3", name, status);
+    check_answer(
+        store, "SELECT function, status, in_app, count(*) FROM frame GROUP BY 1, 2, 3",
+        expected);
+    (void)snprintf(expected, sizeof expected, "%s|1|0|0|3", name);
+    check_answer(store,
+                 "SELECT function, in_app, inlined, depth, count(*) FROM stack_frame "
+                 "GROUP BY 1, 2, 3, 4",
+                 expected);
+    (void)snprintf(expected, sizeof expected, "%s|3", name);
+    check_answer(store, "SELECT folded, count(*) FROM stack_folded GROUP BY 1",
+                 expected);
+    (void)snprintf(expected, sizeof expected, "%s|990000000|990000000|99", name);
+    check_answer(store,
+                 "SELECT function, self_ns, total_ns, samples FROM function_weight",
+                 expected);
+    check_profile(store, name, 1);
+}
+
+/* Three calls in one function of a stripped file are one function; what is known
+ * of it only gets better. */
+static void test_stripped(void)
+{
+    static const char *const marks[] = {"mark_first_call", "mark_second_call",
+                                        "mark_third_call"};
+    static const uint32_t order[] = {0, 1, 2};
+    const struct pl_sink_stack stacks[] = {
+        {1, &order[0]}, {1, &order[1]}, {1, &order[2]}};
+    struct pl_store *store = make_store();
+    struct pl_sink_frame frames[3] = {0};
+    struct pl_pass_options redo = {.redo = true};
+    char place[64];
+    for (size_t i = 0; i < 3; i++)
+        frames[i] = (struct pl_sink_frame){
+            .module = 0, .address = symbol_value(module, marks[i]), .in_app = -1};
+    (void)snprintf(place, sizeof place, "fixture.so+0x%llx",
+                   (unsigned long long)symbol_value(module, "repeated"));
+    put_module(FIXTURE("fixture_stripped.so"));
+    put_stacks(store, 1, frames, 3, stacks, 3);
+    struct pl_pass_counters counters = run_pass(store, NULL);
+    CHECK(counters.frames == 3 && counters.frames_named == 0);
+    check_one_function(store, place, "missing_symbol");
+    check_answer(store, "SELECT count(*) FROM stack_frame WHERE line OR file <> ''",
+                 "0");
+
+    CHECK(unlink(module) == 0);
+    (void)run_pass(store, &redo);
+    check_one_function(store, place, "missing_symbol");
+    put_module(FIXTURE("fixture_c5.so"));
+    counters = run_pass(store, &redo);
+    CHECK(counters.frames_named == 3, "%d", (int)counters.frames_named);
+    check_one_function(store, "repeated", "symbolicated");
+    put_module(FIXTURE("fixture_stripped.so"));
+    (void)run_pass(store, &redo);
+    check_one_function(store, "repeated", "symbolicated");
+    check_done(store, 1);
+    remove_store(store);
+}
+
 /* A pass killed at any moment leaves what the next one completes. */
 static void test_killed(void)
 {
@@ -418,5 +515,6 @@ static void test_stop(void)
 }
 
 TEST_MAIN({"names", test_names}, {"twice", test_twice}, {"redo", test_redo},
-          {"killed", test_killed}, {"failing_worker", test_failing_worker},
-          {"lease", test_lease}, {"stop", test_stop})
+          {"stripped", test_stripped}, {"killed", test_killed},
+          {"failing_worker", test_failing_worker}, {"lease", test_lease},
+          {"stop", test_stop})

@@ -255,6 +255,16 @@ static void test_names(void)
         {named[0].frame_id, "symbolicated", leaf, 1},
         {named[2].frame_id, "symbolicated", found, 1},
     };
+    const struct pl_frame_name place[] = {{"libx.so.1+0x280", "", 0, 0, 0, -1}};
+    const struct pl_named_frame unnamed = {named[2].frame_id, "missing_symbol", place,
+                                           1};
+    CHECK_OK(
+        pl_pass_put_names(store, chunk.id, &unnamed, 1, true, NULL, NULL, NULL, &err),
+        err);
+    check_nodes("1source_fn 10, 2run 6, 3~helper 6, 4leaf 6, 2libx.so.1+0x280 4");
+    CHECK_OK(pl_pass_raw_frames(store, chunk.id, true, &raw, &err), err);
+    CHECK(raw.rows[0].named && raw.rows[1].named && !raw.rows[2].named);
+    pl_raw_frame_list_deinit(&raw);
     CHECK_OK(pl_pass_put_names(store, chunk.id, again, 2, false, "timeout", "failed",
                                "it took \xff too long", &err),
              err);

@@ -1,6 +1,7 @@
 """Programs nobody here wrote: same bytes, same status, complete stacks."""
 import os
-from support import check, complete_share, functions, main, record, run, sessions, sql
+import shutil
+from support import PROFLITE, check, complete_share, functions, main, record, run, sessions, sql
 
 LIMIT = 0.95
 
@@ -67,6 +68,62 @@ def test_sqlite3(folder):
     check("_start" in {r["f"] for r in roots}, f"the entry of a stripped program is named: {roots}")
 
 
+STRIPPED = """
+static __attribute__((noinline, noclone)) unsigned helper(unsigned x)
+{
+    for (int i = 0; i < 200; i++)
+        x = x * 1664525u + 1013904223u;
+    return x ^ x >> 16;
+}
+static __attribute__((noinline, noclone)) unsigned walk(unsigned n)
+{
+    volatile unsigned work = 0;
+    unsigned sum = 1;
+    while (n--) {
+        sum += helper(sum);
+        sum ^= helper(sum + 1);
+        for (int i = 0; i < 400; i++)
+            work += sum;
+        sum -= helper(sum * 3);
+        sum ^= helper(work);
+    }
+    return sum;
+}
+int main(int argc, char **argv)
+{
+    (void)argv;
+    return walk(argc * 500000u) == 42;
+}
+"""
+
+
+def test_stripped(folder):
+    """Without symbols a function is one row all the same, with them again it has its name."""
+    db, source, full, prog = (folder / name for name in ("stripped.db", "prog.c", "full", "prog"))
+    source.write_text(STRIPPED)
+    built = run("cc", "-O1", "-Wl,--build-id", "-o", full, source)
+    check(built.returncode == 0, f"cc: {built.stderr}")
+    run("strip", "-s", "-o", prog, full, check=True)
+    starts = {line.split()[2]: int(line.split()[0], 16) for line in run("nm", full).stdout.decode().splitlines() if " t " in line or " T " in line}
+    check(record(db, prog).returncode == 0, "the stripped program runs")
+
+    def check_rows(wanted):
+        top, total = functions(db)
+        ours = {name: f for name, f in top.items() if f["module"] == str(prog)}
+        check(set(wanted) <= set(ours) <= set(wanted) | {"_start"}, f"one row a function: {list(ours)}, not {wanted}")
+        spent = [ours.get(name, {"self_ns": 0})["self_ns"] for name in wanted]
+        check(all(ns > 0.1 * total for ns in spent[:2]), f"both have their share of {total}: {spent}")
+        check(all(f["in_app"] for f in ours.values()), f"the program's own: {ours}")
+        found = sql(db, f"SELECT DISTINCT function AS f FROM function_weight WHERE module = '{prog}'")
+        check({r["f"] for r in found} == set(ours), f"function_weight says the same: {found}")
+
+    check_rows([f"prog+{starts[name]:#x}" for name in ("helper", "walk", "main")])
+    shutil.copy(full, prog)
+    done = run(PROFLITE, "--db", db, "process", "--redo")
+    check(done.returncode == 0, f"redo: {done.stderr}")
+    check_rows(["helper", "walk", "main"])
+
+
 def test_python3(folder):
     code = "import hashlib\nd=b'x'\nt=0\nfor i in range(15000000):\n t+=i*i%7\nfor i in range(60000):\n d=hashlib.sha256(d*20).digest()\nprint(t,d.hex())"
     compare(folder, "python3", ["python3", "-c", code], hot=["python", "_PyEval", "libcrypto", "libpython", "_hashlib"])
@@ -86,4 +143,4 @@ def test_pipeline(folder):
     check({"gzip", "sha256sum", "sort"} <= apps, f"the whole tree: {apps}")
 
 
-main([test_zstd, test_xz, test_sqlite3, test_python3, test_node, test_pipeline])
+main([test_zstd, test_xz, test_sqlite3, test_stripped, test_python3, test_node, test_pipeline])

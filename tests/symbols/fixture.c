@@ -35,9 +35,20 @@ static __attribute__((noinline)) int hidden(int x)
     return fixture_sink(x) + 1;
 }
 
+static __attribute__((noinline)) int repeated(int x)
+{
+    x += fixture_sink(x);
+    MARK(first_call);
+    x ^= fixture_sink(x + 1);
+    MARK(second_call);
+    x -= fixture_sink(x * 5);
+    MARK(third_call);
+    return x;
+}
+
 int exported(int x)
 {
-    int sum = hidden(x);
+    int sum = hidden(x) + repeated(x);
     __asm__ volatile("call fixture_sink@PLT" : "+a"(sum) : : "memory"); /* line: call */
     MARK(after_call); /* line: after call */
     return sum;
