@@ -118,41 +118,46 @@ static void answer_drained(unsigned index)
 
 static long bottom(long value);
 
-/* 128 functions, each with a frame of its own that calls another; `FP` with frame
- * pointers, for the walk that needs them. */
-typedef long step(int left, long value);
-#define DECLARE(kind, n) static step kind##n;
-#define DEFINE(kind, n, attribute)                                                     \
-    __attribute__((noinline, optimize(attribute))) static long kind##n(int left,       \
-                                                                       long value)     \
+/* Functions, each with a frame of its own, that call one another; those named
+ * `framed` keep frame pointers, for the walk that needs them. */
+#define FUNCTIONS(X, kind, how)                                                        \
+    EIGHT(X, kind, how, 0x0)                                                           \
+    EIGHT(X, kind, how, 0x1)                                                           \
+    EIGHT(X, kind, how, 0x2)                                                           \
+    EIGHT(X, kind, how, 0x3)                                                           \
+    EIGHT(X, kind, how, 0x4)                                                           \
+    EIGHT(X, kind, how, 0x5)                                                           \
+    EIGHT(X, kind, how, 0x6)                                                           \
+    EIGHT(X, kind, how, 0x7)
+#define EIGHT(X, kind, how, n)                                                         \
+    X(kind, how, n##0)                                                                 \
+    X(kind, how, n##1)                                                                 \
+    X(kind, how, n##2)                                                                 \
+    X(kind, how, n##3)                                                                 \
+    X(kind, how, n##4)                                                                 \
+    X(kind, how, n##5)                                                                 \
+    X(kind, how, n##6)                                                                 \
+    X(kind, how, n##7)
+#define DECLARE(kind, how, n) static step kind##n;
+#define NAME(kind, how, n)    kind##n,
+#define DEFINE(kind, how, n)                                                           \
+    __attribute__((noinline, optimize(how))) static long kind##n(int left, long value) \
     {                                                                                  \
-        volatile long local[2 + 2 * ((n) % 5)];                                        \
+        volatile long local[2 + 2 * (n % 5)];                                          \
         local[n % 2] = value;                                                          \
-        long below = left > 0 ? kind##_steps[(n * 37 + 11) & 127](left - 1, value + n) \
+        long below = left > 0 ? kind##_steps[(n * 37 + 11) % STEPS](left - 1, value)   \
                               : bottom(value);                                         \
         return below ^ local[n % 2] ^ left;                                            \
     }
-#define EIGHT(X, k, a, n)                                                              \
-    X(k, n##0, a)                                                                      \
-    X(k, n##1, a)                                                                      \
-    X(k, n##2, a) X(k, n##3, a) X(k, n##4, a) X(k, n##5, a) X(k, n##6, a)              \
-        X(k, n##7, a)
-#define ALL(X, k, a)                                                                   \
-    EIGHT(X, k, a, 01)                                                                 \
-    EIGHT(X, k, a, 02)                                                                 \
-    EIGHT(X, k, a, 03) EIGHT(X, k, a, 04) EIGHT(X, k, a, 05) EIGHT(X, k, a, 06)        \
-        EIGHT(X, k, a, 07) EIGHT(X, k, a, 010) EIGHT(X, k, a, 011) EIGHT(X, k, a, 012) \
-            EIGHT(X, k, a, 013) EIGHT(X, k, a, 014) EIGHT(X, k, a, 015)                \
-                EIGHT(X, k, a, 016) EIGHT(X, k, a, 017) EIGHT(X, k, a, 020)
-#define DECLARE_ONE(kind, n, attribute) DECLARE(kind, n)
-#define NAME_ONE(kind, n, attribute)    kind##n,
 
-ALL(DECLARE_ONE, plain, )
-ALL(DECLARE_ONE, framed, )
-static step *const plain_steps[] = {ALL(NAME_ONE, plain, )};
-static step *const framed_steps[] = {ALL(NAME_ONE, framed, )};
-ALL(DEFINE, plain, "omit-frame-pointer")
-ALL(DEFINE, framed, "no-omit-frame-pointer")
+typedef long step(int left, long value);
+FUNCTIONS(DECLARE, plain, )
+FUNCTIONS(DECLARE, framed, )
+static step *const plain_steps[] = {FUNCTIONS(NAME, plain, )};
+static step *const framed_steps[] = {FUNCTIONS(NAME, framed, )};
+#define STEPS (sizeof plain_steps / sizeof plain_steps[0])
+FUNCTIONS(DEFINE, plain, "omit-frame-pointer")
+FUNCTIONS(DEFINE, framed, "no-omit-frame-pointer")
 
 static void send_one(struct worker *worker)
 {
@@ -177,8 +182,8 @@ static long bottom(long value)
     double from_ns = thread_cpu_ns();
     for (int i = 0; i < worker->batch; i++) {
         worker->random = worker->random * 1664525u + 1013904223u;
-        value +=
-            steps[worker->random >> 8 & 127]((int)(worker->random >> 24 & 7), value);
+        value += steps[(worker->random >> 8) % STEPS]((int)(worker->random >> 24 & 7),
+                                                      value);
     }
     worker->ns_per_signal = (thread_cpu_ns() - from_ns) / worker->batch;
     worker->at_bottom = false;
