@@ -82,7 +82,7 @@ static __attribute__((noinline, noclone)) unsigned walk(unsigned n)
     while (n--) {
         sum += helper(sum);
         sum ^= helper(sum + 1);
-        for (int i = 0; i < 400; i++)
+        for (int i = 0; i < 2500; i++)
             work += sum;
         sum -= helper(sum * 3);
         sum ^= helper(work);
@@ -92,7 +92,7 @@ static __attribute__((noinline, noclone)) unsigned walk(unsigned n)
 int main(int argc, char **argv)
 {
     (void)argv;
-    return walk(argc * 500000u) == 42;
+    return walk(argc * 300000u) == 42;
 }
 """
 
