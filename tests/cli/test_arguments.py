@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import PROFLITE, check, main, record, run
 
-COMMANDS = ["record", "ls", "top", "flame", "query", "process", "serve", "check"]
+COMMANDS = ["record", "ls", "top", "flame", "query", "process", "serve", "gc", "check"]
 
 
 def says(status, *args, words=(), env=None, **options):
@@ -76,6 +76,11 @@ def test_values(folder):
     says(2, "flame", "-o", "x.png", words=["x.png"])
     says(2, "query", "--csv", "--tsv", "SELECT 1", words=["exclude"])
     says(2, "query", "SELECT", "1", words=["quote"])
+    says(2, "gc", words=["--keep", "--max-size"])
+    for keep in ("", "7", "soon", "-7d", "7d1"):
+        says(2, "gc", "--keep", keep, words=["--keep"])
+    for size in ("", "0", "2X", "-1G", "G", "99999999999T"):
+        says(2, "gc", "--max-size", size, words=["--max-size"])
     says(2, "record", words=["no command"])
     says(2, "record", "--json", "--", "true", words=["--json"])
     for hz in ("0", "1001", "-1", "ten", "10.5", ""):
@@ -109,7 +114,8 @@ def test_output_closed(folder):
     db = folder / "x.db"
     record(db, "sleep", ".3")
     for command in ("ls", "ls --json", "top --json", "flame", "flame --json", "flame -o -", "query --json 'SELECT 1'",
-                    "process --redo --json", "check", "check --json"):
+                    "process --redo --json", "check", "check --json", "gc --keep 1d",
+                    "gc --keep 1d --json"):
         for target, why in ((">/dev/full", b"No space"), (">&-", b"Bad file")):
             done = run("bash", "-c", f"{PROFLITE} --db {db} {command} {target}")
             check(done.returncode == 4 and why in done.stderr and done.stderr.count(b"\n") == 1,

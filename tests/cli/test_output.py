@@ -91,6 +91,25 @@ def test_check(folder):
     check(len(lines) == len(broken["findings"]) + 1 and any("says (n)" in l for l in lines), f"{lines}")
 
 
+def test_gc(folder):
+    db = recorded(folder)
+    samples = ask(db, "query", "SELECT sum(n) AS n FROM slot")[1][0]["n"]
+    status, old = ask(db, "gc", "--keep", "1d")
+    check(status == 0 and old["samples"] == 0 and old["parts"] == 0 and old["fits"], f"{status} {old}")
+    status, would = ask(db, "gc", "--keep", "0s", "--dry-run")
+    check(status == 0 and would["samples"] == samples and would["dry_run"] and would["bytes"] > 0, f"{would}")
+    check(plain(db, "gc", "--keep", "0s", "--dry-run").startswith("would free about "), "dry run")
+    check(ask(db, "query", "SELECT sum(n) AS n FROM slot")[1][0]["n"] == samples, "a dry run takes nothing")
+    run("sqlite3", db, "UPDATE chunk SET finished = 0")
+    done = run(PROFLITE, "--db", db, "gc", "--keep", "0s")
+    check(done.returncode == 0 and b"proflite" in done.stderr and b" process" in done.stderr, f"waiting: {done}")
+    run("sqlite3", db, "UPDATE chunk SET finished = 1")
+    done = run(PROFLITE, "--db", db, "gc", "--keep", "7d", "--max-size", "1K")
+    check(done.returncode == 5 and b"1,024" in done.stderr and done.stdout.startswith(b"freed "), f"{done}")
+    check(ask(db, "ls") == (1, {"schema": 1, "sessions": []}), "the session went with its samples")
+    check(ask(db, "check")[0] == 0, "sound")
+
+
 def test_top(folder):
     db = recorded(folder)
     status, top = ask(db, "top")
@@ -245,4 +264,4 @@ def test_serve(folder):
         check(server.returncode == 0 and out == "" and err == "", f"{number}: {server.returncode} {out} {err}")
 
 
-main([test_ls, test_check, test_top, test_flame, test_query, test_terminal, test_shell, test_process, test_serve])
+main([test_ls, test_check, test_gc, test_top, test_flame, test_query, test_terminal, test_shell, test_process, test_serve])

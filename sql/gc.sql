@@ -1,0 +1,118 @@
+-- `proflite gc`: whole parts go, the oldest first, and what hangs on them.
+-- Lists of ids are JSON arrays.
+
+-- name: gc_settings
+-- Freed pages are overwritten only where that costs no write of its own.
+PRAGMA secure_delete = FAST;
+
+-- name: gc_pages
+SELECT (SELECT page_count FROM pragma_page_count),
+       (SELECT freelist_count FROM pragma_freelist_count),
+       (SELECT page_size FROM pragma_page_size);
+
+-- name: gc_parts
+-- What may go: not what the pass or an upstream waits for, nor the chunk a live
+-- session is writing. The last column is about what it takes in the file.
+SELECT p.id, p.chunk_id, p.session_id, p.start_ns, p.end_ns,
+       (SELECT count(*) FROM slot l WHERE l.part_id = p.id),
+       (SELECT coalesce(sum(l.n), 0) FROM slot l WHERE l.part_id = p.id),
+       120 + length(p.ticks)
+       + (SELECT coalesce(sum(60 + length(l.runs) + coalesce(length(l.ticks), 0)
+                              + coalesce(length(l.weights), 0)), 0)
+          FROM slot l WHERE l.part_id = p.id)
+FROM part p LEFT JOIN chunk c ON c.id = p.chunk_id
+  LEFT JOIN session s ON s.id = p.session_id
+WHERE p.start_ns >= :after AND p.start_ns <= :before AND p.end_ns <= :before
+  AND coalesce(c.finished, 1) = 1
+  AND NOT (coalesce(s.state, '') = 'live'
+           AND p.chunk_id = (SELECT q.chunk_id FROM part q
+                             WHERE q.session_id = p.session_id
+                             ORDER BY q.start_ns DESC LIMIT 1))
+  AND p.chunk_id NOT IN (SELECT o.chunk_id FROM outbox o /*scan*/
+                         WHERE o.state = 'waiting' AND o.chunk_id IS NOT NULL)
+ORDER BY p.start_ns, p.end_ns, p.session_id, p.id
+LIMIT :limit;
+
+-- name: gc_waiting
+SELECT count(*)
+FROM part p JOIN chunk c ON c.id = p.chunk_id
+WHERE p.start_ns <= :before AND p.end_ns <= :before AND c.finished <> 1;
+
+-- name: gc_delete_slots
+DELETE FROM slot WHERE part_id IN (SELECT value FROM json_each(:parts));
+
+-- name: gc_delete_labels
+DELETE FROM label_span WHERE part_id IN (SELECT value FROM json_each(:parts));
+
+-- name: gc_delete_losses
+DELETE FROM loss
+WHERE session_id IN (SELECT value FROM json_each(:sessions))
+  AND part_id IN (SELECT value FROM json_each(:parts));
+
+-- name: gc_delete_parts
+DELETE FROM part WHERE id IN (SELECT value FROM json_each(:parts));
+
+-- name: gc_shorten_chunks
+UPDATE chunk SET start_ns = (SELECT min(p.start_ns) FROM part p WHERE p.chunk_id = chunk.id),
+                 end_ns = (SELECT max(p.end_ns) FROM part p WHERE p.chunk_id = chunk.id)
+WHERE id IN (SELECT value FROM json_each(:chunks))
+  AND EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = chunk.id);
+
+-- name: gc_delete_tails
+DELETE FROM tail
+WHERE chunk_id IN (SELECT value FROM json_each(:chunks))
+  AND NOT EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = tail.chunk_id);
+
+-- name: gc_delete_chunk_losses
+DELETE FROM loss
+WHERE session_id IN (SELECT value FROM json_each(:sessions))
+  AND chunk_id IN (SELECT value FROM json_each(:chunks))
+  AND NOT EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = loss.chunk_id);
+
+-- name: gc_delete_sent
+DELETE FROM outbox /*scan*/
+WHERE chunk_id IN (SELECT value FROM json_each(:chunks))
+  AND NOT EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = outbox.chunk_id);
+
+-- name: gc_delete_chunks
+-- Outcomes stay: they say what was accepted, and that a resend is a duplicate.
+DELETE FROM chunk
+WHERE id IN (SELECT value FROM json_each(:chunks))
+  AND NOT EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = chunk.id);
+
+-- name: gc_delete_threads
+-- Those of the session that no sample, loss or label speaks of any more.
+DELETE FROM thread
+WHERE session_id = :session
+  AND id NOT IN (SELECT l.thread_id FROM part p JOIN slot l ON l.part_id = p.id
+                 WHERE p.session_id = :session)
+  AND id NOT IN (SELECT l.thread_id FROM part p JOIN label_span l ON l.part_id = p.id
+                 WHERE p.session_id = :session)
+  AND id NOT IN (SELECT thread_id FROM loss
+                 WHERE session_id = :session AND thread_id IS NOT NULL)
+  AND id NOT IN (SELECT t.thread_id FROM chunk c JOIN tail t ON t.chunk_id = c.id
+                 WHERE c.session_id = :session)
+  AND id NOT IN (SELECT thread_id FROM rollup /*scan*/);
+
+-- name: gc_empty_sessions
+-- A session ends a little after its last part: its start is what is as old.
+SELECT s.id
+FROM session s /*scan*/
+WHERE s.state <> 'live' AND s.start_ns <= :before
+  AND NOT EXISTS (SELECT 1 FROM part p WHERE p.session_id = s.id)
+  AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.session_id = s.id)
+  AND NOT EXISTS (SELECT 1 FROM thread t JOIN rollup r ON r.thread_id = t.id
+                  WHERE t.session_id = s.id)
+LIMIT 200;
+
+-- name: gc_delete_session_threads
+DELETE FROM thread WHERE session_id IN (SELECT value FROM json_each(:sessions));
+
+-- name: gc_delete_session_losses
+DELETE FROM loss WHERE session_id IN (SELECT value FROM json_each(:sessions));
+
+-- name: gc_delete_sessions
+DELETE FROM session WHERE id IN (SELECT value FROM json_each(:sessions));
+
+-- name: gc_vacuum
+PRAGMA incremental_vacuum(256);

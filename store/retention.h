@@ -1,0 +1,32 @@
+/* Retention: the oldest parts go, by age and until the file is small enough. */
+#ifndef PL_STORE_RETENTION_H
+#define PL_STORE_RETENTION_H
+
+#include "store/store.h"
+
+struct pl_retention {
+    int64_t before_ns; /* parts that ended until then go; INT64_MIN: none by age */
+    int64_t max_bytes; /* more go until used pages take no more; 0: no bound */
+    bool dry_run;
+};
+
+struct pl_retention_result {
+    int64_t parts, slots, samples;     /* gone; with dry_run what would go */
+    int64_t chunks, sessions, threads; /* gone; 0 with dry_run */
+    int64_t bytes;                     /* pages freed; with dry_run about */
+    int64_t used_bytes;                /* of the pages in use, after */
+    int64_t file_bytes;                /* of all pages, after */
+    int64_t waiting; /* parts that would go but that the pass has not done */
+    bool fits;       /* max_bytes is kept, or there is none */
+};
+
+/* In short transactions, each leaving a sound store, with pauses in which others
+ * write. Stays: chunks the pass or an upstream waits for, the newest chunk of a live
+ * session, outcomes, names and stacks. Past 20 % of free pages the file is shortened.
+ * Errors  as a writer's; what was done until then is done and in `result_out`. */
+PL_MUST_CHECK enum pl_status pl_store_gc(struct pl_store *store,
+                                         const struct pl_retention *retention,
+                                         struct pl_retention_result *result_out,
+                                         struct pl_error *err);
+
+#endif
