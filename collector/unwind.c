@@ -238,7 +238,7 @@ static uint64_t cache_key(const struct pl_frame *frame)
 
 static unsigned cache_place(uint64_t key)
 {
-    return (unsigned)(key * UINT64_C(0x9e3779b97f4a7c15) >> 54) % PL_CACHE_ENTRIES;
+    return (unsigned)(key * UINT64_C(0x9e3779b97f4a7c15) >> 55) % PL_CACHE_ENTRIES;
 }
 
 static void open_cache(struct pl_walk *walk)

@@ -35,7 +35,7 @@ struct pl_code_table {
 
 /* What a thread's walks leave for its next one: rows found lately, and the last walk
  * itself. Forgotten when the table changes. Starts as zero bytes. */
-#define PL_CACHE_ENTRIES 1024u
+#define PL_CACHE_ENTRIES 512u
 struct pl_row_cache {
     uint64_t version; /* of the table the entries are from */
     struct {

@@ -128,7 +128,15 @@ static long bottom(long value);
     EIGHT(X, kind, how, 0x4)                                                           \
     EIGHT(X, kind, how, 0x5)                                                           \
     EIGHT(X, kind, how, 0x6)                                                           \
-    EIGHT(X, kind, how, 0x7)
+    EIGHT(X, kind, how, 0x7)                                                           \
+    EIGHT(X, kind, how, 0x8)                                                           \
+    EIGHT(X, kind, how, 0x9)                                                           \
+    EIGHT(X, kind, how, 0xa)                                                           \
+    EIGHT(X, kind, how, 0xb)                                                           \
+    EIGHT(X, kind, how, 0xc)                                                           \
+    EIGHT(X, kind, how, 0xd)                                                           \
+    EIGHT(X, kind, how, 0xe)                                                           \
+    EIGHT(X, kind, how, 0xf)
 #define EIGHT(X, kind, how, n)                                                         \
     X(kind, how, n##0)                                                                 \
     X(kind, how, n##1)                                                                 \
