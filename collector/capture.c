@@ -58,6 +58,7 @@ static struct {
     uint8_t session_id[16], parent_session_id[16];
     bool fork_handlers;
     bool paused_for_exec;
+    int held_fd;   /* of the segment, while a pause may put its path out of reach; -1 */
     bool confined; /* no system call is to be made here any more */
     int pid;       /* that samples now; 0 none */
 } capture;
@@ -513,11 +514,20 @@ void pl_capture_stop(void)
     capture.pid = 0;
 }
 
+static int open_segment(void)
+{
+    char path[sizeof capture.dir + NAME_BYTES];
+    segment_path(path, "");
+    return (int)pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path),
+                        O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+}
+
 bool pl_capture_pause(void)
 {
     if (!pl_capture_running() || !atomic_load(&sampler_alive))
         return false;
     struct memory *memory = capture.memory;
+    capture.held_fd = -1;
     join_sampler(memory);
     /* The kernel says that the thread has ended before it stops counting it. */
     for (int i = 0; i < 1000; i++) {
@@ -529,20 +539,25 @@ bool pl_capture_pause(void)
     return true;
 }
 
+bool pl_capture_pause_holding(void)
+{
+    bool paused = pl_capture_pause();
+    if (paused)
+        capture.held_fd = open_segment();
+    return paused;
+}
+
 void pl_capture_resume(void)
 {
     struct memory *memory = capture.memory;
-    char path[sizeof capture.dir + NAME_BYTES];
-    segment_path(path, "");
-    long fd =
-        pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path), O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
-    if (fd < 0)
-        return; /* out of reach in the new name space: sampling is over */
-    memory->sampler.segment_fd = (int)fd;
+    int fd = capture.held_fd >= 0 ? capture.held_fd : open_segment();
+    capture.held_fd = -1;
+    memory->sampler.segment_fd = fd; /* -1: out of reach now, it cannot grow */
     atomic_store(&memory->sampler.ready, 0);
     atomic_store(&memory->state.stop, 0);
     (void)start_sampler(memory);
-    pl_sys3(SYS_close, fd, 0, 0);
+    if (fd >= 0)
+        pl_sys3(SYS_close, fd, 0, 0);
 }
 
 void pl_capture_hide_thread(int tid)

@@ -43,6 +43,8 @@ void pl_capture_exec_failed(void);   /* ...or did not */
  * sampler's before such a call (true if it ran), and let it go on afterwards, in the
  * same session. Signals  unsafe. */
 bool pl_capture_pause(void);
+/* The same before the process gives up the right to open the segment. */
+bool pl_capture_pause_holding(void);
 void pl_capture_resume(void);
 /* The host waits for our signal in its own way: use another. Signals  unsafe. */
 void pl_capture_yield_signal(void);

@@ -18,6 +18,7 @@
 #include <alloca.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <grp.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -58,6 +59,16 @@
     X(daemon, int, (int, int))                                                         \
     X(unshare, int, (int))                                                             \
     X(setns, int, (int, int))                                                          \
+    X(setuid, int, (uid_t))                                                            \
+    X(seteuid, int, (uid_t))                                                           \
+    X(setreuid, int, (uid_t, uid_t))                                                   \
+    X(setresuid, int, (uid_t, uid_t, uid_t))                                           \
+    X(setgid, int, (gid_t))                                                            \
+    X(setegid, int, (gid_t))                                                           \
+    X(setregid, int, (gid_t, gid_t))                                                   \
+    X(setresgid, int, (gid_t, gid_t, gid_t))                                           \
+    X(setgroups, int, (size_t, const gid_t *))                                         \
+    X(initgroups, int, (const char *, gid_t))                                          \
     X(prctl, int, (int, ...))                                                          \
     X(syscall, long, (long, ...))                                                      \
     X(dlclose, int, (void *))                                                          \
@@ -405,6 +416,30 @@ EXPORT int setns(int fd, int type)
     resume(paused);
     return result;
 }
+
+/* ---- who the process is ---- */
+
+/* libc changes the credentials of each thread it knows. The sampler is none of them:
+ * its thread ends before and a new one starts after, as who the process then is. */
+#define CREDENTIALS(name, parameters, arguments)                                       \
+    EXPORT int name parameters                                                         \
+    {                                                                                  \
+        bool paused = pl_capture_pause_holding();                                      \
+        int result = REAL(name) arguments;                                             \
+        resume(paused);                                                                \
+        return result;                                                                 \
+    }
+
+CREDENTIALS(setuid, (uid_t uid), (uid))
+CREDENTIALS(seteuid, (uid_t uid), (uid))
+CREDENTIALS(setreuid, (uid_t real_uid, uid_t uid), (real_uid, uid))
+CREDENTIALS(setresuid, (uid_t real_uid, uid_t uid, uid_t saved), (real_uid, uid, saved))
+CREDENTIALS(setgid, (gid_t gid), (gid))
+CREDENTIALS(setegid, (gid_t gid), (gid))
+CREDENTIALS(setregid, (gid_t real_gid, gid_t gid), (real_gid, gid))
+CREDENTIALS(setresgid, (gid_t real_gid, gid_t gid, gid_t saved), (real_gid, gid, saved))
+CREDENTIALS(setgroups, (size_t count, const gid_t *groups), (count, groups))
+CREDENTIALS(initgroups, (const char *user, gid_t gid), (user, gid))
 
 /* ---- filters of system calls ---- */
 

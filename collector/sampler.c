@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -36,7 +35,6 @@
 #define STOP_WAIT_NS   INT64_C(1000000)
 #define STOP_WAITS     50
 #define GONE_ROUND_NS  INT64_C(1000000000)
-#define SHORT_SLICE_NS 100000 /* the kernel's least */
 
 static int64_t mono_ns(void)
 {
@@ -391,11 +389,12 @@ static void be_punctual(void)
     pl_sys3(SYS_sched_setattr, 0, PL_ARG(&attr), 0);
 }
 
-/* The descriptors are copies of the host's; only that of the segment is wanted. */
+/* The descriptors are copies of the host's; only that of the segment is wanted, if
+ * there is one. */
 static void close_all_but(int keep)
 {
     bool done = pl_sys3(SYS_close_range, keep + 1, UINT32_MAX, 0) == 0 &&
-                (keep == 0 || pl_sys3(SYS_close_range, 0, keep - 1, 0) == 0);
+                (keep <= 0 || pl_sys3(SYS_close_range, 0, keep - 1, 0) == 0);
     for (int fd = 0; !done && fd < 65536; fd++) {
         if (fd != keep)
             pl_sys3(SYS_close, fd, 0, 0);
@@ -409,35 +408,10 @@ static void say_ready(struct pl_sampler *sampler, uint32_t how)
             INT32_MAX, 0);
 }
 
-/* struct sched_attr of the kernel (linux/sched/types.h clashes with sched.h). */
-struct sched_attributes {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns, deadline_ns, period_ns;
-    uint32_t util_min, util_max;
-};
-
-/* Ask for short slices: a thread that wants little at a time is served sooner, so
- * that ticks come on time on a busy machine. Since Linux 6.12 (EEVDF); without
- * effect before. Priority stays what the host has. */
-static void ask_for_short_slices(void)
-{
-    struct sched_attributes attributes;
-    pl_zero(&attributes, sizeof attributes);
-    if (pl_sys4(SYS_sched_getattr, 0, PL_ARG(&attributes), sizeof attributes, 0) < 0 ||
-        attributes.policy != SCHED_OTHER)
-        return;
-    attributes.runtime_ns = SHORT_SLICE_NS;
-    pl_sys3(SYS_sched_setattr, 0, PL_ARG(&attributes), 0);
-}
-
 int pl_sampler_run(struct pl_sampler *sampler)
 {
     struct pl_state *state = sampler->state;
     sampler->tid = (int)pl_sys3(SYS_gettid, 0, 0, 0);
-    ask_for_short_slices();
     close_all_but(sampler->segment_fd);
     sampler->task_fd = (int)pl_sys4(SYS_openat, AT_FDCWD, PL_ARG("/proc/self/task"),
                                     O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);

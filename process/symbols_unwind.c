@@ -267,7 +267,7 @@ static bool read_header(struct pl_extents *extents, uint64_t header_bytes)
 struct pl_extents *pl_extents_open(Elf *elf, const char *module)
 {
     GElf_Ehdr ehdr;
-    uint64_t header_bytes;
+    uint64_t header_bytes = 0;
     if (!gelf_getehdr(elf, &ehdr) || ehdr.e_ident[EI_CLASS] != ELFCLASS64 ||
         ehdr.e_ident[EI_DATA] != ELFDATA2LSB)
         return NULL;

@@ -165,6 +165,15 @@ def test_sanitizers(folder):
         check(rows and rows[0]["samples"] > 5, f"{kind}: {rows}")
 
 
+def test_setuid(folder):
+    """No thread of ours keeps the rights that the program gave up."""
+    if os.getuid() != 0:
+        return
+    db, _ = victim(folder, "setuid", 0)
+    top, _ = functions(db)
+    check("after_setuid" in top and "run_setuid" in top, f"recorded before and after: {list(top)[:8]}")
+
+
 def test_recorder_killed(folder):
     """kill -9 of record harms no program."""
     db = folder / "k.db"
@@ -208,4 +217,4 @@ def test_stop(folder):
 
 
 main([test_fork, test_exec, test_threads, test_killed, test_sleep, test_signals, test_endings, test_depth,
-      test_names, test_vfork, test_limits, test_private, test_own_sigurg, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])
+      test_names, test_vfork, test_setuid, test_limits, test_private, test_own_sigurg, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])

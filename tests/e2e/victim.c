@@ -2,10 +2,12 @@
  * nothing disturbed it and says so by exit status. Recorded by test_record.py.
  *
  *   victim fork | exec | exec2 | threads | sigkill | sigsegv | sleep | blocked |
- *          sigurg | pthread_exit | deep | depth100 | names | vfork |
+ *          sigurg | pthread_exit | deep | depth100 | names | vfork | setuid |
  *          underscore_exit | small_files | traced |
  *          own_sigurg | private | strict | filter | burn */
+#include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -358,6 +360,58 @@ static int run_confined(int strict)
     _exit(5);
 }
 
+/* Every thread of the process, whoever made it, runs as `uid`. */
+static int all_run_as(unsigned uid)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *task;
+    int all = tasks != NULL, count = 0;
+    while (tasks && (task = readdir(tasks))) {
+        char path[300], line[128];
+        if (task->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        FILE *status = fopen(path, "r");
+        while (status && fgets(line, sizeof line, status)) {
+            unsigned real, effective, saved, files;
+            if (sscanf(line, "Uid: %u %u %u %u", &real, &effective, &saved, &files) ==
+                4) {
+                all &= real == uid && effective == uid && saved == uid && files == uid;
+                count++;
+            }
+        }
+        if (status)
+            fclose(status);
+    }
+    if (tasks)
+        closedir(tasks);
+    return all && count > 0;
+}
+
+__attribute__((noinline)) static void after_setuid(void)
+{
+    burn(0.5);
+    sink++;
+}
+
+static int run_setuid(void)
+{
+    pthread_t busy;
+    if (pthread_create(&busy, NULL, burner, NULL) != 0)
+        return 1;
+    burn(0.3);
+    if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+        return 2;
+    if (!all_run_as(65534))
+        return 3;
+    if (setuid(0) == 0)
+        return 4;
+    after_setuid();
+    stop_burning = 1;
+    pthread_join(busy, NULL);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -385,6 +439,8 @@ int main(int argc, char **argv)
         return run_names();
     if (strcmp(what, "vfork") == 0)
         return run_vfork();
+    if (strcmp(what, "setuid") == 0)
+        return run_setuid();
     if (strcmp(what, "small_files") == 0)
         return run_small_files(argv);
     if (strcmp(what, "private") == 0)
