@@ -1,9 +1,10 @@
 """Programs that are hard on a profiler: recorded, and not disturbed."""
 import os
+import shutil
 import signal
 import subprocess
 import time
-from support import PROFLITE, VICTIM, ask, check, complete_share, functions, main, record, run, sessions, sql
+from support import BUILD, PROFLITE, VICTIM, ask, check, complete_share, functions, main, record, run, sessions, sql
 
 
 def victim(folder, word, status, flags=()):
@@ -99,13 +100,12 @@ def test_limits(folder):
 
 def test_private(folder):
     """A process that nobody may look into, as a user without rights where we can."""
-    command = [VICTIM, "private"]
+    for file in (PROFLITE, BUILD / "libproflite-preload.so", VICTIM):
+        shutil.copy(file, folder)  # the build may lie where only root gets
+    command = [folder / "proflite", "--db", folder / "in.db", "record", "--", folder / "victim", "private"]
     if os.getuid() == 0:
-        command = ["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", PROFLITE, "--db",
-                   folder / "in.db", "record", "--", *command]
+        command = ["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", *command]
         os.chmod(folder, 0o777)
-    else:
-        command = [PROFLITE, "--db", folder / "in.db", "record", "--", *command]
     done = run(*command)
     check(done.returncode == 7, f"status {done.returncode}: {done.stderr[-300:]}")
     rows = sql(folder / "in.db", """SELECT thread_id, count(*) AS n FROM sample GROUP BY 1 ORDER BY 2""")
@@ -119,7 +119,7 @@ def test_own_sigurg(folder):
         db, _ = victim(folder, "own_sigurg", 7, flags=flags)
         top, _ = functions(db)
         seen = top.get("burn", {"total_ns": 0})["total_ns"] / 1e9
-        most = 0.8 if "cpu" in flags else 20  # wall time grows with the machine's load
+        most = 1.0 if "cpu" in flags else 20  # it burns .82 s; wall time grows with load
         check(0.4 < seen < most and "after_exec" in top, f"{flags}: {seen} s, {list(top)[:8]}")
         db.unlink()
 
