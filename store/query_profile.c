@@ -1,76 +1,20 @@
-/* Aggregated profile: slots -> weight per stack -> tree. */
+/* Aggregated profile: weight per stack -> tree. */
 #include "store/db.h"
-#include "store/dictionary.h"
-#include "store/query_select.h"
 #include "store/query_tree.h"
-
-#include <stdlib.h>
-
-struct gather {
-    enum pl_metric metric;
-    struct pl_stack_weights weights;
-    struct pl_pieces pieces;
-};
-
-static bool gather_pieces(struct gather *gather, const struct pl_slot *slot)
-{
-    if (!pl_slot_pieces(slot, &gather->pieces))
-        return false;
-    for (size_t i = 0; i < gather->pieces.count; i++) {
-        const struct pl_piece *piece = &gather->pieces.list[i];
-        bool cpu = gather->metric == PL_METRIC_CPU;
-        if (cpu && !piece->on_cpu)
-            continue;
-        struct pl_stack_weight *weight =
-            pl_stack_weight(&gather->weights, piece->stack);
-        if (!weight)
-            return false;
-        weight->ns += cpu ? piece->cpu_ns : piece->wall_ns;
-        weight->samples += piece->samples;
-    }
-    return true;
-}
-
-/* All of a slot whose samples weigh the same: most of most files. */
-static bool gather_whole(struct gather *gather, const struct pl_slot *slot)
-{
-    for (size_t i = 0; i < slot->run_count; i++) {
-        struct pl_slot_run run = slot->runs[i];
-        if (!run.stack)
-            continue;
-        struct pl_stack_weight *weight = pl_stack_weight(&gather->weights, run.stack);
-        if (!weight)
-            return false;
-        weight->ns += slot->period_ns * run.count;
-        weight->samples += run.count;
-    }
-    return true;
-}
-
-static enum pl_status gather_slot(void *self, const struct pl_slot *slot,
-                                  struct pl_error *err)
-{
-    struct gather *gather = self;
-    bool whole = gather->metric == PL_METRIC_WALL && !slot->bins && !slot->weights_ns;
-    if (whole ? gather_whole(gather, slot) : gather_pieces(gather, slot))
-        return PL_OK;
-    return pl_error_set(err, PL_NOMEM, "out of memory for stacks");
-}
+#include "store/query_weights.h"
 
 static enum pl_status aggregate(struct pl_store *store,
                                 const struct pl_selection *selection,
-                                struct gather *gather, struct pl_tree *tree,
+                                struct pl_stack_weights *weights, struct pl_tree *tree,
                                 struct pl_profile *profile, struct pl_error *err)
 {
-    const struct pl_slot_visitor visitor = {gather, gather_slot};
     struct pl_selected selected = {0};
     enum pl_status status =
-        pl_select_slots(store, selection, NULL, &visitor, &selected, err);
+        pl_query_weights(store, selection, profile->metric, weights, &selected, err);
     if (status == PL_OK)
         status = pl_select_lost(store, selection, &profile->lost, err);
     if (status == PL_OK)
-        status = pl_dictionary_resolve(store, &gather->weights, selection->function,
-                                       tree, err);
+        status = pl_dictionary_resolve(store, weights, selection->function, tree, err);
     if (status == PL_OK)
         status = pl_tree_finish(tree, profile, err);
     if (status == PL_OK && profile->samples) {
@@ -85,22 +29,21 @@ enum pl_status pl_query_profile(struct pl_store *store,
                                 enum pl_metric metric, struct pl_profile *profile_out,
                                 struct pl_error *err)
 {
-    struct gather gather = {.metric = metric};
+    struct pl_stack_weights weights = {0};
     struct pl_profile profile = {.metric = metric};
     struct pl_tree *tree = NULL;
     enum pl_status status = pl_db_begin_read(store, err);
     if (status != PL_OK)
         return status;
-    status = pl_stack_weights_init(&gather.weights, store, err);
+    status = pl_stack_weights_init(&weights, store, err);
     if (status == PL_OK)
         status = pl_tree_new(&tree, err);
     if (status == PL_OK)
-        status = aggregate(store, selection, &gather, tree, &profile, err);
+        status = aggregate(store, selection, &weights, tree, &profile, err);
     if (status == PL_OK)
         *profile_out = profile;
     pl_db_end_read(store);
     pl_tree_free(tree);
-    pl_stack_weights_deinit(&gather.weights);
-    free(gather.pieces.list);
+    pl_stack_weights_deinit(&weights);
     return status;
 }

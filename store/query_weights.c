@@ -1,0 +1,67 @@
+/* Weight per stack: slots, decoded and added up. */
+#include "store/query_weights.h"
+
+#include <stdlib.h>
+
+struct gather {
+    enum pl_metric metric;
+    struct pl_stack_weights *weights;
+    struct pl_pieces pieces;
+};
+
+static bool gather_pieces(struct gather *gather, const struct pl_slot *slot)
+{
+    if (!pl_slot_pieces(slot, &gather->pieces))
+        return false;
+    for (size_t i = 0; i < gather->pieces.count; i++) {
+        const struct pl_piece *piece = &gather->pieces.list[i];
+        bool cpu = gather->metric == PL_METRIC_CPU;
+        if (cpu && !piece->on_cpu)
+            continue;
+        struct pl_stack_weight *weight = pl_stack_weight(gather->weights, piece->stack);
+        if (!weight)
+            return false;
+        weight->ns += cpu ? piece->cpu_ns : piece->wall_ns;
+        weight->samples += piece->samples;
+    }
+    return true;
+}
+
+/* All of a slot whose samples weigh the same: most of most files. */
+static bool gather_whole(struct gather *gather, const struct pl_slot *slot)
+{
+    for (size_t i = 0; i < slot->run_count; i++) {
+        struct pl_slot_run run = slot->runs[i];
+        if (!run.stack)
+            continue;
+        struct pl_stack_weight *weight = pl_stack_weight(gather->weights, run.stack);
+        if (!weight)
+            return false;
+        weight->ns += slot->period_ns * run.count;
+        weight->samples += run.count;
+    }
+    return true;
+}
+
+static enum pl_status gather_slot(void *self, const struct pl_slot *slot,
+                                  struct pl_error *err)
+{
+    struct gather *gather = self;
+    bool whole = gather->metric == PL_METRIC_WALL && !slot->bins && !slot->weights_ns;
+    if (whole ? gather_whole(gather, slot) : gather_pieces(gather, slot))
+        return PL_OK;
+    return pl_error_set(err, PL_NOMEM, "out of memory for stacks");
+}
+
+enum pl_status pl_query_weights(struct pl_store *store,
+                                const struct pl_selection *selection,
+                                enum pl_metric metric, struct pl_stack_weights *weights,
+                                struct pl_selected *selected_out, struct pl_error *err)
+{
+    struct gather gather = {.metric = metric, .weights = weights};
+    const struct pl_slot_visitor visitor = {&gather, gather_slot};
+    enum pl_status status =
+        pl_select_slots(store, selection, NULL, &visitor, selected_out, err);
+    free(gather.pieces.list);
+    return status;
+}
