@@ -1,17 +1,20 @@
 -- The writer: sessions, and one transaction per part.
 
 -- name: insert_session
-INSERT INTO session (uuid, recording_id, parent_id, app, release, environment, dist,
-                     host, pid, platform, mode, start_ns)
-VALUES (:uuid, :recording_id, :parent_id, :app, :release, :environment, :dist,
-        :host, :pid, :platform, :mode, :start_ns)
+INSERT INTO session (uuid, project_id, recording_id, parent_id, app, release,
+                     environment, dist, host, pid, platform, mode, start_ns)
+VALUES (:uuid, :project_id, :recording_id, :parent_id, :app, :release, :environment,
+        :dist, :host, :pid, :platform, :mode, :start_ns)
 ON CONFLICT (uuid, project_id) DO NOTHING;
 
 -- name: find_session
-SELECT id, platform FROM session WHERE uuid = :uuid AND project_id = 0;
+SELECT id, platform FROM session WHERE uuid = :uuid AND project_id = :project_id;
 
 -- name: extend_session
-UPDATE session SET end_ns = max(coalesce(end_ns, start_ns), :end_ns) WHERE id = :id;
+-- Chunks from elsewhere arrive in any order.
+UPDATE session SET start_ns = min(start_ns, :start_ns),
+                   end_ns = max(coalesce(end_ns, start_ns), :end_ns)
+WHERE id = :id;
 
 -- name: end_session
 UPDATE session SET end_ns = max(coalesce(end_ns, start_ns), :end_ns), state = :state,
@@ -21,13 +24,13 @@ RETURNING id;
 
 -- name: find_chunk
 SELECT id FROM chunk
-WHERE uuid = :uuid AND project_id = 0 AND session_id = :session_id;
+WHERE uuid = :uuid AND project_id = :project_id AND session_id = :session_id;
 
 -- name: insert_chunk
-INSERT INTO chunk (uuid, session_id, platform, format, source, start_ns, end_ns,
-                   received_ns)
-VALUES (:uuid, :session_id, :platform, 'proflite', 'proflite', :start_ns, :end_ns,
-        :received_ns);
+INSERT INTO chunk (uuid, event_id, session_id, project_id, platform, format, source,
+                   start_ns, end_ns, received_ns)
+VALUES (:uuid, :event_id, :session_id, :project_id, :platform, :format, :source,
+        :start_ns, :end_ns, :received_ns);
 
 -- A further part of a known chunk: the pass has to look again.
 -- name: extend_chunk

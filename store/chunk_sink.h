@@ -28,8 +28,9 @@ struct pl_sink_session {
     const char *host;
     const char *platform; /* "native" */
     const char *mode;     /* "wall" or "cpu" */
-    int64_t pid;
-    int64_t start_ns; /* Unix */
+    int64_t pid;          /* 0 unknown */
+    int64_t start_ns;     /* Unix */
+    int64_t project_id;   /* whose; 0: recorded on this machine */
 };
 
 struct pl_sink_module {
@@ -38,7 +39,8 @@ struct pl_sink_module {
 };
 
 /* Native: module + address as captured. Otherwise: module PL_NO_INDEX and a
- * function name given by the source (interpreter frame, pseudo frame). */
+ * function name given by the source (interpreter frame, pseudo frame); with a module
+ * too, the function is that module's. */
 struct pl_sink_frame {
     uint32_t module;      /* index into modules, or PL_NO_INDEX */
     bool exact;           /* address is the instruction itself (leaf, or interrupted by
@@ -88,8 +90,19 @@ struct pl_sink_label {
     const char *key, *value;
 };
 
+/* Where a chunk comes from that was not recorded here. Texts are nullable. */
+struct pl_sink_origin {
+    const char *event_id;
+    const char *platform; /* NULL: the session's */
+    const char *format;   /* "sample_v2", ... */
+    const char *source;   /* the SDK's name */
+    int64_t received_ns;
+};
+
 /* At most 60 s, never across an hour of Unix time. */
 struct pl_sink_part {
+    int64_t project_id;                  /* the session's */
+    const struct pl_sink_origin *origin; /* NULL: recorded here */
     struct pl_id session_id;
     struct pl_id chunk_id;
     int64_t start_ns, end_ns; /* Unix; first tick .. last tick + period */

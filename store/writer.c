@@ -22,7 +22,7 @@ struct pl_writer {
 };
 
 /* One put on its way. */
-struct put {
+struct pl_put {
     struct pl_writer *writer;
     const struct pl_sink_part *part;
     struct pl_text_pool pool;
@@ -93,7 +93,9 @@ static enum pl_status insert_session(struct pl_writer *writer,
     pl_stmt_text(stmt, ":platform",
                  pl_text_clean(pool, session->platform, PL_TEXT_NAME));
     pl_stmt_text(stmt, ":mode", pl_text_clean(pool, session->mode, PL_TEXT_NAME));
-    pl_stmt_int(stmt, ":pid", session->pid);
+    pl_stmt_int(stmt, ":project_id", session->project_id);
+    if (session->pid)
+        pl_stmt_int(stmt, ":pid", session->pid);
     pl_stmt_int(stmt, ":start_ns", session->start_ns);
     if (pool->failed)
         return pl_error_set(err, PL_NOMEM, "out of memory");
@@ -162,7 +164,7 @@ static enum pl_status end_session(void *self, const struct pl_id *session_id,
 
 /* ---- a part: what it belongs to ---- */
 
-static enum pl_status find_session(struct put *put, struct pl_error *err)
+static enum pl_status find_session(struct pl_put *put, struct pl_error *err)
 {
     char uuid[PL_ID_TEXT];
     struct pl_stmt *stmt = NULL;
@@ -172,6 +174,7 @@ static enum pl_status find_session(struct put *put, struct pl_error *err)
     if (status != PL_OK)
         return status;
     pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_int(stmt, ":project_id", put->part->project_id);
     status = pl_stmt_row(stmt, &row, err);
     if (status != PL_OK)
         return status;
@@ -185,7 +188,7 @@ static enum pl_status find_session(struct put *put, struct pl_error *err)
 }
 
 /* Sets chunk_id if the file has it, and duplicate if it has the part too. */
-static enum pl_status find_part(struct put *put, struct pl_error *err)
+static enum pl_status find_part(struct pl_put *put, struct pl_error *err)
 {
     char uuid[PL_ID_TEXT];
     struct pl_stmt *stmt = NULL;
@@ -195,6 +198,7 @@ static enum pl_status find_part(struct put *put, struct pl_error *err)
     if (status != PL_OK)
         return status;
     pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_int(stmt, ":project_id", put->part->project_id);
     pl_stmt_int(stmt, ":session_id", put->session_id);
     status = pl_stmt_id(stmt, &put->chunk_id, err);
     if (status != PL_OK || !put->chunk_id)
@@ -209,7 +213,26 @@ static enum pl_status find_part(struct put *put, struct pl_error *err)
     return status;
 }
 
-static enum pl_status write_chunk(struct put *put, struct pl_error *err)
+static void bind_origin(struct pl_put *put, struct pl_stmt *stmt)
+{
+    static const struct pl_sink_origin here = {.format = "proflite",
+                                               .source = "proflite"};
+    const struct pl_sink_origin *origin = put->part->origin ? put->part->origin : &here;
+    const char *platform = origin->platform ? origin->platform : put->platform;
+    const struct {
+        const char *name, *text;
+    } texts[] = {{":event_id", origin->event_id},
+                 {":platform", *platform ? platform : NULL},
+                 {":format", origin->format},
+                 {":source", origin->source}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        pl_stmt_text(stmt, texts[i].name,
+                     pl_text_clean(&put->pool, texts[i].text, PL_TEXT_NAME));
+    pl_stmt_int(stmt, ":received_ns",
+                origin == &here ? pl_clock_wall_ns() : origin->received_ns);
+}
+
+static enum pl_status write_chunk(struct pl_put *put, struct pl_error *err)
 {
     char uuid[PL_ID_TEXT];
     struct pl_stmt *stmt = NULL;
@@ -226,9 +249,9 @@ static enum pl_status write_chunk(struct put *put, struct pl_error *err)
         return pl_stmt_run(stmt, err);
     }
     pl_stmt_text(stmt, ":uuid", uuid);
+    pl_stmt_int(stmt, ":project_id", put->part->project_id);
     pl_stmt_int(stmt, ":session_id", put->session_id);
-    pl_stmt_text(stmt, ":platform", *put->platform ? put->platform : NULL);
-    pl_stmt_int(stmt, ":received_ns", pl_clock_wall_ns());
+    bind_origin(put, stmt);
     status = pl_stmt_run(stmt, err);
     put->chunk_id = last_id(put->writer);
     return status;
@@ -236,7 +259,7 @@ static enum pl_status write_chunk(struct put *put, struct pl_error *err)
 
 /* ---- a part: its rows ---- */
 
-static enum pl_status write_part(struct put *put, struct pl_error *err)
+static enum pl_status write_part(struct pl_put *put, struct pl_error *err)
 {
     const struct pl_slots *slots = &put->slots;
     struct pl_stmt *stmt = NULL;
@@ -259,14 +282,14 @@ static enum pl_status write_part(struct put *put, struct pl_error *err)
     return status;
 }
 
-static const char *thread_name(struct put *put, size_t index)
+static const char *thread_name(struct pl_put *put, size_t index)
 {
     const char *name = put->part->threads[index].name;
     return pl_text_clean(&put->pool, name ? name : "", PL_TEXT_NAME);
 }
 
 /* The how-manieth thread of this tid and name in the part is it? */
-static int64_t sequence_of(struct put *put, size_t index)
+static int64_t sequence_of(struct pl_put *put, size_t index)
 {
     const struct pl_sink_thread *threads = put->part->threads;
     int64_t seq = 0;
@@ -277,7 +300,8 @@ static int64_t sequence_of(struct put *put, size_t index)
     return seq;
 }
 
-static enum pl_status write_thread(struct put *put, size_t index, struct pl_error *err)
+static enum pl_status write_thread(struct pl_put *put, size_t index,
+                                   struct pl_error *err)
 {
     const struct pl_sink_thread *thread = &put->part->threads[index];
     const char *name = thread_name(put, index);
@@ -302,7 +326,7 @@ static enum pl_status write_thread(struct put *put, size_t index, struct pl_erro
     return status;
 }
 
-static enum pl_status write_slot(struct put *put, size_t index, struct pl_error *err)
+static enum pl_status write_slot(struct pl_put *put, size_t index, struct pl_error *err)
 {
     const struct pl_slot *slot = &put->slots.rows[index];
     int64_t cpu_ns = put->part->threads[index].cpu_ns;
@@ -330,7 +354,7 @@ static enum pl_status write_slot(struct put *put, size_t index, struct pl_error 
     return pl_stmt_run(stmt, err);
 }
 
-static enum pl_status write_loss(struct put *put, const struct pl_sink_loss *loss,
+static enum pl_status write_loss(struct pl_put *put, const struct pl_sink_loss *loss,
                                  struct pl_error *err)
 {
     struct pl_stmt *stmt = NULL;
@@ -349,7 +373,7 @@ static enum pl_status write_loss(struct put *put, const struct pl_sink_loss *los
     return pl_stmt_run(stmt, err);
 }
 
-static enum pl_status write_label(struct put *put, const struct pl_sink_label *label,
+static enum pl_status write_label(struct pl_put *put, const struct pl_sink_label *label,
                                   struct pl_error *err)
 {
     const char *key = pl_text_clean(&put->pool, label->key, PL_TEXT_NAME);
@@ -374,21 +398,29 @@ static enum pl_status write_label(struct put *put, const struct pl_sink_label *l
     return status;
 }
 
-static enum pl_status run_with(struct put *put, enum pl_sql id, const char *name,
-                               int64_t value, const char *end_name, int64_t end_ns,
-                               struct pl_error *err)
+static enum pl_status drop_tail(struct pl_put *put, struct pl_error *err)
 {
     struct pl_stmt *stmt = NULL;
-    enum pl_status status = get(put->writer, id, &stmt, err);
+    enum pl_status status = get(put->writer, PL_SQL_DELETE_TAIL, &stmt, err);
     if (status != PL_OK)
         return status;
-    pl_stmt_int(stmt, name, value);
-    if (end_name)
-        pl_stmt_int(stmt, end_name, end_ns);
+    pl_stmt_int(stmt, ":chunk_id", put->chunk_id);
     return pl_stmt_run(stmt, err);
 }
 
-static enum pl_status write_rows(struct put *put, struct pl_error *err)
+static enum pl_status extend_session(struct pl_put *put, struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = get(put->writer, PL_SQL_EXTEND_SESSION, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", put->session_id);
+    pl_stmt_int(stmt, ":start_ns", put->slots.start_ns);
+    pl_stmt_int(stmt, ":end_ns", put->slots.end_ns);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status write_rows(struct pl_put *put, struct pl_error *err)
 {
     const struct pl_sink_part *part = put->part;
     enum pl_status status = write_chunk(put, err);
@@ -405,18 +437,14 @@ static enum pl_status write_rows(struct put *put, struct pl_error *err)
     for (size_t i = 0; i < part->label_count && status == PL_OK; i++)
         status = write_label(put, &part->labels[i], err);
     if (status == PL_OK)
-        status =
-            run_with(put, PL_SQL_DELETE_TAIL, ":chunk_id", put->chunk_id, NULL, 0, err);
-    if (status == PL_OK)
-        status = run_with(put, PL_SQL_EXTEND_SESSION, ":id", put->session_id, ":end_ns",
-                          put->slots.end_ns, err);
-    return status;
+        status = drop_tail(put, err);
+    return status == PL_OK ? extend_session(put, err) : status;
 }
 
 /* ---- a part: the two halves of a put ---- */
 
 /* Without a lock: everything that needs no new id. */
-static enum pl_status prepare(struct put *put, struct pl_error *err)
+static enum pl_status prepare(struct pl_put *put, struct pl_error *err)
 {
     struct pl_store *store = put->writer->store;
     enum pl_status status = pl_part_check(put->part, err);
@@ -442,7 +470,7 @@ static enum pl_status prepare(struct put *put, struct pl_error *err)
 }
 
 /* Inside the transaction. */
-static enum pl_status complete(struct put *put, struct pl_error *err)
+static enum pl_status complete(struct pl_put *put, struct pl_error *err)
 {
     uint64_t epoch = put->ids.epoch;
     enum pl_status status = find_session(put, err);
@@ -465,28 +493,68 @@ static enum pl_status complete(struct put *put, struct pl_error *err)
     return status;
 }
 
+enum pl_status pl_put_new(struct pl_writer *writer, const struct pl_sink_part *part,
+                          struct pl_put **put_out, struct pl_error *err)
+{
+    struct pl_put *put = calloc(1, sizeof *put);
+    if (!put)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    put->writer = writer;
+    put->part = part;
+    enum pl_status status = prepare(put, err);
+    if (status == PL_OK)
+        *put_out = put;
+    else
+        pl_put_free(put);
+    return status;
+}
+
+enum pl_status pl_put_write(struct pl_put *put, bool *duplicate_out,
+                            int64_t *chunk_id_out, struct pl_error *err)
+{
+    enum pl_status status = complete(put, err);
+    *duplicate_out = put->duplicate;
+    *chunk_id_out = put->chunk_id;
+    return status;
+}
+
+void pl_put_free(struct pl_put *put)
+{
+    if (!put)
+        return;
+    pl_text_pool_deinit(&put->pool);
+    pl_part_ids_deinit(&put->ids);
+    pl_slots_deinit(&put->slots);
+    free(put->platform);
+    free(put->thread_ids);
+    free(put);
+}
+
+void pl_writer_forget(struct pl_writer *writer)
+{
+    pl_intern_forget(writer->intern);
+}
+
 static enum pl_status put_part(void *self, const struct pl_sink_part *part,
                                struct pl_error *err)
 {
     struct pl_writer *writer = self;
-    struct put put = {.writer = writer, .part = part};
-    enum pl_status status = prepare(&put, err);
+    struct pl_put *put = NULL;
+    int64_t chunk_id;
+    bool duplicate = false;
+    enum pl_status status = pl_put_new(writer, part, &put, err);
     if (status == PL_OK)
         status = pl_db_begin_write(writer->store, err);
     if (status == PL_OK) {
-        status = complete(&put, err);
-        if (status == PL_OK && !put.duplicate)
+        status = pl_put_write(put, &duplicate, &chunk_id, err);
+        if (status == PL_OK && !duplicate)
             status = pl_db_commit(writer->store, err);
         else
             pl_db_rollback(writer->store);
         if (status != PL_OK)
-            pl_intern_forget(writer->intern);
+            pl_writer_forget(writer);
     }
-    pl_text_pool_deinit(&put.pool);
-    pl_part_ids_deinit(&put.ids);
-    pl_slots_deinit(&put.slots);
-    free(put.platform);
-    free(put.thread_ids);
+    pl_put_free(put);
     return status;
 }
 
