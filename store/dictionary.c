@@ -320,9 +320,14 @@ static void match_stack(struct dictionary *dict, struct stack_row *row,
             row->match = row->keep + i;
 }
 
-/* Take weight, and need, from every stack without the function. */
-static enum pl_status filter(struct dictionary *dict, const char *function,
-                             struct pl_error *err)
+static struct pl_amount *weights_of(const struct dictionary *dict, uint32_t place)
+{
+    return &dict->weights->list[(size_t)place * dict->weights->columns];
+}
+
+/* Take a column's weight from every stack without the function. */
+static enum pl_status filter(struct dictionary *dict, uint32_t column,
+                             const char *function, struct pl_error *err)
 {
     bool *found = find_frames(dict, function);
     if (!found)
@@ -330,19 +335,43 @@ static enum pl_status filter(struct dictionary *dict, const char *function,
     for (uint32_t i = dict->loaded; i-- > 0;)
         match_stack(dict, &dict->rows[dict->order[i]], found);
     free(found);
-    for (uint32_t i = 0; i < dict->loaded; i++) {
-        bool keep = i < dict->weighted && dict->rows[i].match != NEED_ALL;
-        dict->rows[i].need = keep ? NEED_ALL : 0;
-        if (i < dict->weighted && !keep)
-            dict->weights->list[i] = (struct pl_stack_weight){0};
-    }
+    for (uint32_t i = 0; i < dict->weighted; i++)
+        if (dict->rows[i].match == NEED_ALL)
+            weights_of(dict, i)[column] = (struct pl_amount){0};
+    return PL_OK;
+}
+
+static bool has_weight(const struct dictionary *dict, uint32_t place)
+{
+    for (uint32_t c = 0; c < dict->weights->columns; c++)
+        if (weights_of(dict, place)[c].samples)
+            return true;
+    return false;
+}
+
+/* Now that weights have gone, so has the need for what nothing passes through. */
+static void plan_need(struct dictionary *dict)
+{
+    for (uint32_t i = 0; i < dict->loaded; i++)
+        dict->rows[i].need = i < dict->weighted && has_weight(dict, i) ? NEED_ALL : 0;
     for (uint32_t i = 0; i < dict->loaded; i++) {
         const struct stack_row *row = &dict->rows[dict->order[i]];
         uint32_t need = row->need < row->keep ? row->need : row->keep;
         if (need && dict->rows[row->parent].need < need)
             dict->rows[row->parent].need = need;
     }
-    return PL_OK;
+}
+
+static enum pl_status filter_all(struct dictionary *dict, const char *const *functions,
+                                 struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    for (uint32_t c = 0; c < dict->weights->columns && status == PL_OK; c++)
+        if (functions[c])
+            status = filter(dict, c, functions[c], err);
+    if (status == PL_OK)
+        plan_need(dict);
+    return status;
 }
 
 /* ---- building ---- */
@@ -422,19 +451,18 @@ static enum pl_status build_stack(struct dictionary *dict, uint32_t place,
         return pl_error_set(err, PL_INPUT,
                             "a profile of more than %d boxes: select less", NODES_MAX);
     if (place < dict->weighted)
-        pl_tree_add(dict->tree, node, dict->weights->list[place].ns,
-                    dict->weights->list[place].samples);
+        pl_tree_add(dict->tree, node, weights_of(dict, place));
     return PL_OK;
 }
 
-static enum pl_status resolve(struct dictionary *dict, const char *function,
+static enum pl_status resolve(struct dictionary *dict, const char *const *functions,
                               struct pl_error *err)
 {
     enum pl_status status = load_stacks(dict, err);
     if (status == PL_OK)
         status = pl_frame_table_load(&dict->table, dict->store, dict->tree, err);
-    if (status == PL_OK && function)
-        status = filter(dict, function, err);
+    if (status == PL_OK && functions)
+        status = filter_all(dict, functions, err);
     for (uint32_t i = dict->loaded; i-- > 0 && status == PL_OK;)
         status = build_stack(dict, dict->order[i], err);
     return status;
@@ -463,13 +491,13 @@ enum pl_status pl_dictionary_frames(struct pl_store *store,
 
 enum pl_status pl_dictionary_resolve(struct pl_store *store,
                                      struct pl_stack_weights *weights,
-                                     const char *function, struct pl_tree *tree,
+                                     const char *const *functions, struct pl_tree *tree,
                                      struct pl_error *err)
 {
     struct dictionary dict = {.store = store, .weights = weights, .tree = tree};
     enum pl_status status = pl_frame_table_init(&dict.table, store, err);
     if (status == PL_OK)
-        status = resolve(&dict, function, err);
+        status = resolve(&dict, functions, err);
     deinit(&dict);
     return status;
 }

@@ -12,42 +12,44 @@
 #include "store/query.h"
 #include "store/query_tree.h"
 
-/* Weights by stack id. */
-struct pl_stack_weight {
-    int64_t ns, samples;
-};
+/* Weights by stack id, in columns: one selection (or thread, ...) each. */
 struct pl_stack_weights {
-    struct pl_idmap stacks;       /* id -> place in `list` */
-    struct pl_stack_weight *list; /* stacks.count long */
-    uint32_t cap;
+    struct pl_idmap stacks; /* id -> place */
+    struct pl_amount *list; /* [place * columns + column], stacks.count places */
+    uint32_t cap;           /* places */
+    uint32_t columns;
 };
 
 PL_MUST_CHECK enum pl_status pl_stack_weights_init(struct pl_stack_weights *weights,
+                                                   uint32_t columns,
                                                    struct pl_store *store,
                                                    struct pl_error *err);
 void pl_stack_weights_deinit(struct pl_stack_weights *weights);
 
-/* The weight of `stack` (not 0), to add to; NULL: out of memory. Valid until the
- * next call. */
+/* The weight of `stack` (not 0) in a column, to add to; NULL: out of memory. Valid
+ * until the next call. */
 bool pl_stack_weights_grow(struct pl_stack_weights *weights);
-static inline struct pl_stack_weight *pl_stack_weight(struct pl_stack_weights *weights,
-                                                      uint32_t stack)
+static inline struct pl_amount *pl_stack_weight(struct pl_stack_weights *weights,
+                                                uint32_t stack, uint32_t column)
 {
     uint32_t place = pl_idmap_add(&weights->stacks, stack);
     if (place == PL_IDMAP_NONE)
         return NULL;
     if (place >= weights->cap && !pl_stack_weights_grow(weights))
         return NULL;
-    return &weights->list[place];
+    return &weights->list[(size_t)place * weights->columns + column];
 }
 
-/* Add every weighted stack to `tree`; with `function`, only those which have a
- * function of that name in them. Clears weights that were not added. `weights`
- * may be only looked at afterwards. The caller holds a read transaction.
+/* Add every weighted stack to `tree`, which has as many columns. `functions` has an
+ * entry per column, or is NULL: where one is not NULL, only stacks which have a
+ * function of that name in them keep their weight in that column. `weights` may be
+ * only looked at afterwards. The caller holds a read transaction.
  * Errors  INPUT damaged; IO; NOMEM. */
-PL_MUST_CHECK enum pl_status
-pl_dictionary_resolve(struct pl_store *store, struct pl_stack_weights *weights,
-                      const char *function, struct pl_tree *tree, struct pl_error *err);
+PL_MUST_CHECK enum pl_status pl_dictionary_resolve(struct pl_store *store,
+                                                   struct pl_stack_weights *weights,
+                                                   const char *const *functions,
+                                                   struct pl_tree *tree,
+                                                   struct pl_error *err);
 
 /* The frames (frame_raw ids) of every stack in `weights`, into `frames`, which is
  * initialized.  Errors  as above. */

@@ -95,6 +95,17 @@ void pl_timeline_deinit(struct pl_timeline *timeline);
 
 /* ---- aggregated profile ---- */
 
+/* How much of something was sampled. */
+struct pl_amount {
+    int64_t ns, samples;
+    double squares; /* over runs, of their samples squared: how much of the number of
+                       samples is repetition, for tests of significance */
+};
+
+struct pl_split {
+    struct pl_amount self, total; /* total counts recursion once */
+};
+
 /* A function is (name, module, file); its line is where it is declared (0
  * unknown). A frame without a name is its own function "module+0xaddress". */
 struct pl_function {
@@ -128,6 +139,10 @@ struct pl_profile {
     size_t node_count;
     struct pl_function *functions;
     size_t function_count;
+    /* What of each node and function is whose, when several selections (or threads)
+     * were aggregated together: [index * columns + column]. NULL if columns is 1. */
+    uint32_t columns;
+    struct pl_split *node_split, *function_split;
     void *owned;
 };
 

@@ -8,13 +8,14 @@ static enum pl_status aggregate(struct pl_store *store,
                                 struct pl_stack_weights *weights, struct pl_tree *tree,
                                 struct pl_profile *profile, struct pl_error *err)
 {
+    const char *const *functions = selection->function ? &selection->function : NULL;
     struct pl_selected selected = {0};
     enum pl_status status =
-        pl_query_weights(store, selection, profile->metric, weights, &selected, err);
+        pl_query_weights(store, selection, profile->metric, weights, 0, &selected, err);
     if (status == PL_OK)
         status = pl_select_lost(store, selection, &profile->lost, err);
     if (status == PL_OK)
-        status = pl_dictionary_resolve(store, weights, selection->function, tree, err);
+        status = pl_dictionary_resolve(store, weights, functions, tree, err);
     if (status == PL_OK)
         status = pl_tree_finish(tree, profile, err);
     if (status == PL_OK && profile->samples) {
@@ -35,9 +36,9 @@ enum pl_status pl_query_profile(struct pl_store *store,
     enum pl_status status = pl_db_begin_read(store, err);
     if (status != PL_OK)
         return status;
-    status = pl_stack_weights_init(&weights, store, err);
+    status = pl_stack_weights_init(&weights, 1, store, err);
     if (status == PL_OK)
-        status = pl_tree_new(&tree, err);
+        status = pl_tree_new(1, &tree, err);
     if (status == PL_OK)
         status = aggregate(store, selection, &weights, tree, &profile, err);
     if (status == PL_OK)

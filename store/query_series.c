@@ -6,7 +6,7 @@
 #include "store/query_series.h"
 
 #include "store/db.h"
-#include "store/dictionary.h"
+#include "store/query_weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,43 +88,20 @@ static enum pl_status count_slot(void *self, const struct pl_slot *slot,
 
 /* ---- the stacks with a function ---- */
 
-struct find {
-    struct pl_stack_weights stacks;
-    struct pl_pieces pieces;
-};
-
-static enum pl_status find_in_slot(void *self, const struct pl_slot *slot,
-                                   struct pl_error *err)
-{
-    struct find *find = self;
-    if (!pl_slot_pieces(slot, &find->pieces))
-        return out_of_memory(err);
-    for (size_t i = 0; i < find->pieces.count; i++) {
-        const struct pl_piece *piece = &find->pieces.list[i];
-        struct pl_stack_weight *weight = pl_stack_weight(&find->stacks, piece->stack);
-        if (!weight)
-            return out_of_memory(err);
-        weight->samples += piece->samples;
-    }
-    return PL_OK;
-}
-
 static enum pl_status find_stacks(struct pl_store *store,
                                   const struct pl_selection *selection,
-                                  const struct pl_bins *time, struct find *find,
-                                  struct pl_error *err)
+                                  struct pl_stack_weights *stacks, struct pl_error *err)
 {
-    const struct pl_slot_visitor visitor = {find, find_in_slot};
     struct pl_selected selected;
     struct pl_tree *tree = NULL;
-    enum pl_status status = pl_stack_weights_init(&find->stacks, store, err);
+    enum pl_status status = pl_stack_weights_init(stacks, 1, store, err);
     if (status == PL_OK)
-        status = pl_select_slots(store, selection, time, &visitor, &selected, err);
+        status = pl_query_weights(store, selection, PL_METRIC_WALL, stacks, 0,
+                                  &selected, err);
     if (status == PL_OK)
-        status = pl_tree_new(&tree, err);
+        status = pl_tree_new(1, &tree, err);
     if (status == PL_OK)
-        status =
-            pl_dictionary_resolve(store, &find->stacks, selection->function, tree, err);
+        status = pl_dictionary_resolve(store, stacks, &selection->function, tree, err);
     pl_tree_free(tree);
     return status;
 }
@@ -164,22 +141,21 @@ static enum pl_status gather(struct pl_store *store,
                              const struct pl_bins *time, struct pl_series_list *list,
                              struct pl_error *err)
 {
-    struct find find = {0};
+    struct pl_stack_weights found = {0};
     struct count count = {.list = list};
     const struct pl_slot_visitor visitor = {&count, count_slot};
     struct pl_selected selected;
     enum pl_status status = PL_OK;
     if (selection->function) {
-        status = find_stacks(store, selection, time, &find, err);
-        count.only = &find.stacks;
+        status = find_stacks(store, selection, &found, err);
+        count.only = &found;
     }
     if (status == PL_OK)
         status = pl_select_slots(store, selection, time, &visitor, &selected, err);
     for (uint32_t i = 0; i < list->threads.count && status == PL_OK; i++)
         status = read_thread(store, list->arena, &list->rows[i], err);
     free(count.pieces.list);
-    free(find.pieces.list);
-    pl_stack_weights_deinit(&find.stacks);
+    pl_stack_weights_deinit(&found);
     return status;
 }
 

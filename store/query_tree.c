@@ -28,7 +28,10 @@ struct build_node {
 struct pl_tree {
     struct build_node *nodes;
     uint32_t node_count, node_cap;
-    uint32_t *children; /* hash of (parent, function) -> node; 0 empty */
+    uint32_t columns;
+    struct pl_amount *amounts; /* [node * columns + column], as ns and samples of
+                                  nodes; NULL with one column */
+    uint32_t *children;        /* hash of (parent, function) -> node; 0 empty */
     uint32_t child_count, child_mask;
     struct pl_function *functions;
     uint32_t function_count, function_cap;
@@ -39,19 +42,24 @@ struct pl_tree {
 
 #define FIRST_TABLE 1024u
 
-enum pl_status pl_tree_new(struct pl_tree **tree_out, struct pl_error *err)
+enum pl_status pl_tree_new(uint32_t columns, struct pl_tree **tree_out,
+                           struct pl_error *err)
 {
     struct pl_tree *tree = calloc(1, sizeof *tree);
     if (!tree)
         return pl_error_set(err, PL_NOMEM, "out of memory for a profile");
     tree->arena = pl_arena_new();
+    tree->columns = columns;
+    if (columns > 1)
+        tree->amounts = calloc((size_t)FIRST_TABLE * columns, sizeof *tree->amounts);
     tree->node_cap = FIRST_TABLE;
     tree->nodes = calloc(FIRST_TABLE, sizeof *tree->nodes);
     tree->children = calloc(FIRST_TABLE, sizeof *tree->children);
     tree->child_mask = FIRST_TABLE - 1;
     tree->names = calloc(FIRST_TABLE, sizeof *tree->names);
     tree->name_mask = FIRST_TABLE - 1;
-    if (!tree->arena || !tree->nodes || !tree->children || !tree->names) {
+    if (!tree->arena || !tree->nodes || !tree->children || !tree->names ||
+        (columns > 1 && !tree->amounts)) {
         pl_tree_free(tree);
         return pl_error_set(err, PL_NOMEM, "out of memory for a profile");
     }
@@ -66,6 +74,7 @@ void pl_tree_free(struct pl_tree *tree)
     if (!tree)
         return;
     free(tree->nodes);
+    free(tree->amounts);
     free(tree->children);
     free(tree->functions);
     free(tree->names);
@@ -202,19 +211,38 @@ static bool grow_children(struct pl_tree *tree)
     return true;
 }
 
+static bool grow_amounts(struct pl_tree *tree, size_t cap)
+{
+    size_t row = tree->columns * sizeof *tree->amounts;
+    struct pl_amount *grown = realloc(tree->amounts, cap * row);
+    if (!grown)
+        return false;
+    memset(grown + (size_t)tree->node_cap * tree->columns, 0,
+           (cap - tree->node_cap) * row);
+    tree->amounts = grown;
+    return true;
+}
+
+static bool grow_nodes(struct pl_tree *tree)
+{
+    if (tree->node_cap > UINT32_MAX / 2)
+        return false;
+    uint32_t cap = tree->node_cap * 2;
+    if (tree->amounts && !grow_amounts(tree, cap))
+        return false;
+    struct build_node *grown = realloc(tree->nodes, cap * sizeof *grown);
+    if (!grown)
+        return false;
+    tree->nodes = grown;
+    tree->node_cap = cap;
+    return true;
+}
+
 static uint32_t add_node(struct pl_tree *tree, uint32_t parent, uint32_t function,
                          bool inlined)
 {
-    if (tree->node_count == tree->node_cap) {
-        if (tree->node_cap > UINT32_MAX / 2)
-            return PL_NO_INDEX;
-        uint32_t cap = tree->node_cap * 2;
-        struct build_node *grown = realloc(tree->nodes, cap * sizeof *grown);
-        if (!grown)
-            return PL_NO_INDEX;
-        tree->nodes = grown;
-        tree->node_cap = cap;
-    }
+    if (tree->node_count == tree->node_cap && !grow_nodes(tree))
+        return PL_NO_INDEX;
     tree->nodes[tree->node_count] = (struct build_node){
         .parent = parent, .function = function & ROOT_FUNCTION, .inlined = inlined};
     return tree->node_count++;
@@ -260,10 +288,21 @@ uint32_t pl_tree_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
     return first;
 }
 
-void pl_tree_add(struct pl_tree *tree, uint32_t node, int64_t ns, int64_t samples)
+static void add_amount(struct pl_amount *to, const struct pl_amount *amount)
 {
-    tree->nodes[node].ns += ns;
-    tree->nodes[node].samples += samples;
+    to->ns += amount->ns;
+    to->samples += amount->samples;
+    to->squares += amount->squares;
+}
+
+void pl_tree_add(struct pl_tree *tree, uint32_t node, const struct pl_amount *amounts)
+{
+    for (uint32_t c = 0; c < tree->columns; c++) {
+        tree->nodes[node].ns += amounts[c].ns;
+        tree->nodes[node].samples += amounts[c].samples;
+        if (tree->amounts)
+            add_amount(&tree->amounts[(size_t)node * tree->columns + c], &amounts[c]);
+    }
 }
 
 /* ---- finishing ---- */
@@ -274,6 +313,9 @@ static void sum_subtrees(struct pl_tree *tree)
         struct build_node *parent = &tree->nodes[tree->nodes[i].parent];
         parent->ns += tree->nodes[i].ns;
         parent->samples += tree->nodes[i].samples;
+        for (uint32_t c = 0; tree->amounts && c < tree->columns; c++)
+            add_amount(&tree->amounts[tree->nodes[i].parent * tree->columns + c],
+                       &tree->amounts[i * tree->columns + c]);
     }
 }
 
@@ -294,6 +336,7 @@ struct walk {
     struct pl_node *nodes;
     struct pl_function *functions; /* in order of appearance */
     uint32_t function_count;
+    struct pl_split *node_split, *function_split; /* NULL with one column */
     uint32_t *renumbered; /* build function -> index in functions + 1 */
     uint32_t *open;       /* function -> how often on the current path */
     uint32_t *path;       /* functions from the root */
@@ -324,6 +367,18 @@ static uint32_t renumber(struct walk *walk, uint32_t function)
     return *known - 1;
 }
 
+static void add_split(struct walk *walk, const struct pl_node *node)
+{
+    uint32_t columns = walk->tree->columns;
+    const struct pl_split *from = &walk->node_split[(node - walk->nodes) * columns];
+    struct pl_split *to = &walk->function_split[(size_t)node->function * columns];
+    for (uint32_t c = 0; c < columns; c++) {
+        add_amount(&to[c].self, &from[c].self);
+        if (!walk->open[node->function])
+            add_amount(&to[c].total, &from[c].total);
+    }
+}
+
 static void add_to_function(struct walk *walk, const struct pl_node *node)
 {
     while (walk->path_len >= node->depth)
@@ -331,12 +386,32 @@ static void add_to_function(struct walk *walk, const struct pl_node *node)
     struct pl_function *function = &walk->functions[node->function];
     function->self_ns += node->self_ns;
     function->self_samples += node->self_samples;
+    if (walk->node_split)
+        add_split(walk, node);
     if (!walk->open[node->function]) {
         function->total_ns += node->total_ns;
         function->total_samples += node->total_samples;
     }
     walk->open[node->function]++;
     walk->path[walk->path_len++] = node->function;
+}
+
+/* The same for columns: all the node weighs, less what its children do. */
+static void split_node(struct walk *walk, uint32_t build, uint32_t index)
+{
+    const struct pl_tree *tree = walk->tree;
+    size_t columns = tree->columns;
+    struct pl_split *split = &walk->node_split[index * columns];
+    for (size_t c = 0; c < columns; c++)
+        split[c].self = split[c].total = tree->amounts[build * columns + c];
+    for (uint32_t child = tree->nodes[build].first_child; child;
+         child = tree->nodes[child].next_sibling)
+        for (size_t c = 0; c < columns; c++) {
+            const struct pl_amount *amount = &tree->amounts[child * columns + c];
+            split[c].self.ns -= amount->ns;
+            split[c].self.samples -= amount->samples;
+            split[c].self.squares -= amount->squares;
+        }
 }
 
 /* Children become pending; what they do not weigh is the node's own. */
@@ -370,6 +445,8 @@ static void emit(struct walk *walk, struct pending next, uint32_t index)
                              .self_samples = from->samples,
                              .total_samples = from->samples};
     expand(walk, from, node);
+    if (walk->node_split)
+        split_node(walk, next.build, index);
     if (next.build == PL_TREE_ROOT)
         return;
     node->depth = walk->nodes[next.parent].depth + 1;
@@ -396,8 +473,14 @@ enum pl_status pl_tree_finish(struct pl_tree *tree, struct pl_profile *profile_o
     walk.open = calloc(functions + 1, sizeof *walk.open);
     walk.path = malloc((nodes + 1) * sizeof *walk.path);
     walk.pending = malloc((nodes + 1) * sizeof *walk.pending);
+    if (tree->amounts) {
+        walk.node_split = malloc(nodes * tree->columns * sizeof *walk.node_split);
+        walk.function_split =
+            calloc((functions + 1) * tree->columns, sizeof *walk.function_split);
+    }
     if (!walk.nodes || !walk.functions || !walk.renumbered || !walk.open ||
-        !walk.path || !walk.pending) {
+        !walk.path || !walk.pending ||
+        (tree->amounts && (!walk.node_split || !walk.function_split))) {
         status = pl_error_set(err, PL_NOMEM, "out of memory for a profile of %zu nodes",
                               nodes);
         goto out;
@@ -411,13 +494,19 @@ enum pl_status pl_tree_finish(struct pl_tree *tree, struct pl_profile *profile_o
     profile_out->node_count = nodes;
     profile_out->functions = walk.functions;
     profile_out->function_count = walk.function_count;
+    profile_out->columns = tree->columns;
+    profile_out->node_split = walk.node_split;
+    profile_out->function_split = walk.function_split;
     profile_out->owned = tree->arena;
     walk.nodes = NULL;
     walk.functions = NULL;
+    walk.node_split = walk.function_split = NULL;
     tree->arena = NULL;
 out:
     free(walk.nodes);
     free(walk.functions);
+    free(walk.node_split);
+    free(walk.function_split);
     free(walk.renumbered);
     free(walk.open);
     free(walk.path);
@@ -429,6 +518,8 @@ void pl_profile_deinit(struct pl_profile *profile)
 {
     free(profile->nodes);
     free(profile->functions);
+    free(profile->node_split);
+    free(profile->function_split);
     pl_arena_free(profile->owned);
     *profile = (struct pl_profile){0};
 }

@@ -12,7 +12,8 @@ struct pl_tree;
 
 #define PL_TREE_ROOT 0
 
-PL_MUST_CHECK enum pl_status pl_tree_new(struct pl_tree **tree_out,
+/* `columns` is how many amounts each weight has (query.h, "split"). */
+PL_MUST_CHECK enum pl_status pl_tree_new(uint32_t columns, struct pl_tree **tree_out,
                                          struct pl_error *err);
 void pl_tree_free(struct pl_tree *tree); /* NULL is fine */
 
@@ -31,10 +32,11 @@ const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function)
  * lie on the path of some weight: all nodes show. */
 uint32_t pl_tree_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
                        bool inlined);
-void pl_tree_add(struct pl_tree *tree, uint32_t node, int64_t ns, int64_t samples);
+/* Add to the node's self weight: one amount per column. */
+void pl_tree_add(struct pl_tree *tree, uint32_t node, const struct pl_amount *amounts);
 
-/* Fill nodes, functions, total_ns, samples and owned of `profile_out` and leave the
- * rest. The tree is used up: free it.  Errors  NOMEM. */
+/* Fill nodes, functions, splits, total_ns, samples and owned of `profile_out` and leave
+ * the rest. The tree is used up: free it.  Errors  NOMEM. */
 PL_MUST_CHECK enum pl_status pl_tree_finish(struct pl_tree *tree,
                                             struct pl_profile *profile_out,
                                             struct pl_error *err);

@@ -1,13 +1,22 @@
-/* Weight per stack: slots, decoded and added up. */
+/* Slots -> weight per stack: see query_weights.h. */
 #include "store/query_weights.h"
+
+#include "store/db.h"
 
 #include <stdlib.h>
 
 struct gather {
     enum pl_metric metric;
     struct pl_stack_weights *weights;
+    uint32_t column;
+    const struct pl_idmap *threads; /* column of each; NULL: all in `column` */
     struct pl_pieces pieces;
 };
+
+static double square(uint32_t samples)
+{
+    return (double)samples * (double)samples;
+}
 
 static bool gather_pieces(struct gather *gather, const struct pl_slot *slot)
 {
@@ -18,11 +27,13 @@ static bool gather_pieces(struct gather *gather, const struct pl_slot *slot)
         bool cpu = gather->metric == PL_METRIC_CPU;
         if (cpu && !piece->on_cpu)
             continue;
-        struct pl_stack_weight *weight = pl_stack_weight(gather->weights, piece->stack);
-        if (!weight)
+        struct pl_amount *amount =
+            pl_stack_weight(gather->weights, piece->stack, gather->column);
+        if (!amount)
             return false;
-        weight->ns += cpu ? piece->cpu_ns : piece->wall_ns;
-        weight->samples += piece->samples;
+        amount->ns += cpu ? piece->cpu_ns : piece->wall_ns;
+        amount->samples += piece->samples;
+        amount->squares += square(piece->samples);
     }
     return true;
 }
@@ -34,11 +45,13 @@ static bool gather_whole(struct gather *gather, const struct pl_slot *slot)
         struct pl_slot_run run = slot->runs[i];
         if (!run.stack)
             continue;
-        struct pl_stack_weight *weight = pl_stack_weight(gather->weights, run.stack);
-        if (!weight)
+        struct pl_amount *amount =
+            pl_stack_weight(gather->weights, run.stack, gather->column);
+        if (!amount)
             return false;
-        weight->ns += slot->period_ns * run.count;
-        weight->samples += run.count;
+        amount->ns += slot->period_ns * run.count;
+        amount->samples += run.count;
+        amount->squares += square(run.count);
     }
     return true;
 }
@@ -48,20 +61,43 @@ static enum pl_status gather_slot(void *self, const struct pl_slot *slot,
 {
     struct gather *gather = self;
     bool whole = gather->metric == PL_METRIC_WALL && !slot->bins && !slot->weights_ns;
+    if (gather->threads) {
+        gather->column = pl_idmap_find(gather->threads, slot->thread_id);
+        if (gather->column == PL_IDMAP_NONE)
+            return PL_OK;
+    }
     if (whole ? gather_whole(gather, slot) : gather_pieces(gather, slot))
         return PL_OK;
     return pl_error_set(err, PL_NOMEM, "out of memory for stacks");
 }
 
+static enum pl_status run(struct pl_store *store, const struct pl_selection *selection,
+                          struct gather *gather, struct pl_selected *selected_out,
+                          struct pl_error *err)
+{
+    const struct pl_slot_visitor visitor = {gather, gather_slot};
+    enum pl_status status =
+        pl_select_slots(store, selection, NULL, &visitor, selected_out, err);
+    free(gather->pieces.list);
+    return status;
+}
+
 enum pl_status pl_query_weights(struct pl_store *store,
                                 const struct pl_selection *selection,
                                 enum pl_metric metric, struct pl_stack_weights *weights,
-                                struct pl_selected *selected_out, struct pl_error *err)
+                                uint32_t column, struct pl_selected *selected_out,
+                                struct pl_error *err)
 {
-    struct gather gather = {.metric = metric, .weights = weights};
-    const struct pl_slot_visitor visitor = {&gather, gather_slot};
-    enum pl_status status =
-        pl_select_slots(store, selection, NULL, &visitor, selected_out, err);
-    free(gather.pieces.list);
-    return status;
+    struct gather gather = {.metric = metric, .weights = weights, .column = column};
+    return run(store, selection, &gather, selected_out, err);
+}
+
+enum pl_status
+pl_query_thread_weights(struct pl_store *store, const struct pl_selection *selection,
+                        enum pl_metric metric, struct pl_stack_weights *weights,
+                        const struct pl_idmap *threads, struct pl_error *err)
+{
+    struct gather gather = {.metric = metric, .weights = weights, .threads = threads};
+    struct pl_selected selected;
+    return run(store, selection, &gather, &selected, err);
 }

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum pl_status pl_stack_weights_init(struct pl_stack_weights *weights,
+enum pl_status pl_stack_weights_init(struct pl_stack_weights *weights, uint32_t columns,
                                      struct pl_store *store, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row;
-    *weights = (struct pl_stack_weights){0};
+    *weights = (struct pl_stack_weights){.columns = columns};
     enum pl_status status = pl_stmt_get(store, PL_SQL_STACK_RANGE, &stmt, err);
     if (status == PL_OK)
         status = pl_stmt_row(stmt, &row, err);
@@ -33,11 +33,12 @@ void pl_stack_weights_deinit(struct pl_stack_weights *weights)
 bool pl_stack_weights_grow(struct pl_stack_weights *weights)
 {
     uint32_t cap = weights->cap ? weights->cap * 2 : 1024;
-    struct pl_stack_weight *grown =
-        cap ? realloc(weights->list, cap * sizeof *grown) : NULL;
+    size_t row = weights->columns * sizeof *weights->list;
+    struct pl_amount *grown = cap ? realloc(weights->list, cap * row) : NULL;
     if (!grown)
         return false;
-    memset(grown + weights->cap, 0, (cap - weights->cap) * sizeof *grown);
+    memset(grown + (size_t)weights->cap * weights->columns, 0,
+           (cap - weights->cap) * row);
     weights->list = grown;
     weights->cap = cap;
     return true;

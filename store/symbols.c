@@ -26,7 +26,7 @@ static enum pl_status gather_stacks(void *self, const struct pl_slot *slot,
 {
     struct pl_stack_weights *stacks = self;
     for (size_t i = 0; i < slot->run_count; i++)
-        if (slot->runs[i].stack && !pl_stack_weight(stacks, slot->runs[i].stack))
+        if (slot->runs[i].stack && !pl_stack_weight(stacks, slot->runs[i].stack, 0))
             return out_of_memory(err);
     return PL_OK;
 }
@@ -36,7 +36,7 @@ enum pl_status pl_chunk_frames(struct pl_store *store, int64_t chunk_id,
 {
     struct pl_stack_weights stacks;
     const struct pl_slot_visitor visitor = {&stacks, gather_stacks};
-    enum pl_status status = pl_stack_weights_init(&stacks, store, err);
+    enum pl_status status = pl_stack_weights_init(&stacks, 1, store, err);
     if (status == PL_OK && !pl_idmap_init(frames_out, 0, 0))
         status = out_of_memory(err);
     if (status == PL_OK)

@@ -27,7 +27,8 @@ static void add_stack(struct pl_tree *tree, const struct stack *stack)
         uint32_t function = pl_tree_function(tree, name, "mod", "", 0, -1);
         node = pl_tree_child(tree, node, function, inlined);
     }
-    pl_tree_add(tree, node, stack->ns, stack->samples);
+    pl_tree_add(tree, node,
+                &(struct pl_amount){.ns = stack->ns, .samples = stack->samples});
 }
 
 static void print_profile(const struct pl_profile *profile, char *text, size_t size)
@@ -89,7 +90,7 @@ static struct pl_profile build(const struct stack *stacks, size_t count, bool ba
 {
     struct pl_tree *tree = NULL;
     struct pl_profile profile = {0};
-    CHECK_OK(pl_tree_new(&tree, &err), err);
+    CHECK_OK(pl_tree_new(1, &tree, &err), err);
     for (size_t i = 0; i < count; i++) {
         const struct stack *stack = &stacks[backwards ? count - 1 - i : i];
         if (stack->path)
@@ -129,14 +130,15 @@ static void test_cases(void)
 static void test_function_identity(void)
 {
     struct pl_tree *tree = NULL;
-    CHECK_OK(pl_tree_new(&tree, &err), err);
+    CHECK_OK(pl_tree_new(1, &tree, &err), err);
     uint32_t f = pl_tree_function(tree, "f", "m", "x.c", 0, -1);
     CHECK(pl_tree_function(tree, "f", "m", "x.c", 30, 0) == f);
     CHECK(pl_tree_function(tree, "f", "m", "x.c", 20, 1) == f);
     CHECK(pl_tree_function(tree, "f", "m", "y.c", 0, -1) != f);
     CHECK(pl_tree_function(tree, "f", "n", "x.c", 0, -1) != f);
     CHECK(pl_tree_function(tree, "g", "m", "x.c", 0, -1) != f);
-    pl_tree_add(tree, pl_tree_child(tree, PL_TREE_ROOT, f, false), 7, 1);
+    pl_tree_add(tree, pl_tree_child(tree, PL_TREE_ROOT, f, false),
+                &(struct pl_amount){.ns = 7, .samples = 1});
     struct pl_profile profile = {0};
     CHECK_OK(pl_tree_finish(tree, &profile, &err), err);
     pl_tree_free(tree);
@@ -149,7 +151,7 @@ static void test_function_identity(void)
 static void test_large(void)
 {
     struct pl_tree *tree = NULL;
-    CHECK_OK(pl_tree_new(&tree, &err), err);
+    CHECK_OK(pl_tree_new(1, &tree, &err), err);
     int64_t sum = 0;
     for (uint32_t i = 0; i < 20000; i++) {
         uint32_t node = PL_TREE_ROOT;
@@ -159,13 +161,13 @@ static void test_large(void)
             uint32_t function = pl_tree_function(tree, name, "m", "", 0, -1);
             node = pl_tree_child(tree, node, function, false);
         }
-        pl_tree_add(tree, node, i, 1);
+        pl_tree_add(tree, node, &(struct pl_amount){.ns = i, .samples = 1});
         sum += i;
     }
     uint32_t node = PL_TREE_ROOT, deep = pl_tree_function(tree, "deep", "", "", 0, -1);
     for (int i = 0; i < 100000; i++)
         node = pl_tree_child(tree, node, deep, false);
-    pl_tree_add(tree, node, 5, 1);
+    pl_tree_add(tree, node, &(struct pl_amount){.ns = 5, .samples = 1});
     struct pl_profile profile = {0};
     CHECK_OK(pl_tree_finish(tree, &profile, &err), err);
     pl_tree_free(tree);
