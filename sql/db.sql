@@ -12,6 +12,9 @@ COMMIT;
 -- name: rollback
 ROLLBACK;
 
+-- name: sync_each_commit
+PRAGMA synchronous = FULL;
+
 -- name: get_generation
 SELECT value FROM meta WHERE key = 'generation';
 

@@ -137,17 +137,35 @@ static void remove_temporary(const char *path)
     }
 }
 
+/* A name lasts through a power cut once its folder is on the disk. */
+static void sync_folder(const char *path)
+{
+    char *folder = strdup(path);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        slash[slash == folder] = '\0';
+    int fd =
+        folder ? open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)fsync(fd); /* some file systems cannot */
+        (void)close(fd);
+    }
+    free(folder);
+}
+
 /* Into place, unless something is there already. */
 static enum pl_status publish(const char *temporary, const char *path,
                               struct pl_error *err)
 {
-    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
-        errno == EEXIST)
-        return PL_OK;
-    if ((errno == EINVAL || errno == ENOSYS) &&
-        (link(temporary, path) == 0 || errno == EEXIST))
-        return PL_OK;
-    return pl_error_set(err, PL_IO, "cannot create %s: %s", path, strerror(errno));
+    bool there =
+        renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0 ||
+        errno == EEXIST;
+    if (!there && (errno == EINVAL || errno == ENOSYS))
+        there = link(temporary, path) == 0 || errno == EEXIST;
+    if (!there)
+        return pl_error_set(err, PL_IO, "cannot create %s: %s", path, strerror(errno));
+    sync_folder(path);
+    return PL_OK;
 }
 
 static enum pl_status build(const char *temporary, const char *path,

@@ -363,6 +363,13 @@ const char *pl_store_path(const struct pl_store *store)
     return store->path;
 }
 
+enum pl_status pl_store_make_durable(struct pl_store *store, struct pl_error *err)
+{
+    int rc =
+        sqlite3_exec(store->db, pl_sql_text[PL_SQL_SYNC_EACH_COMMIT], NULL, NULL, NULL);
+    return pl_db_error(store, rc, "sync_each_commit", err);
+}
+
 enum pl_status pl_store_generation(struct pl_store *store, uint64_t *generation_out,
                                    struct pl_error *err)
 {
