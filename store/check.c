@@ -63,17 +63,57 @@ enum pl_status pl_check_settle(struct pl_check *check, enum pl_status status,
     return PL_OK;
 }
 
-/* Each row of the statement is a finding; `fine` is a row that is none. */
+/* "Page 5: unable to get the page. error code=7": memory that was not to be had is no
+ * damage, while a page that the disk does not give is. */
+static bool lacks_memory(const char *line, size_t len)
+{
+    static const char words[] = "error code=";
+    const char *found = memmem(line, len, words, sizeof words - 1);
+    int code = found ? (int)strtol(found + sizeof words - 1, NULL, 10) : 0;
+    return code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM;
+}
+
+/* SQLite's own check tells several things in one text, a line each. */
+static enum pl_status tell_lines(struct pl_check *check, const char *text,
+                                 struct pl_error *err)
+{
+    static const char headline[] = "*** in database";
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        if (lacks_memory(text, len))
+            return pl_error_set(err, PL_NOMEM, "out of memory to check the file");
+        if (len && strncmp(text, headline, sizeof headline - 1) != 0)
+            pl_check_found(check, PL_CHECK_SQLITE, "%.*s", (int)len, text);
+        text += len + (text[len] != '\0');
+    }
+    return PL_OK;
+}
+
+static enum pl_status check_file(struct pl_check *check, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status =
+        pl_stmt_get(check->store, PL_SQL_CHECK_INTEGRITY, &stmt, err);
+    while (status == PL_OK && (status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
+        const char *text = pl_stmt_column_text(stmt, 0);
+        if (strcmp(text, "ok") != 0)
+            status = tell_lines(check, text, err);
+        if (status != PL_OK)
+            pl_stmt_reset(stmt);
+    }
+    return pl_check_settle(check, status, err);
+}
+
+/* Each row of the statement is a finding. */
 static enum pl_status tell_rows(struct pl_check *check, enum pl_check_kind kind,
-                                enum pl_sql sql, const char *fine, struct pl_error *err)
+                                enum pl_sql sql, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row;
     enum pl_status status = pl_stmt_get(check->store, sql, &stmt, err);
     while (status == PL_OK && (status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
-        const char *text = pl_stmt_column_text(stmt, 0);
-        if (!fine || strcmp(text, fine) != 0)
-            pl_check_found(check, kind, "%s", text);
+        pl_check_found(check, kind, "%s", pl_stmt_column_text(stmt, 0));
     }
     return pl_check_settle(check, status, err);
 }
@@ -97,13 +137,12 @@ static enum pl_status count_rows(struct pl_check *check, struct pl_error *err)
 
 static enum pl_status check_all(struct pl_check *check, struct pl_error *err)
 {
-    enum pl_status status =
-        tell_rows(check, PL_CHECK_SQLITE, PL_SQL_CHECK_INTEGRITY, "ok", err);
+    enum pl_status status = check_file(check, err);
     if (status == PL_OK)
         status = count_rows(check, err);
     for (size_t i = 0; i < sizeof statements / sizeof *statements && status == PL_OK;
          i++)
-        status = tell_rows(check, statements[i].kind, statements[i].sql, NULL, err);
+        status = tell_rows(check, statements[i].kind, statements[i].sql, err);
     if (status == PL_OK)
         status = pl_check_stacks(check, err);
     if (status == PL_OK)
