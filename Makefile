@@ -1,5 +1,5 @@
 # The commands people type. CMake does the work (CMakePresets.json).
-.PHONY: all demo test deps test-deps bench clean
+.PHONY: all demo test soak deps test-deps soak-deps bench clean
 
 all: deps
 	@cmake --preset release >/dev/null
@@ -20,11 +20,21 @@ test: test-deps
 	@cmake --build --preset asan -- --quiet
 	@ctest --test-dir build-asan --output-on-failure -LE "e2e|browser"
 
+# What takes long: real programs with and without a recorder, chaos, faults. Minutes
+# to hours; NAMES="programs ..." runs some of it.
+soak: soak-deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -- --quiet
+	@tests/soak/run $(NAMES)
+
 deps:
 	@packaging/install-deps build
 
 test-deps:
 	@packaging/install-deps test
+
+soak-deps:
+	@packaging/install-deps soak
 
 clean:
 	rm -rf build build-dev build-asan build-tsan
