@@ -29,7 +29,10 @@ enum {
     LOG_PAGES_WANTED = 1024,   /* 4 MiB: fold back what readers allow */
     LOG_PAGES_STEP = 256,      /* try again after another 1 MiB */
     LOG_PAGES_TOO_MANY = 4096, /* 16 MiB: wait a moment for readers */
+    LOG_PAGES_BRAKE = 8192,    /* 32 MiB: no more than 1 MiB in 2 s, so that a reader
+                                  of a minute sees a log of 64 MiB at most */
     READER_PATIENCE_MS = 100,
+    BRAKE_PATIENCE_MS = 2000,
     CHECKPOINT_PATIENCE_MS = 1000,
 };
 
@@ -165,10 +168,13 @@ static void keep_log_short(struct pl_store *store)
         store->log_pages_tried = 0; /* the log began anew */
     if (pages < LOG_PAGES_WANTED || pages - store->log_pages_tried < LOG_PAGES_STEP)
         return;
-    int rc =
-        pages < LOG_PAGES_TOO_MANY
-            ? run_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, 0)
-            : run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, READER_PATIENCE_MS);
+    int rc = SQLITE_OK;
+    if (pages < LOG_PAGES_TOO_MANY)
+        rc = run_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, 0);
+    else
+        rc = run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE,
+                            pages < LOG_PAGES_BRAKE ? READER_PATIENCE_MS
+                                                    : BRAKE_PATIENCE_MS);
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         pl_log(PL_LOG_WARN, "store", "%s: checkpoint: %s", store->path,
                sqlite3_errstr(rc));
