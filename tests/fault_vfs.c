@@ -15,6 +15,7 @@ struct shim_file {
     sqlite3_file base;
     struct disk *disk; /* NULL: not watched */
     sqlite3_file *real;
+    const char *path; /* SQLite's; NULL: a temporary file */
 };
 
 /* A write, or with `bytes` NULL a cut at `at`, that no sync has covered yet. */
@@ -43,6 +44,7 @@ static enum fault_op last_hit;
 static int last_error;
 static bool watching;
 static long power_at;
+static void (*on_write)(const char *path);
 static uint64_t dice;
 static struct disk disks[DISK_FILES];
 static size_t disk_count;
@@ -63,6 +65,11 @@ bool fault_strikes(enum fault_op op)
     last_hit = op;
     errno = last_error = plan.error;
     return true;
+}
+
+void fault_on_write(void (*hook)(const char *path))
+{
+    on_write = hook;
 }
 
 void fault_begin(struct fault_plan wanted)
@@ -317,10 +324,18 @@ static int shim_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 at)
     return real_of(file)->pMethods->xRead(real_of(file), bytes, len, at);
 }
 
+static void tell_hook(sqlite3_file *file)
+{
+    const char *path = ((struct shim_file *)file)->path;
+    if (on_write && path)
+        on_write(path);
+}
+
 /* A write that fails may have done its first half. */
 static int shim_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
 {
     sqlite3_file *real = real_of(file);
+    tell_hook(file);
     bool fails = fault_strikes(FAULT_WRITE);
     int error = last_error;
     if (fails && last_error != EROFS)
@@ -334,6 +349,7 @@ static int shim_write(sqlite3_file *file, const void *bytes, int len, sqlite3_in
 
 static int shim_truncate(sqlite3_file *file, sqlite3_int64 len)
 {
+    tell_hook(file);
     if (fault_strikes(FAULT_TRUNCATE))
         return code_of(FAULT_TRUNCATE);
     note_change(((struct shim_file *)file)->disk, len, NULL, 0);
@@ -446,7 +462,7 @@ static int shim_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
 {
     struct shim_file *own = (struct shim_file *)file;
     (void)vfs;
-    *own = (struct shim_file){.real = (sqlite3_file *)(void *)(own + 1)};
+    *own = (struct shim_file){.real = (sqlite3_file *)(void *)(own + 1), .path = path};
     if (fault_strikes(FAULT_OPEN))
         return code_of(FAULT_OPEN);
     if (watching && path)

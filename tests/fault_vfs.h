@@ -47,6 +47,9 @@ enum fault_op fault_last(void);     /* kind of the last that failed */
 const char *fault_name(enum fault_op op);
 bool fault_strikes(enum fault_op op); /* counts one; sets errno if it is to fail */
 
+/* Called before each write and cut of a file; NULL: no more. */
+void fault_on_write(void (*hook)(const char *path));
+
 /* ---- power ---- */
 
 #define FAULT_POWER_EXIT 77

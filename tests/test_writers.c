@@ -1,24 +1,30 @@
-/* Several processes write one file while one reads and one checkpoints, and
- * writers are killed at random: what a put acknowledged is there once, whole and
- * with its own stacks, and the file is sound. */
+/* Eight processes write one file while one reads, one checkpoints and one collects what
+ * it put, and any of them but the reader is killed at random: what a put acknowledged
+ * is there once, whole and with its own stacks, and the file is sound.
+ *
+ *   test_writers            200 kills
+ *   PROFLITE_SOAK=1 …       5,000 */
 #include "tests/parts.h"
 #include "tests/store_support.h"
 #include "tests/test.h"
 
+#include "store/check.h"
 #include "store/db.h"
+#include "store/retention.h"
 
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
-enum { WRITERS = 3, KILL_FOR_MS = 5000, MAX_SEQ = 4000 };
+enum { WRITERS = 8, KILLS = 200, KILLS_SOAK = 5000, MAX_SEQ = 4000 };
+enum { CHECKPOINTER = WRITERS, COLLECTOR, ACTORS };
 
 static const int64_t base_ns = INT64_C(1700000000) / 3600 * 3600 * PL_NS_PER_S;
 
 /* Shared by all processes; a writer counts a put only when it returned OK. */
 struct ledger {
     _Atomic int acked[WRITERS];
-    _Atomic int errors, reads, stop;
+    _Atomic int errors, reads, collected, stop;
     char message[512];
 };
 static struct ledger *ledger;
@@ -117,11 +123,53 @@ static _Noreturn void checkpoint(void)
     _exit(0);
 }
 
-static pid_t start_writer(int writer)
+/* Puts parts of a session of its own, calls them done, and has gc remove them. */
+static _Noreturn void collect(void)
+{
+    static struct test_part p;
+    struct pl_error err = {0};
+    struct pl_store *store = NULL;
+    struct pl_chunk_sink sink;
+    struct pl_id id = session_of(COLLECTOR);
+    const struct pl_retention old = {.before_ns = base_ns};
+    if (pl_store_open(path, PL_STORE_WRITE, &store, &err) != PL_OK ||
+        pl_store_sink(store, &sink, &err) != PL_OK)
+        complain("collector", &err);
+    for (int seq = 0; !ledger->stop; seq++) {
+        struct pl_retention_result gone;
+        struct pl_sink_session session =
+            parts_session(id, base_ns - 86400 * PL_NS_PER_S);
+        parts_make(&p, (uint64_t)seq % 50, id,
+                   base_ns - (86400 - seq % 59 * 60) * PL_NS_PER_S, false);
+        p.part.chunk_id = (struct pl_id){{0xcc, (unsigned char)seq}};
+        if (sink.session_begin(sink.self, &session, &err) != PL_OK ||
+            sink.put(sink.self, &p.part, &err) != PL_OK ||
+            sink.session_end(sink.self, &id, base_ns - 1, PL_SESSION_ENDED, 0, &err) !=
+                PL_OK ||
+            pl_db_begin_write(store, &err) != PL_OK)
+            complain("collector", &err);
+        (void)sqlite3_exec(store->db,
+                           "UPDATE chunk SET finished = 1, sampled = 0"
+                           " WHERE uuid LIKE 'cc%'",
+                           NULL, NULL, NULL);
+        if (pl_db_commit(store, &err) != PL_OK ||
+            pl_store_gc(store, &old, &gone, &err) != PL_OK)
+            complain("gc", &err);
+        ledger->collected += gone.parts > 0;
+    }
+    pl_store_close(store);
+    _exit(0);
+}
+
+static pid_t start(int actor)
 {
     pid_t pid = fork();
+    if (pid == 0 && actor == CHECKPOINTER)
+        checkpoint();
+    if (pid == 0 && actor == COLLECTOR)
+        collect();
     if (pid == 0)
-        write_parts(writer);
+        write_parts(actor);
     return pid;
 }
 
@@ -192,10 +240,29 @@ static void check_ledger(void)
     }
     CHECK(support_number(path, "SELECT count(*) - count(DISTINCT uuid) FROM chunk") ==
           0);
-    CHECK(support_number(path, "SELECT count(*) FROM session") == WRITERS);
+    CHECK(support_number(path, "SELECT count(*) FROM session WHERE start_ns >= "
+                               "1699999200000000000") == WRITERS);
     char *text = support_shell(path, "PRAGMA integrity_check");
     CHECK(text && strcmp(text, "ok\n") == 0, "%s", text);
     free(text);
+}
+
+static void on_finding(void *self, const char *kind, const char *message)
+{
+    (void)self;
+    CHECK(false, "check: %s: %s", kind, message);
+}
+
+static void check_store(void)
+{
+    const struct pl_check_visitor visitor = {NULL, on_finding};
+    struct pl_check_result result;
+    struct pl_error err = {0};
+    struct pl_store *store = NULL;
+    CHECK_OK(pl_store_open(path, PL_STORE_READ, &store, &err), err);
+    CHECK_OK(pl_store_check(store, &visitor, &result, &err), err);
+    CHECK(result.findings == 0);
+    pl_store_close(store);
 }
 
 static void test_kill(void)
@@ -208,37 +275,37 @@ static void test_kill(void)
     struct pl_store *store = NULL;
     CHECK_OK(pl_store_open(path, PL_STORE_CREATE, &store, &err), err);
     pl_store_close(store);
-    pid_t writers[WRITERS], reader = fork(), pointer = -1;
+    const int wanted = getenv("PROFLITE_SOAK") ? KILLS_SOAK : KILLS;
+    pid_t actors[ACTORS], reader = fork();
     if (reader == 0)
         read_parts();
-    pointer = fork();
-    if (pointer == 0)
-        checkpoint();
-    for (int w = 0; w < WRITERS; w++)
-        writers[w] = start_writer(w);
-    int kills = 0;
+    for (int i = 0; i < ACTORS; i++)
+        actors[i] = start(i);
     unsigned dice = 12345;
-    int64_t end = pl_clock_mono_ns() + KILL_FOR_MS * PL_NS_PER_MS;
-    while (pl_clock_mono_ns() < end && !ledger->errors) {
+    int kills = 0, sum = 0;
+    for (; kills < wanted && !ledger->errors; kills++) {
         dice = dice * 1103515245 + 12345;
-        (void)nanosleep(&(struct timespec){0, 15000000 + (dice >> 8) % 80000000}, NULL);
-        int w = (int)(dice >> 16) % WRITERS;
-        (void)kill(writers[w], SIGKILL);
-        (void)waitpid(writers[w], NULL, 0);
-        writers[w] = start_writer(w);
-        kills++;
+        (void)nanosleep(&(struct timespec){0, 5000000 + (dice >> 8) % 60000000}, NULL);
+        int i = (int)(dice >> 16) % ACTORS;
+        (void)kill(actors[i], SIGKILL);
+        (void)waitpid(actors[i], NULL, 0);
+        actors[i] = start(i);
     }
     ledger->stop = 1;
-    for (int w = 0; w < WRITERS; w++)
-        (void)waitpid(writers[w], NULL, 0);
+    for (int i = 0; i < ACTORS; i++)
+        (void)waitpid(actors[i], NULL, 0);
     (void)waitpid(reader, NULL, 0);
-    (void)waitpid(pointer, NULL, 0);
     CHECK(ledger->errors == 0, "%s", ledger->message);
-    CHECK(kills > 20 && ledger->reads > 10, "%d kills, %d reads", kills, ledger->reads);
+    CHECK(kills == wanted && ledger->reads > 10, "%d kills, %d reads", kills,
+          ledger->reads);
+    CHECK(ledger->collected > 0, "gc removed nothing");
     check_ledger();
     check_stacks();
-    printf("%d kills, %d reads, %d + %d + %d puts\n", kills, ledger->reads,
-           ledger->acked[0], ledger->acked[1], ledger->acked[2]);
+    check_store();
+    for (int w = 0; w < WRITERS; w++)
+        sum += ledger->acked[w];
+    printf("%d kills, %d puts by %d writers, %d reads, %d collections\n", kills, sum,
+           WRITERS, ledger->reads, ledger->collected);
 }
 
 TEST_MAIN({"kill", test_kill})
