@@ -530,6 +530,72 @@ static void test_stop(void)
         close(peers[i]);
 }
 
+/* ---- events ---- */
+
+static int listen_for_events(void)
+{
+    char text[384];
+    int fd = connect_to(port);
+    int len = snprintf(text, sizeof text,
+                       "GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n",
+                       port, auth);
+    (void)send(fd, text, (size_t)len, MSG_NOSIGNAL);
+    return fd;
+}
+
+/* What came until `word` was in it the `times`-th time. Caller frees. */
+static char *read_until(int fd, const char *word, int times)
+{
+    char *text = calloc(1, 16384);
+    for (size_t len = 0; len < 16000;) {
+        int found = 0;
+        for (const char *at = text; (at = strstr(at, word)); at++)
+            found++;
+        if (found >= times)
+            break;
+        ssize_t got = recv(fd, text + len, 16000 - len, 0);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+    }
+    return text;
+}
+
+/* A listener is told what is there at once, and every change; others are answered
+ * meanwhile, and stopping does not wait for it. */
+static void test_events(void)
+{
+    struct pl_error err = {0};
+    int fds[40];
+    set_up();
+    CHECK(status_of(get("/api/v1/events", "")) == 401);
+    int fd = listen_for_events();
+    char *first = read_until(fd, "\n\n", 1);
+    CHECK(strstr(first, "200 OK") && strstr(first, "text/event-stream"), "%s", first);
+    CHECK(strstr(first, "default-src 'none'") && strstr(first, "no-store"), "%s",
+          first);
+    CHECK(strstr(first, "data: {\"generation\":\""), "%s", first);
+    CHECK_OK(add_session(db, "later", START_NS + PL_NS_PER_S, &err), err);
+    char *second = read_until(fd, "\n\n", 1);
+    const char *was = strstr(first, "data:"), *is = strstr(second, "data:");
+    CHECK(was && is && strcmp(was, is) != 0, "%s then %s", first, second);
+    free(first);
+    free(second);
+    for (int i = 0; i < 40; i++)
+        fds[i] = listen_for_events();
+    char *last = read_until(fds[39], "\n\n", 1);
+    CHECK(strstr(last, " 503 "), "the listeners are limited: %s", last);
+    free(last);
+    CHECK(status_of(get("/api/v1/meta", auth)) == 200);
+    int64_t start_ns = pl_clock_mono_ns();
+    tear_down();
+    CHECK(pl_clock_mono_ns() - start_ns < 8 * PL_NS_PER_S, "stopping took %lld ms",
+          (long long)((pl_clock_mono_ns() - start_ns) / PL_NS_PER_MS));
+    close(fd);
+    for (int i = 0; i < 40; i++)
+        close(fds[i]);
+}
+
 /* ---- assets ---- */
 
 static void test_assets(void)
@@ -665,5 +731,6 @@ TEST_MAIN({"hosts_and_origins", test_hosts_and_origins}, {"sites", test_sites},
           {"framing", test_framing}, {"garbage", test_garbage}, {"sizes", test_sizes},
           {"parameters", test_parameters}, {"slow_peers", test_slow_peers},
           {"slow_readers", test_slow_readers}, {"stop", test_stop},
-          {"assets", test_assets}, {"static_dir", test_static_dir},
-          {"start_errors", test_start_errors}, {"all_interfaces", test_all_interfaces})
+          {"events", test_events}, {"assets", test_assets},
+          {"static_dir", test_static_dir}, {"start_errors", test_start_errors},
+          {"all_interfaces", test_all_interfaces})

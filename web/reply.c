@@ -58,6 +58,20 @@ void pl_reply(const struct pl_peer *peer, const struct pl_http_response *respons
     pl_buf_deinit(&text);
 }
 
+bool pl_reply_stream(const struct pl_peer *peer, const char *type)
+{
+    struct pl_buf text;
+    pl_buf_init(&text, 8192);
+    pl_buf_printf(&text,
+                  "HTTP/1.1 200 OK\r\n%sCache-Control: no-store\r\n"
+                  "Content-Type: %s\r\n\r\n",
+                  fixed_headers, type);
+    bool there =
+        !text.failed && peer->write(peer->conn, text.data, text.len) == (int)text.len;
+    pl_buf_deinit(&text);
+    return there;
+}
+
 void pl_reply_error(const struct pl_peer *peer, const struct pl_http_error *error,
                     bool head)
 {

@@ -4,6 +4,8 @@
 
 #include "web/http.h"
 
+#include <stdbool.h>
+
 /* The connection, as far as an answer needs it. */
 struct pl_peer {
     void *conn;
@@ -15,6 +17,10 @@ struct pl_peer {
  * slowly. */
 void pl_reply(const struct pl_peer *peer, const struct pl_http_response *response,
               bool head);
+
+/* The head of an answer without an end; what follows is the caller's to write. False:
+ * the peer is gone. */
+bool pl_reply_stream(const struct pl_peer *peer, const char *type);
 
 /* {"error":{"code","message"}} */
 void pl_reply_error(const struct pl_peer *peer, const struct pl_http_error *error,

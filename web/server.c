@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "web/assets.h"
+#include "web/events.h"
 #include "web/follow.h"
 #include "web/guard.h"
 #include "web/hangup.h"
@@ -34,6 +35,7 @@
 struct pl_server {
     struct mg_context *context;
     struct pl_pool *pool;
+    struct pl_events *events;
     struct pl_follow *follow; /* NULL: somebody else processes */
     struct pl_guard guard;
     char *db_path, *static_dir;
@@ -57,6 +59,18 @@ static int answer_api(const struct pl_server *server,
         return pl_http_error_set(error, 404, "not_found", "no such route");
     return pl_route_run(route, server->pool, server->db_path, request, response,
                         owned_out, error);
+}
+
+/* Streams until the peer is gone; nothing is left to be written then. */
+static int answer_events(const struct pl_server *server,
+                         const struct pl_http_request *request,
+                         const struct pl_peer *peer, struct pl_http_error *error)
+{
+    int refused = pl_guard_check_token(&server->guard, request, error);
+    if (refused)
+        return refused;
+    return pl_events_stream(server->events, peer, strcmp(request->method, "HEAD") == 0,
+                            error);
 }
 
 static int answer_asset(const struct pl_server *server,
@@ -95,9 +109,12 @@ static void answer(const struct pl_server *server, struct mg_connection *conn,
     struct pl_http_error error = {0};
     char *owned = NULL;
     const struct pl_peer peer = {conn, write_bytes};
-    bool head = strcmp(request->method, "HEAD") == 0;
+    bool head = strcmp(request->method, "HEAD") == 0, streamed = false;
     int refused = pl_guard_check(&server->guard, request, &error);
-    if (!refused && strcmp(request->target, "/healthz") == 0)
+    if (!refused && strcmp(request->target, "/api/v1/events") == 0) {
+        refused = answer_events(server, request, &peer, &error);
+        streamed = !refused;
+    } else if (!refused && strcmp(request->target, "/healthz") == 0)
         refused = answer_healthz(&response);
     else if (!refused && strncmp(request->target, "/api/", 5) == 0)
         refused = answer_api(server, request, &response, &owned, &error);
@@ -105,7 +122,7 @@ static void answer(const struct pl_server *server, struct mg_connection *conn,
         refused = answer_asset(server, request, &response, &owned, &error);
     if (refused)
         pl_reply_error(&peer, &error, head);
-    else
+    else if (!streamed)
         pl_reply(&peer, &response, head);
     free(owned);
 }
@@ -231,6 +248,8 @@ static enum pl_status start(struct pl_server *server,
         status = pl_token_load(options->db_path, server->token, err);
     if (status == PL_OK)
         status = pl_pool_start(options->db_path, POOL_THREADS, &server->pool, err);
+    if (status == PL_OK)
+        status = pl_events_start(server->pool, &server->events, err);
     if (status == PL_OK) {
         set_guard(server, where);
         set_url(server, where);
@@ -304,9 +323,11 @@ void pl_server_stop(struct pl_server *server)
         return;
     if (server->pool)
         pl_pool_interrupt(server->pool);
+    pl_events_interrupt(server->events);
     if (server->context)
         stop_civetweb(server);
     pl_follow_stop(server->follow);
+    pl_events_stop(server->events);
     pl_pool_stop(server->pool);
     free(server->db_path);
     free(server->static_dir);
