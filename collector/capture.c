@@ -61,6 +61,7 @@ static struct {
     int held_fd;   /* of the segment, while a pause may put its path out of reach; -1 */
     bool confined; /* no system call is to be made here any more */
     int pid;       /* that samples now; 0 none */
+    int forking_tid; /* between the fork handlers */
 } capture;
 
 /* The thread's wish while a fork of its own is under way. */
@@ -430,6 +431,7 @@ static void before_fork(void)
     if (capture.pid)
         set_signal_blocked(true, &was_blocked);
     unblock_after_fork = !was_blocked;
+    capture.forking_tid = (int)pl_sys3(SYS_gettid, 0, 0, 0);
 }
 
 static void after_fork_in_parent(void)
@@ -447,6 +449,7 @@ static void after_fork_in_child(void)
     atomic_store(&pl_state_current, NULL);
     atomic_store(&sampler_alive, 0);
     pl_handler_after_fork();
+    pl_label_table_after_fork(capture.forking_tid);
     if (follows) {
         pl_copy(capture.parent_session_id, capture.session_id,
                 sizeof capture.session_id);
@@ -500,6 +503,14 @@ int pl_capture_start(const struct pl_capture_options *options)
 bool pl_capture_running(void)
 {
     return capture.pid && capture.pid == (int)pl_sys3(SYS_getpid, 0, 0, 0);
+}
+
+bool pl_capture_session(uint8_t id_out[static 16])
+{
+    if (!pl_capture_running())
+        return false;
+    memcpy(id_out, capture.session_id, sizeof capture.session_id);
+    return true;
 }
 
 void pl_capture_stop(void)

@@ -33,6 +33,9 @@ void pl_capture_hide_thread(int tid);
 
 bool pl_capture_running(void);
 
+/* False when not running; else the session's id. */
+bool pl_capture_session(uint8_t id_out[static 16]);
+
 /* What is about to become of the process, told by the preload library; each does
  * nothing in a process that is not the one captured (the child of a vfork shares
  * its memory). Signals  safe. */

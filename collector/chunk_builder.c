@@ -2,6 +2,8 @@
 
 #include "collector/grow.h"
 
+#define MAX_LABELS (4u << 20) /* rows of one part */
+
 const char *pl_chunk_loss_name(unsigned reason)
 {
     static const char *const names[] = {
@@ -31,6 +33,8 @@ void pl_chunk_free(struct pl_chunk *chunk)
     free(chunk->threads);
     free(chunk->thread_texts);
     free(chunk->losses);
+    free(chunk->labels);
+    free(chunk->label_text);
     free(chunk);
 }
 
@@ -290,6 +294,83 @@ static bool copy_threads(struct builder *b, const uint64_t *lost)
     return true;
 }
 
+/* ---- labels ---- */
+
+/* A label that stays while others change is one row: its last row by pair. */
+struct label_rows {
+    size_t *last; /* of each pair: row + 1; 0 none */
+    size_t capacity;
+};
+
+static bool add_label(struct builder *b, struct label_rows *rows, uint32_t thread,
+                      uint32_t pair, const struct pl_label_run *run)
+{
+    struct pl_chunk *chunk = b->chunk;
+    struct pl_sink_label *last =
+        rows->last[pair] ? &chunk->labels[rows->last[pair] - 1] : NULL;
+    if (last && last->thread == thread &&
+        last->first_tick + last->count == run->first) {
+        last->count += run->count;
+        return true;
+    }
+    if (!pl_grow(&chunk->labels, &rows->capacity, chunk->part.label_count + 1,
+                 sizeof *chunk->labels, MAX_LABELS))
+        return false;
+    struct pl_sink_label row = {
+        .thread = thread, .first_tick = run->first, .count = run->count};
+    pl_label_pair(&b->timeline->labels, pair, &row.key, &row.value);
+    chunk->labels[chunk->part.label_count++] = row;
+    rows->last[pair] = chunk->part.label_count;
+    return true;
+}
+
+static bool add_labels(struct builder *b, struct label_rows *rows,
+                       const struct pl_drain_timeline_thread *thread, uint32_t index)
+{
+    for (size_t r = 0; r < thread->label_run_count; r++) {
+        const uint32_t *pairs;
+        size_t count =
+            pl_label_set_pairs(&b->timeline->labels, thread->label_runs[r].set, &pairs);
+        for (size_t i = 0; i < count; i++)
+            if (!add_label(b, rows, index, pairs[i], &thread->label_runs[r]))
+                return false;
+    }
+    return true;
+}
+
+/* The rows point into the timeline's text, which goes: into a copy instead. */
+static bool copy_label_text(struct builder *b)
+{
+    const struct pl_blobs *pairs = &b->timeline->labels.pairs;
+    struct pl_chunk *chunk = b->chunk;
+    chunk->label_text = take(b, pairs->text_bytes, 1);
+    if (!chunk->label_text)
+        return false;
+    if (pairs->text_bytes)
+        memcpy(chunk->label_text, pairs->text, pairs->text_bytes);
+    for (size_t i = 0; i < chunk->part.label_count; i++) {
+        struct pl_sink_label *row = &chunk->labels[i];
+        row->key = chunk->label_text + (row->key - (const char *)pairs->text);
+        row->value = chunk->label_text + (row->value - (const char *)pairs->text);
+    }
+    return true;
+}
+
+static bool copy_labels(struct builder *b)
+{
+    const struct pl_drain_timeline *t = b->timeline;
+    struct label_rows rows = {.last =
+                                  calloc(t->labels.pairs.count + 1, sizeof(size_t))};
+    bool ok = rows.last;
+    uint32_t index = 0;
+    for (size_t i = 0; ok && i < t->thread_count; i++)
+        if (has_part(t->threads[i]))
+            ok = add_labels(b, &rows, t->threads[i], index++);
+    free(rows.last);
+    b->chunk->bytes += b->chunk->part.label_count * sizeof *b->chunk->labels;
+    return ok && copy_label_text(b);
+}
+
 /* ---- time ---- */
 
 static bool copy_ticks(struct builder *b)
@@ -336,7 +417,8 @@ static bool build(struct builder *b, const uint64_t *lost)
     if (!make_maps(b))
         return false;
     size_t words = use_stacks(b);
-    if (!copy_modules(b) || !copy_stacks(b, words) || !copy_threads(b, lost))
+    if (!copy_modules(b) || !copy_stacks(b, words) || !copy_threads(b, lost) ||
+        !copy_labels(b))
         return false;
     if (b->timeline->cpu_mode)
         find_times(b);
@@ -350,6 +432,7 @@ static bool build(struct builder *b, const uint64_t *lost)
     part->stacks = b->chunk->stacks;
     part->threads = b->chunk->threads;
     part->losses = b->chunk->losses;
+    part->labels = b->chunk->labels;
     return true;
 }
 

@@ -11,7 +11,7 @@
 #include "store/chunk_sink.h"
 
 struct pl_chunk_thread {
-    char name[17];
+    char name[PL_THREAD_NAME_BYTES + 1];
     struct pl_sink_run *runs;
     int64_t *times_ns;
 };
@@ -27,6 +27,8 @@ struct pl_chunk {
     struct pl_sink_thread *threads;
     struct pl_chunk_thread *thread_texts;
     struct pl_sink_loss *losses;
+    struct pl_sink_label *labels;
+    char *label_text;
     size_t bytes; /* about what it takes to keep */
     uint64_t samples, lost;
 };

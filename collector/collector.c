@@ -3,16 +3,28 @@
  *   OFF ──init──▶ READY ──start──▶ RUNNING     close, from any state ──▶ OFF
  *                   ▲───────stop──────┘        fork: the child is READY (or OFF)
  *
- * One lock over all of it; every call takes it, so racing starts make one run.
- * What runs in between belongs to a struct pl_recorder (collector/recorder.h). A
- * forked child keeps the settings and the sampling decision and drops the parent's
- * recorder without touching it: its thread, store and segment are the parent's. */
+ * start and stop come from the program (manual lifecycle), or from the controller's
+ * thread (collector/controller.h): root spans, the control file, auto-start after a
+ * fork. Under `proflite record` nothing runs here: labels go where that recorder's
+ * capture reads them (collector/recorded.h).
+ *
+ * One lock over the state; every call but those of labels and spans takes it, so
+ * racing starts make one run. A second one, taken before it, keeps init and close
+ * apart: close has to let go of the first while the controller's thread ends. What
+ * runs belongs to a struct pl_recorder (collector/recorder.h). A forked child keeps
+ * the settings and the sampling decision and drops the parent's recorder and
+ * controller without touching them: their threads, store and segment are the
+ * parent's. */
 #include "collector/proflite.h"
 
 #include "base/clock.h"
+#include "collector/controller.h"
+#include "collector/labels.h"
+#include "collector/recorded.h"
 #include "collector/recorder.h"
 #include "collector/settings.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,22 +32,26 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <time.h>
+#include <unistd.h>
 
 #define FORK_WAIT_NS (200 * PL_NS_PER_MS)
 #define EXIT_WAIT_NS (2 * PL_NS_PER_S)
 
+static pthread_mutex_t setup_lock = PTHREAD_MUTEX_INITIALIZER; /* init, close */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* All under the lock. */
 static struct {
     bool ready, sampled;
-    bool hooked; /* atexit and atfork handlers are in place, for good */
+    pid_t auto_started; /* the process in which auto-start has succeeded */
+    bool hooked;        /* atexit and atfork handlers are in place, for good */
     bool fork_holds_lock;
     struct pl_settings settings;
     struct pl_id recording_id;
-    struct pl_recorder *recorder; /* NULL: not running */
-    struct pl_drain_stats past;   /* of the runs before this one */
-    char profiler_id[PL_ID_TEXT]; /* of the running session */
+    struct pl_recorder *recorder;     /* NULL: not running */
+    struct pl_controller *controller; /* NULL: nobody to watch for, or not yet */
+    struct pl_drain_stats past;       /* of the runs before this one */
+    char profiler_id[PL_ID_TEXT];     /* of the running session */
     char last_error[sizeof((struct pl_error *)0)->message];
 } self;
 
@@ -89,11 +105,11 @@ static void unguard_files(const struct file_guard *guard)
     (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
 }
 
-static bool lock_within(int64_t wait_ns)
+static bool lock_within(pthread_mutex_t *mutex, int64_t wait_ns)
 {
     int64_t at = pl_clock_mono_ns() + wait_ns;
     struct timespec until = {.tv_sec = at / PL_NS_PER_S, .tv_nsec = at % PL_NS_PER_S};
-    return pthread_mutex_clocklock(&lock, CLOCK_MONOTONIC, &until) == 0;
+    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until) == 0;
 }
 
 static void add_stats(struct pl_drain_stats *sum, const struct pl_drain_stats *more)
@@ -103,14 +119,57 @@ static void add_stats(struct pl_drain_stats *sum, const struct pl_drain_stats *m
     sum->chunks += more->chunks;
 }
 
-/* `proflite record` is at work in this process already: one capture is enough. */
-static bool recorded_from_outside(void)
+/* ---- under `proflite record` ---- */
+
+/* The preload library in this process, if it is there and of our version. */
+static const struct pl_recorded *find_recorded(void)
 {
-    const char *dir = getauxval(AT_SECURE) ? NULL : getenv("PROFLITE_DIR");
-    return dir && *dir;
+    const struct pl_recorded *(*ask)(void) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, PL_RECORDED_SYMBOL);
+    if (!symbol)
+        return NULL;
+    memcpy(&ask, &symbol, sizeof ask);
+    const struct pl_recorded *recorded = ask();
+    return recorded->bytes == sizeof *recorded ? recorded : NULL;
 }
 
-/* ---- exit and fork ---- */
+/* It is at work in this process: one capture is enough. */
+static bool recorded_from_outside(uint8_t id_out[static 16])
+{
+    const struct pl_recorded *recorded = find_recorded();
+    return recorded && recorded->session(id_out);
+}
+
+static struct pl_label_table *find_label_table(void)
+{
+    uint8_t id[16];
+    if (!recorded_from_outside(id))
+        return pl_label_table_make();
+    struct pl_label_table *table = find_recorded()->labels();
+    return table && table->magic == PL_LABEL_TABLE_MAGIC ? table : NULL;
+}
+
+/* ---- start and stop, under the lock ---- */
+
+static int start_locked(void)
+{
+    struct pl_error err = {0};
+    uint8_t id[16];
+    if (!self.ready || !self.sampled)
+        return PROFLITE_OFF;
+    if (self.recorder)
+        return PROFLITE_ALREADY;
+    if (recorded_from_outside(id))
+        return report(PROFLITE_ALREADY, "`proflite record` records this process");
+    enum pl_status status =
+        pl_recorder_start(&self.settings, &self.recording_id, &self.recorder, &err);
+    if (status != PL_OK) {
+        self.recorder = NULL;
+        return report_status(status, &err);
+    }
+    pl_id_format(pl_recorder_id(self.recorder), self.profiler_id);
+    return PROFLITE_OK;
+}
 
 static int stop_locked(void)
 {
@@ -124,28 +183,122 @@ static int stop_locked(void)
     return report_status(status, &err);
 }
 
-static void close_locked(void)
+/* Once a process, but a start that failed does not count. */
+static void auto_start_locked(void)
+{
+    if (!self.settings.auto_start || self.settings.trace || !self.sampled ||
+        self.auto_started == getpid())
+        return;
+    int result = start_locked();
+    if (result == PROFLITE_OK || result == PROFLITE_ALREADY)
+        self.auto_started = getpid();
+}
+
+/* ---- the controller ---- */
+
+/* Its thread has all signals blocked: no need for a guard around files. */
+static bool start_for_controller(void)
+{
+    pthread_mutex_lock(&lock);
+    int result;
+    if (self.settings.auto_start && self.auto_started != getpid()) {
+        auto_start_locked();
+        result = self.recorder ? PROFLITE_ALREADY : PROFLITE_OFF;
+    } else {
+        result = start_locked();
+    }
+    pthread_mutex_unlock(&lock);
+    return result == PROFLITE_OK || result == PROFLITE_ALREADY;
+}
+
+static void stop_for_controller(void)
+{
+    pthread_mutex_lock(&lock);
+    (void)stop_locked();
+    pthread_mutex_unlock(&lock);
+}
+
+static void watch_locked(bool start_soon)
+{
+    struct pl_error err = {0};
+    const struct pl_controller_options options = {
+        .trace = self.settings.trace,
+        .start_soon = start_soon,
+        .control = self.settings.trace ? NULL : self.settings.control,
+        .interval_ns = PL_NS_PER_S / self.settings.hz,
+        .start = start_for_controller,
+        .stop = stop_for_controller,
+    };
+    if (!self.ready || !self.sampled || self.controller)
+        return;
+    if (pl_controller_start(&options, &self.controller, &err) != PL_OK)
+        (void)report_status(err.status, &err);
+}
+
+/* The first root span of the trace lifecycle. */
+static void watch_roots(void)
+{
+    pthread_mutex_lock(&lock);
+    if (self.settings.trace)
+        watch_locked(false);
+    if (self.ready && !self.controller) /* the next root span may have more luck */
+        pl_labels_on_root(watch_roots);
+    pthread_mutex_unlock(&lock);
+}
+
+/* What is to be watched from the start, or from the fork on. */
+static void begin_watching(bool forked)
+{
+    bool control = self.settings.control && !self.settings.trace;
+    bool start_soon = forked && self.settings.auto_start && !self.settings.trace;
+    pl_labels_on_root(self.settings.trace && self.sampled ? watch_roots : NULL);
+    if (control || start_soon)
+        watch_locked(start_soon);
+}
+
+/* ---- exit and fork ---- */
+
+static void forget_locked(void)
 {
     (void)stop_locked();
     pl_settings_deinit(&self.settings);
-    self.ready = false;
     self.past = (struct pl_drain_stats){0};
+    self.auto_started = 0;
+}
+
+/* With the setup lock. The controller's thread may need the lock to end. */
+static void tear_down(int64_t wait_ns)
+{
+    if (!lock_within(&lock, wait_ns))
+        return;
+    struct pl_controller *controller = self.controller;
+    self.controller = NULL;
+    self.ready = false;
+    pl_labels_on_root(NULL);
+    pl_labels_use(NULL);
+    pthread_mutex_unlock(&lock);
+    pl_controller_stop(controller);
+    if (!lock_within(&lock, wait_ns))
+        return;
+    forget_locked();
+    pthread_mutex_unlock(&lock);
 }
 
 /* exit() may come from a signal handler that interrupted one of our calls: then
  * the tail is lost, but the program ends. */
 static void at_exit(void)
 {
-    if (!lock_within(EXIT_WAIT_NS))
+    if (!lock_within(&setup_lock, EXIT_WAIT_NS))
         return;
-    close_locked();
-    pthread_mutex_unlock(&lock);
+    tear_down(EXIT_WAIT_NS);
+    pthread_mutex_unlock(&setup_lock);
 }
 
 static void before_fork(void)
 {
-    self.fork_holds_lock = lock_within(FORK_WAIT_NS);
+    self.fork_holds_lock = lock_within(&lock, FORK_WAIT_NS);
     pl_recorder_fork_prepare();
+    pl_labels_fork_prepare();
 }
 
 static void in_parent(void)
@@ -160,13 +313,18 @@ static void in_parent(void)
 static void in_child(void)
 {
     pl_recorder_fork_child();
+    pl_labels_fork_child();
     self.recorder = NULL;
+    self.controller = NULL;
     self.past = (struct pl_drain_stats){0};
     if (!self.fork_holds_lock) {
         self.ready = false;
         self.settings = (struct pl_settings){0};
+        pl_labels_use(NULL);
     }
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    setup_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    begin_watching(true);
 }
 
 static bool hook(void)
@@ -183,8 +341,10 @@ static int init_locked(const proflite_options *options)
 {
     struct pl_error err = {0};
     char why[256] = "";
-    if (self.ready)
+    if (self.ready) {
+        auto_start_locked();
         return PROFLITE_ALREADY;
+    }
     int result = pl_settings_init(&self.settings, options, getauxval(AT_SECURE) != 0,
                                   why, sizeof why);
     if (result != PROFLITE_OK)
@@ -200,43 +360,41 @@ static int init_locked(const proflite_options *options)
     if (status != PL_OK)
         pl_settings_deinit(&self.settings);
     self.ready = status == PL_OK;
+    if (self.ready && self.sampled) {
+        pl_labels_use(find_label_table());
+        auto_start_locked();
+        begin_watching(false);
+    }
     return report_status(status, &err);
 }
 
 int proflite_init(const proflite_options *options)
 {
+    pthread_mutex_lock(&setup_lock);
     pthread_mutex_lock(&lock);
     struct file_guard guard = guard_files();
     int result = init_locked(options);
     unguard_files(&guard);
     pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&setup_lock);
     return result;
 }
 
-static int start_locked(void)
+/* OFF: start and stop are not the program's to say. */
+static int manual_locked(int (*call)(void))
 {
-    struct pl_error err = {0};
     if (!self.ready || !self.sampled)
         return PROFLITE_OFF;
-    if (self.recorder)
-        return PROFLITE_ALREADY;
-    if (recorded_from_outside())
-        return report(PROFLITE_ALREADY, "`proflite record` records this process");
-    enum pl_status status =
-        pl_recorder_start(&self.settings, &self.recording_id, &self.recorder, &err);
-    if (status != PL_OK) {
-        self.recorder = NULL;
-        return report_status(status, &err);
-    }
-    pl_id_format(pl_recorder_id(self.recorder), self.profiler_id);
-    return PROFLITE_OK;
+    if (self.settings.trace)
+        return report(PROFLITE_OFF, "the lifecycle is trace: spans start and stop");
+    return call();
 }
 
 int proflite_start(void)
 {
     pthread_mutex_lock(&lock);
     struct file_guard guard = guard_files();
-    int result = start_locked();
+    int result = manual_locked(start_locked);
     unguard_files(&guard);
     pthread_mutex_unlock(&lock);
     return result;
@@ -245,7 +403,7 @@ int proflite_start(void)
 int proflite_stop(void)
 {
     pthread_mutex_lock(&lock);
-    int result = self.ready && self.sampled ? stop_locked() : PROFLITE_OFF;
+    int result = manual_locked(stop_locked);
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -258,7 +416,7 @@ int proflite_flush(int timeout_ms)
     int64_t from_ns = pl_clock_mono_ns();
     if (timeout_ms < 0)
         timeout_ms = 0;
-    if (!lock_within((int64_t)timeout_ms * PL_NS_PER_MS))
+    if (!lock_within(&lock, (int64_t)timeout_ms * PL_NS_PER_MS))
         return PROFLITE_IO;
     struct pl_recorder *recorder = self.recorder;
     if (self.ready && self.sampled)
@@ -282,15 +440,40 @@ int proflite_flush(int timeout_ms)
 
 void proflite_close(void)
 {
-    pthread_mutex_lock(&lock);
-    close_locked();
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_lock(&setup_lock);
+    tear_down(INT64_MAX / 4);
+    pthread_mutex_unlock(&setup_lock);
+}
+
+int proflite_label_set(const char *key, const char *value)
+{
+    return pl_labels_set(key, value);
+}
+
+proflite_span proflite_span_begin(const char *name)
+{
+    return pl_labels_begin(name);
+}
+
+void proflite_span_end(proflite_span span)
+{
+    pl_labels_end(&span);
+}
+
+int proflite_thread_name(const char *name)
+{
+    return pl_labels_name(name);
 }
 
 const char *proflite_profiler_id(void)
 {
+    struct pl_id outside;
     pthread_mutex_lock(&lock);
     const char *id = self.recorder ? self.profiler_id : NULL;
+    if (!id && self.ready && self.sampled && recorded_from_outside(outside.bytes)) {
+        pl_id_format(&outside, self.profiler_id);
+        id = self.profiler_id;
+    }
     pthread_mutex_unlock(&lock);
     return id;
 }
@@ -307,8 +490,10 @@ int proflite_get_stats(proflite_stats *stats_out)
         return PROFLITE_INVALID;
     pthread_mutex_lock(&lock);
     int result = self.ready ? PROFLITE_OK : PROFLITE_OFF;
-    bool running = self.recorder != NULL;
-    if (running)
+    uint8_t outside[16];
+    bool running =
+        self.recorder || (self.ready && self.sampled && recorded_from_outside(outside));
+    if (self.recorder)
         pl_recorder_get_stats(self.recorder, &sum);
     add_stats(&sum, &self.past);
     pthread_mutex_unlock(&lock);

@@ -34,6 +34,25 @@ static bool add_run(struct pl_drain_timeline_thread *thread, uint32_t stack,
     return true;
 }
 
+/* The thread's labels are those of place `at` in its slot. A set goes on over places
+ * without a sample. Without memory the labels of some samples are not kept. */
+static void add_label_run(struct pl_drain_timeline_thread *thread, uint32_t at)
+{
+    struct pl_label_run *last = thread->label_run_count
+                                    ? &thread->label_runs[thread->label_run_count - 1]
+                                    : NULL;
+    if (last && last->set == thread->labels && thread->labels) {
+        last->count = at - last->first + 1;
+        return;
+    }
+    if ((!thread->labels && (!last || !last->set)) ||
+        !pl_grow(&thread->label_runs, &thread->label_run_capacity,
+                 thread->label_run_count + 1, sizeof *thread->label_runs, MAX_RUNS))
+        return;
+    thread->label_runs[thread->label_run_count++] =
+        (struct pl_label_run){at, 1, thread->labels};
+}
+
 /* The host counts why it could not deliver, but not for which tick: one missing
  * answer takes one of those reasons. */
 static enum pl_loss explain(struct pl_drain_timeline *t, const struct pl_segment *seg,
@@ -80,9 +99,20 @@ static void resolve(const struct pl_drain_timeline *t,
         thread->lost[reason]++;
         lose_missed(thread);
         (void)add_run(thread, PL_NO_INDEX, -1, 0);
+    } else {
+        add_label_run(thread, thread->next_tick - t->windows->base);
     }
     thread->missed = 0;
     thread->next_tick++;
+}
+
+/* What an answer tells of its thread, in time before all that comes after. */
+static void take_answer(struct pl_drain_timeline_thread *thread,
+                        struct pl_answers *answers, const struct pl_answer *answer)
+{
+    thread->stack = answer->stack;
+    thread->labels = answer->labels;
+    answers->first++;
 }
 
 /* Nobody looked at this tick. */
@@ -104,10 +134,8 @@ static void keep(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *t
     if (thread->stack == PL_NO_STACK) {
         struct pl_answer *late = first_answer(&thread->answers);
         if (late && late->tick < thread->next_tick &&
-            late->mono_ns + t->to_unix_ns <= time_ns) {
-            thread->stack = late->stack;
-            thread->answers.first++;
-        }
+            late->mono_ns + t->to_unix_ns <= time_ns)
+            take_answer(thread, &thread->answers, late);
     }
     resolve(t, thread, thread->stack, 0, PL_LOSS_UNKNOWN_STACK);
 }
@@ -136,12 +164,11 @@ static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
         q->ran == PL_RAN_QUIET ? &thread->quiet : &thread->answers;
     struct pl_answer *answer = first_answer(answers);
     while (answer && answer->tick < q->tick) {
-        answers->first++;
+        take_answer(thread, answers, answer);
         answer = first_answer(answers);
     }
     if (answer && answer->tick == q->tick) {
-        answers->first++;
-        thread->stack = answer->stack;
+        take_answer(thread, answers, answer);
         resolve(t, thread, thread->stack, 1, PL_LOSS_DAMAGED);
         return true;
     }
@@ -152,6 +179,8 @@ static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
     enum pl_loss reason = explain(t, seg, thread, q->tick);
     thread->stack =
         reason == PL_LOSS_NO_ANSWER ? stack_since(t, q, answer) : PL_NO_STACK;
+    if (thread->stack != PL_NO_STACK)
+        thread->labels = answer->labels;
     resolve(t, thread, thread->stack, thread->stack == PL_NO_STACK ? -1 : 1, reason);
     return true;
 }
@@ -265,6 +294,8 @@ static void put_timed(struct pl_drain_timeline *t,
     }
     if (thread->time_count && unix_ns < thread->times[thread->time_count - 1])
         unix_ns = thread->times[thread->time_count - 1];
+    thread->labels = answer->labels;
+    add_label_run(thread, (uint32_t)thread->time_count);
     thread->times[thread->time_count++] = unix_ns;
 }
 

@@ -162,13 +162,30 @@ static uint32_t read_stack(struct pl_drain_shared *shared, struct pl_drain_sessi
         rec->pc_count ? root_of((enum pl_walk_end)rec->end) : PL_PSEUDO_UNKNOWN_CALLER);
 }
 
+/* They are those of the thread in the records after this one. */
+static void read_labels(const struct pl_drain_shared *shared,
+                        struct pl_drain_session *s,
+                        struct pl_drain_timeline_thread *thread,
+                        const struct pl_rec *rec, bool quiet)
+{
+    uint32_t *told = quiet ? &thread->told_quietly : &thread->told_labels;
+    *told = pl_label_sets_add(&s->timeline.labels,
+                              (const char *)shared->record + sizeof *rec,
+                              rec->stack_bytes);
+}
+
 static void read_record(struct pl_drain_shared *shared, struct pl_drain_session *s,
                         struct pl_drain_timeline_thread *thread,
                         const struct pl_rec *rec, bool quiet, int64_t now_ns)
 {
+    if (rec->kind == PL_REC_LABELS) {
+        read_labels(shared, s, thread, rec, quiet);
+        return;
+    }
     struct pl_answer answer = {
         .tick = rec->tick,
         .stack = PL_NO_STACK,
+        .labels = quiet ? thread->told_quietly : thread->told_labels,
         .periods = rec->periods ? rec->periods : 1,
         .mono_ns = rec->mono_ns,
     };

@@ -28,6 +28,7 @@ static void free_thread(struct pl_drain_timeline_thread *thread)
     free(thread->answers.list);
     free(thread->quiet.list);
     free(thread->runs);
+    free(thread->label_runs);
     free(thread->times);
     free(thread);
 }
@@ -49,6 +50,7 @@ void pl_drain_timeline_deinit(struct pl_drain_timeline *t)
         t->windows = next;
     }
     pl_stacks_deinit(&t->stacks);
+    pl_label_sets_deinit(&t->labels);
 }
 
 /* ---- windows ---- */
@@ -135,10 +137,11 @@ void pl_drain_timeline_cut(struct pl_drain_timeline *t)
 
 size_t pl_drain_timeline_bytes(const struct pl_drain_timeline *t)
 {
-    size_t bytes = pl_stacks_bytes(&t->stacks);
+    size_t bytes = pl_stacks_bytes(&t->stacks) + pl_label_sets_bytes(&t->labels);
     for (size_t i = 0; i < t->thread_count; i++) {
         const struct pl_drain_timeline_thread *thread = t->threads[i];
         bytes += sizeof *thread + thread->run_capacity * sizeof *thread->runs +
+                 thread->label_run_capacity * sizeof *thread->label_runs +
                  thread->time_capacity * sizeof *thread->times +
                  (thread->answers.capacity + thread->quiet.capacity) *
                      sizeof *thread->answers.list +
@@ -236,8 +239,8 @@ void pl_drain_timeline_event(struct pl_drain_timeline *t, const struct pl_event 
     struct pl_drain_timeline_thread *thread = t->by_slot[event->slot];
     if (!thread)
         t->damaged++;
-    else if (event->kind == PL_EVENT_NAME)
-        memcpy(thread->name + (event->flags & 1 ? 8 : 0), &event->value, 8);
+    else if (event->kind == PL_EVENT_NAME && event->flags < PL_THREAD_NAME_BYTES / 8)
+        memcpy(thread->name + 8 * event->flags, &event->value, 8);
     else if (event->kind == PL_EVENT_RAN)
         ask(t, thread, event);
     else if (event->kind == PL_EVENT_END)
@@ -284,8 +287,14 @@ bool pl_drain_timeline_ready(const struct pl_drain_timeline *t)
     return t->windows && t->windows->resolved;
 }
 
-static void move_answers(struct pl_answers *answers, struct pl_stacks *to,
-                         const struct pl_stacks *from)
+/* What the stacks and labels of the windows to come are kept in. */
+struct tables {
+    struct pl_stacks stacks;
+    struct pl_label_sets labels;
+};
+
+static void move_answers(struct pl_answers *answers, struct tables *to,
+                         const struct pl_drain_timeline *t)
 {
     size_t left = answers->count - answers->first;
     if (left)
@@ -293,8 +302,22 @@ static void move_answers(struct pl_answers *answers, struct pl_stacks *to,
                 left * sizeof *answers->list);
     answers->first = 0;
     answers->count = left;
-    for (size_t i = 0; i < left; i++)
-        answers->list[i].stack = pl_stacks_move(to, from, answers->list[i].stack);
+    for (size_t i = 0; i < left; i++) {
+        struct pl_answer *answer = &answers->list[i];
+        answer->stack = pl_stacks_move(&to->stacks, &t->stacks, answer->stack);
+        answer->labels = pl_label_sets_move(&to->labels, &t->labels, answer->labels);
+    }
+}
+
+static void move_thread(struct pl_drain_timeline_thread *thread, struct tables *to,
+                        const struct pl_drain_timeline *t)
+{
+    uint32_t *sets[] = {&thread->labels, &thread->told_labels, &thread->told_quietly};
+    thread->stack = pl_stacks_move(&to->stacks, &t->stacks, thread->stack);
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        *sets[i] = pl_label_sets_move(&to->labels, &t->labels, *sets[i]);
+    move_answers(&thread->answers, to, t);
+    move_answers(&thread->quiet, to, t);
 }
 
 static void next_window(struct pl_drain_timeline_thread *thread,
@@ -302,7 +325,7 @@ static void next_window(struct pl_drain_timeline_thread *thread,
 {
     if (next && thread->next_tick < next->base)
         thread->next_tick = next->base;
-    thread->run_count = thread->time_count = 0;
+    thread->run_count = thread->label_run_count = thread->time_count = 0;
     thread->cpu_ns = 0;
     memset(thread->lost, 0, sizeof thread->lost);
     size_t left = thread->questions.count - thread->questions.first;
@@ -324,7 +347,7 @@ static bool is_over(const struct pl_drain_timeline *t,
 void pl_drain_timeline_pop(struct pl_drain_timeline *t)
 {
     struct pl_window *window = t->windows;
-    struct pl_stacks stacks = {.frames = NULL};
+    struct tables tables = {.stacks = {.frames = NULL}};
     size_t kept = 0;
     for (size_t i = 0; i < t->thread_count; i++) {
         struct pl_drain_timeline_thread *thread = t->threads[i];
@@ -333,9 +356,7 @@ void pl_drain_timeline_pop(struct pl_drain_timeline *t)
             continue;
         }
         next_window(thread, window->next);
-        thread->stack = pl_stacks_move(&stacks, &t->stacks, thread->stack);
-        move_answers(&thread->answers, &stacks, &t->stacks);
-        move_answers(&thread->quiet, &stacks, &t->stacks);
+        move_thread(thread, &tables, t);
         t->threads[kept++] = thread;
     }
     t->thread_count = kept;
@@ -346,5 +367,7 @@ void pl_drain_timeline_pop(struct pl_drain_timeline *t)
         t->last = NULL;
     free_window(window);
     pl_stacks_deinit(&t->stacks);
-    t->stacks = stacks;
+    pl_label_sets_deinit(&t->labels);
+    t->stacks = tables.stacks;
+    t->labels = tables.labels;
 }

@@ -16,6 +16,7 @@
 #ifndef PL_COLLECTOR_DRAIN_TIMELINE_H
 #define PL_COLLECTOR_DRAIN_TIMELINE_H
 
+#include "collector/drain_labels.h"
 #include "collector/drain_stacks.h"
 #include "collector/segment.h"
 #include "store/chunk_sink.h"
@@ -36,6 +37,7 @@
 struct pl_answer { /* a record, its stack already in the table */
     uint32_t tick;
     uint32_t stack; /* PL_NO_STACK: damaged */
+    uint32_t labels; /* set of the thread then; 0 none */
     uint32_t periods;
     int64_t mono_ns;
 };
@@ -59,7 +61,7 @@ struct pl_questions {
 
 struct pl_drain_timeline_thread {
     uint32_t slot, generation, tid;
-    char name[17];
+    char name[PL_THREAD_NAME_BYTES + 1];
     uint32_t start_tick, next_tick; /* next_tick: first not resolved */
     uint32_t missed; /* ticks just before next_tick that the next sample stands for */
     bool ended, end_counted;
@@ -68,6 +70,8 @@ struct pl_drain_timeline_thread {
     uint32_t damaged_tick; /* answers up to this tick may have been in a damaged ring */
     bool ring_damaged;
     uint32_t stack; /* it has; PL_NO_STACK unknown */
+    uint32_t labels; /* it has: a set */
+    uint32_t told_labels, told_quietly; /* as last read from its ring, the sampler's */
     uint64_t cpu_clock_ns;
     int64_t cpu_ns; /* in the first window */
     bool cpu_known;
@@ -75,6 +79,8 @@ struct pl_drain_timeline_thread {
     struct pl_answers answers, quiet;
     struct pl_sink_run *runs; /* of the first window; no run before start_tick */
     size_t run_count, run_capacity;
+    struct pl_label_run *label_runs; /* of the first window, ascending */
+    size_t label_run_count, label_run_capacity;
     int64_t *times; /* CPU mode: Unix, one per sample */
     size_t time_count, time_capacity;
     uint64_t lost[PL_LOSS_COUNT]; /* in the first window */
@@ -96,6 +102,7 @@ struct pl_drain_timeline {
     int64_t period_ns, chunk_ns;
     int64_t to_unix_ns; /* add to CLOCK_MONOTONIC */
     struct pl_stacks stacks;
+    struct pl_label_sets labels;
     struct pl_window *windows, *last; /* first to be sealed .. being filled */
     struct pl_drain_timeline_thread **threads;
     size_t thread_count, thread_capacity;

@@ -161,12 +161,33 @@ static uint32_t put_registers(struct pl_slot *slot, const struct pl_walk_memory 
     return (uint32_t)STACK_COPY_AT + rec->stack_bytes;
 }
 
+/* The thread's labels, if they have changed, stand before the sample and are committed
+ * with it. False when there is no room for both. */
+static bool reserve(struct pl_slot *slot, const struct pl_rec *rec,
+                    struct pl_ring_space *space, uint32_t *label_bytes)
+{
+    const struct pl_label_block *block =
+        atomic_load_explicit(&slot->labels, memory_order_acquire);
+    *label_bytes = 0;
+    if (!pl_label_changed(block, slot->tid, &slot->told_labels))
+        return pl_ring_reserve(&slot->ring, RECORD_NEED, space);
+    if (!pl_ring_reserve(&slot->ring, RECORD_NEED + (uint32_t)PL_LABEL_RECORD_BYTES,
+                         space))
+        return false;
+    *label_bytes =
+        pl_label_put(block, slot->tid, false, rec, space->at, &slot->told_labels);
+    space->at += *label_bytes;
+    space->room -= *label_bytes;
+    return true;
+}
+
 static void put_sample(struct pl_state *state, struct pl_slot *slot,
                        struct pl_seg_thread *shared, struct pl_rec rec,
                        const greg_t *regs)
 {
     struct pl_ring_space space;
-    if (!pl_ring_reserve(&slot->ring, RECORD_NEED, &space)) {
+    uint32_t label_bytes;
+    if (!reserve(slot, &rec, &space, &label_bytes)) {
         pl_count(&shared->lost[PL_LOSS_RING_FULL], rec.periods);
         return;
     }
@@ -202,7 +223,7 @@ static void put_sample(struct pl_state *state, struct pl_slot *slot,
     }
     rec.bytes = bytes;
     *(struct pl_rec *)(void *)space.at = rec;
-    pl_ring_commit(&slot->ring, &space, bytes);
+    pl_ring_commit(&slot->ring, &space, label_bytes + bytes);
 }
 
 static void sample(struct pl_state *state, unsigned index, const siginfo_t *info,

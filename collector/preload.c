@@ -11,6 +11,7 @@
  * Each calls libc's function for the work. A process that is not captured (the child
  * of a vfork, for one, which shares our memory) gets libc's behaviour unchanged. */
 #include "collector/capture.h"
+#include "collector/recorded.h"
 #include "collector/handler.h"
 #include "collector/state.h"
 #include "collector/sys.h"
@@ -548,6 +549,21 @@ EXPORT int pthread_setname_np(pthread_t thread, const char *name)
     if (recording)
         pl_capture_names_changed();
     return result;
+}
+
+/* ---- a program that also links libproflite ---- */
+
+static bool recorded_session(uint8_t id_out[static 16])
+{
+    return recording && pl_capture_session(id_out);
+}
+
+EXPORT const struct pl_recorded *proflite_recorded(void);
+EXPORT const struct pl_recorded *proflite_recorded(void)
+{
+    static const struct pl_recorded recorded = {
+        sizeof recorded, recorded_session, pl_label_table_make};
+    return &recorded;
 }
 
 /* ---- sanitizers ---- */

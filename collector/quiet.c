@@ -128,10 +128,11 @@ static uint32_t put_registers(const struct pl_sampler *sampler,
 }
 
 static enum pl_quiet put_record(struct pl_sampler *sampler, unsigned index,
-                                const struct pl_walk *walk, uint32_t tick,
+                                const struct pl_walk *walk, bool labels, uint32_t tick,
                                 int64_t now_ns)
 {
     struct pl_segment *segment = sampler->segment;
+    struct pl_slot *slot = &sampler->state->slots[index];
     struct pl_seg_thread *shared = &segment->threads[index];
     struct pl_ring ring = {segment->quiet_ring, PL_QUIET_RING_BYTES,
                            &segment->quiet_head, &segment->quiet_tail};
@@ -140,16 +141,22 @@ static enum pl_quiet put_record(struct pl_sampler *sampler, unsigned index,
                          .tick = tick,
                          .periods = 1,
                          .mono_ns = now_ns,
-                         .generation = sampler->state->slots[index].generation};
+                         .generation = slot->generation};
     uint32_t need = (uint32_t)sizeof rec + walk->count * 8;
     if (walk->need_registers)
         need =
             (uint32_t)sizeof rec + (uint32_t)sizeof(struct pl_registers) + LEAST_COPY;
     struct pl_ring_space space;
-    if (!pl_ring_reserve(&ring, need, &space)) {
+    uint32_t label_bytes = 0, label_need = labels ? (uint32_t)PL_LABEL_RECORD_BYTES : 0;
+    if (!pl_ring_reserve(&ring, need + label_need, &space)) {
         pl_count(&shared->lost[PL_LOSS_RING_FULL], 1);
         return PL_QUIET_LOST;
     }
+    if (labels)
+        label_bytes = pl_label_put(atomic_load(&slot->labels), slot->tid, true, &rec,
+                                   space.at, &slot->told_quietly);
+    space.at += label_bytes;
+    space.room -= label_bytes;
     if (walk->need_registers) {
         rec.bytes = put_registers(sampler, walk, &space, &rec);
     } else {
@@ -160,7 +167,7 @@ static enum pl_quiet put_record(struct pl_sampler *sampler, unsigned index,
         pl_count(&shared->walks[walk->end], 1);
     }
     pl_copy(space.at, &rec, sizeof rec);
-    pl_ring_commit(&ring, &space, rec.bytes);
+    pl_ring_commit(&ring, &space, label_bytes + rec.bytes);
     return PL_QUIET_TAKEN;
 }
 
@@ -194,9 +201,11 @@ enum pl_quiet pl_quiet_put(struct pl_sampler *sampler, unsigned index, uint32_t 
     for (uint32_t i = 0; i < walk->count; i++)
         hash = pl_hash_mix(hash, walk->pcs[i]);
     hash |= 1;
-    if (hash == slot->quiet_hash)
+    bool labels =
+        pl_label_changed(atomic_load(&slot->labels), slot->tid, &slot->told_quietly);
+    if (hash == slot->quiet_hash && !labels)
         return PL_QUIET_SAME;
-    enum pl_quiet put = put_record(sampler, index, walk, tick, now_ns);
+    enum pl_quiet put = put_record(sampler, index, walk, labels, tick, now_ns);
     slot->quiet_hash = put == PL_QUIET_TAKEN ? hash : 0;
     return put;
 }

@@ -279,8 +279,12 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
     if (pl_threads_changed(sampler) || sampler->scan_wanted ||
         now_ns >= sampler->next_scan_ns)
         pl_threads_scan(sampler, now_ns);
+    pl_threads_link_labels(sampler);
+    struct pl_label_table *labels = atomic_load(&pl_label_table_current);
     bool renamed = atomic_exchange_explicit(&sampler->state->names_stale, false,
                                             memory_order_relaxed);
+    if (labels && atomic_load_explicit(&labels->renamed, memory_order_relaxed))
+        renamed |= atomic_exchange(&labels->renamed, 0) != 0;
     for (uint32_t i = 0; renamed && i < sampler->live_count; i++) {
         if (sampler->state->slots[sampler->live[i]].announced &&
             sampler->event_room >= 3 * sampler->live_count)

@@ -37,6 +37,8 @@ struct pl_sampler {
     bool code_version_changed; /* since the round before */
     uint32_t unsampled;        /* threads without a slot, found by the last scan */
     enum pl_loss unsampled_why;
+    uint32_t label_changes; /* of the label table, when slots were linked to it */
+    bool relink_labels;
     uint32_t live_count;
     uint16_t live[PL_SEG_MAX_THREADS];       /* slots of live threads */
     uint16_t by_tid[2 * PL_SEG_MAX_THREADS]; /* hash: slot + 1 */
@@ -78,6 +80,9 @@ void pl_threads_end(struct pl_sampler *sampler, unsigned index);
 
 /* Read the thread's name if it is time to, and tell a new one. */
 void pl_threads_name(struct pl_sampler *sampler, unsigned index, bool now);
+
+/* Tie slots to the label blocks of their threads, if either has changed. */
+void pl_threads_link_labels(struct pl_sampler *sampler);
 
 /* CPU clock of a thread in ns, or a negative errno. */
 int64_t pl_thread_cpu_ns(int tid);

@@ -29,16 +29,18 @@
 #include <stdint.h>
 
 #define PL_SEG_MAGIC   UINT64_C(0x3147455353464c50) /* "PLFSSEG1" */
-#define PL_SEG_VERSION 1
+#define PL_SEG_VERSION 2
 
-#define PL_RING_BYTES       (64u * 1024)  /* stack ring of a thread; power of two */
-#define PL_QUIET_RING_BYTES (128u * 1024) /* the sampler's own stack ring */
-#define PL_EVENT_RING_SLOTS 8192u         /* events, power of two: 128 KiB */
-#define PL_SEG_MAX_THREADS  2048u
-#define PL_SEG_MAX_MODULES  2048u
-#define PL_SEG_PATHS_BYTES  (128u * 1024)
-#define PL_MAX_FRAMES       512u /* addresses kept of one stack, from the leaf */
-#define PL_STACK_COPY_BYTES (16u * 1024) /* most stack of one PL_REC_REGISTERS */
+#define PL_RING_BYTES        (64u * 1024)  /* stack ring of a thread; power of two */
+#define PL_QUIET_RING_BYTES  (128u * 1024) /* the sampler's own stack ring */
+#define PL_EVENT_RING_SLOTS  8192u         /* events, power of two: 128 KiB */
+#define PL_SEG_MAX_THREADS   2048u
+#define PL_SEG_MAX_MODULES   2048u
+#define PL_SEG_PATHS_BYTES   (128u * 1024)
+#define PL_MAX_FRAMES        512u /* addresses kept of one stack, from the leaf */
+#define PL_STACK_COPY_BYTES  (16u * 1024) /* most stack of one PL_REC_REGISTERS */
+#define PL_LABELS_BYTES      (4u * 1024)  /* most text of one PL_REC_LABELS */
+#define PL_THREAD_NAME_BYTES 64u          /* with the NUL; multiple of 8 */
 
 /* Why a sample that was asked for is not in the store. Written by the host's
  * side into the segment; the drain adds its own. Names are the `reason`s of the
@@ -89,7 +91,12 @@ enum pl_rec_kind {
     PL_REC_STACK = 2,     /* pc_count addresses follow, leaf first */
     PL_REC_REGISTERS = 3, /* struct pl_registers, then stack_bytes of stack from
                              registers.sp up: the drain unwinds it with libunwind */
+    PL_REC_LABELS = 4, /* pc_count labels follow in stack_bytes of text, each its key,
+                          NUL, its value, NUL: those of this thread in all stacks
+                          after it in this ring, until the next one */
 };
+
+#define PL_LABEL_RECORD_BYTES (sizeof(struct pl_rec) + PL_LABELS_BYTES)
 
 /* An address captured is exact (leaf, or interrupted by a signal) or a return
  * address; exact ones carry this bit (user addresses have it clear). */
@@ -123,7 +130,7 @@ struct pl_registers {
  * since the tick before and keeps its stack.
  *   TICK   arg tick number (counts from 0, missed ones skipped), value mono ns
  *   START  slot, arg tid, value its CPU clock ns; flags 1: existed before sampling
- *   NAME   slot, flags 0/1: bytes 0-7 / 8-15 of comm in value
+ *   NAME   slot, flags n: bytes 8n to 8n+7 of its name in value
  *   RAN    slot, flags: enum pl_ran, value its CPU clock ns, arg tick number
  *   END    slot, value last CPU clock read
  *   MODULES arg module_count now (log grew, or `to_ns` of some were set) */

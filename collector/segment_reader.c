@@ -208,6 +208,8 @@ static bool plausible(const struct pl_rec *rec, uint64_t room)
     size_t body = rec->bytes - sizeof *rec;
     if (rec->kind == PL_REC_STACK)
         return rec->pc_count <= PL_MAX_FRAMES && rec->pc_count * 8u <= body;
+    if (rec->kind == PL_REC_LABELS)
+        return rec->stack_bytes <= PL_LABELS_BYTES && rec->stack_bytes <= body;
     return rec->kind == PL_REC_REGISTERS && rec->stack_bytes <= PL_STACK_COPY_BYTES &&
            sizeof(struct pl_registers) + rec->stack_bytes <= body;
 }

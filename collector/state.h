@@ -10,6 +10,7 @@
 #ifndef PL_COLLECTOR_STATE_H
 #define PL_COLLECTOR_STATE_H
 
+#include "collector/label_table.h"
 #include "collector/ring.h"
 #include "collector/segment.h"
 #include "collector/unwind.h"
@@ -30,6 +31,7 @@ struct pl_slot {
     struct pl_row_cache *cache; /* the handler's; NULL: none */
     int tid;
     uint32_t generation;
+    _Atomic(const struct pl_label_block *) labels; /* NULL: its thread has none */
     /* Where the thread's own stack may be loaded from directly: `stack_lo` is
      * PL_NO_BOUNDS, or stored (release) after a `stack_hi` that stays. */
     _Atomic uint64_t stack_lo, stack_hi;
@@ -40,12 +42,14 @@ struct pl_slot {
     _Atomic uint64_t tcb; /* end of a thread's stack: where libc's own block is */
     _Atomic(const struct pl_code_table *) using; /* table of the walk under way */
     _Atomic bool busy;                           /* a handler is at work */
-    uint32_t sequence; /* handler only: cpu mode's running number */
+    uint32_t sequence;                  /* handler only: cpu mode's running number */
+    struct pl_label_stream told_labels; /* handler only: in the thread's ring */
 
     /* sampler only */
-    uint64_t cpu_ns;       /* CPU clock last accepted */
-    uint64_t quiet_hash;   /* of its stack when last captured quietly; 0: none */
-    uint64_t name_head[2]; /* comm as last told */
+    uint64_t cpu_ns;     /* CPU clock last accepted */
+    uint64_t quiet_hash; /* of its stack when last captured quietly; 0: none */
+    struct pl_label_stream told_quietly;     /* of its labels, in the sampler's ring */
+    uint64_t name[PL_THREAD_NAME_BYTES / 8]; /* as last told */
     uint64_t seen_scan;
     uint32_t next_name; /* ticks until its name is read again */
     uint32_t name_gap;

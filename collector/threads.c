@@ -177,7 +177,10 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     slot->tid = tid;
     slot->cpu_ns = (uint64_t)cpu_ns;
     slot->quiet_hash = 0;
-    slot->name_head[0] = slot->name_head[1] = 0;
+    pl_zero(slot->name, sizeof slot->name);
+    atomic_store(&slot->labels, NULL);
+    slot->told_labels = slot->told_quietly = (struct pl_label_stream){0};
+    sampler->relink_labels = true;
     slot->next_name = slot->name_gap = 1;
     slot->sequence = 0;
     slot->announced = slot->sampled = slot->recapture = false;
@@ -310,7 +313,7 @@ void pl_threads_end(struct pl_sampler *sampler, unsigned index)
     }
 }
 
-static bool read_comm(int tid, uint64_t name[2])
+static bool read_comm(int tid, uint64_t *name)
 {
     char path[64], text[32];
     char *at = pl_text_append(path, "/proc/self/task/");
@@ -329,25 +332,64 @@ static bool read_comm(int tid, uint64_t name[2])
     return true;
 }
 
+/* The name it was given through the library, else the kernel's. */
+static bool read_name(const struct pl_slot *slot, uint64_t *name)
+{
+    char given[PL_THREAD_NAME_BYTES];
+    pl_zero(name, PL_THREAD_NAME_BYTES);
+    if (!pl_label_name(atomic_load(&slot->labels), slot->tid, given))
+        return read_comm(slot->tid, name);
+    pl_copy(name, given, sizeof given);
+    return true;
+}
+
 void pl_threads_name(struct pl_sampler *sampler, unsigned index, bool now)
 {
     struct pl_slot *slot = &sampler->state->slots[index];
-    uint64_t name[2];
+    uint64_t name[PL_THREAD_NAME_BYTES / 8];
+    uint32_t parts = 0;
     if (!now && slot->next_name-- > 1)
         return;
     if (slot->name_gap < LONGEST_NAME_GAP)
         slot->name_gap *= 2;
     slot->next_name = slot->name_gap;
-    if (sampler->event_room < 2 || !read_comm(slot->tid, name) ||
-        (name[0] == slot->name_head[0] && name[1] == slot->name_head[1]))
+    if (!read_name(slot, name))
         return;
-    for (unsigned part = 0; part < 2; part++) {
-        slot->name_head[part] = name[part];
+    for (unsigned part = 0; part < PL_THREAD_NAME_BYTES / 8; part++)
+        parts += name[part] != slot->name[part];
+    /* A long name waits until there is room to spare. */
+    if (sampler->event_room < (parts > 2 ? sampler->live_count + parts : parts)) {
+        slot->next_name = 1;
+        return;
+    }
+    for (unsigned part = 0; part < PL_THREAD_NAME_BYTES / 8; part++) {
+        if (name[part] == slot->name[part])
+            continue;
+        slot->name[part] = name[part];
         pl_event_put(sampler, (struct pl_event){.kind = PL_EVENT_NAME,
                                                 .flags = (uint8_t)part,
                                                 .slot = (uint16_t)index,
                                                 .arg = (uint32_t)slot->tid,
                                                 .value = name[part]});
+    }
+}
+
+/* Blocks of threads that have no slot yet are met again when one is given. */
+void pl_threads_link_labels(struct pl_sampler *sampler)
+{
+    struct pl_label_table *table = atomic_load(&pl_label_table_current);
+    uint32_t changes = table ? atomic_load(&table->changes) : 0;
+    if (!table || (changes == sampler->label_changes && !sampler->relink_labels))
+        return;
+    sampler->label_changes = changes;
+    sampler->relink_labels = false;
+    uint32_t high = atomic_load_explicit(&table->high, memory_order_acquire);
+    for (uint32_t i = 0; i < high && i < PL_LABEL_BLOCKS; i++) {
+        int tid = atomic_load_explicit(&table->blocks[i].tid, memory_order_acquire);
+        unsigned slot = tid > 0 ? sampler->by_tid[hash_place(sampler, tid)] : 0;
+        if (slot)
+            atomic_store_explicit(&sampler->state->slots[slot - 1].labels,
+                                  &table->blocks[i], memory_order_release);
     }
 }
 

@@ -33,14 +33,17 @@ allow() {
 
 # The handler's set. __sigaction is libc's sigaction.
 allow "vclock" ""
+allow "label_table" ""
 allow "handler unwind guess" "pl_vclock_ns __sigaction pl_unwind_walk pl_guess_bp
+    pl_label_changed pl_label_put
     pl_walk_load pl_code_find pl_code_row"
 
 # The sampler's set: its parts, and nothing of libc.
 sampler=$(nm "$library" 2>/dev/null | awk '
-    /:$/ { inside = ($1 ~ /^(sampler|threads|quiet|codemap|rowmap|procmaps|unwind|guess|handler)\.c\.o:$/) }
+    /:$/ { inside = ($1 ~ /^(sampler|threads|quiet|codemap|rowmap|procmaps|unwind|guess|handler|label_table)\.c\.o:$/) }
     inside && $2 == "T" { print $3 }' | tr '\n' ' ')
 allow "sampler threads quiet codemap rowmap procmaps" "$sampler pl_vclock_ns
-    pl_state_cookie pl_state_current pl_state_signal"
+    pl_state_cookie pl_state_current pl_state_signal
+    pl_label_table_current"
 
 exit $failed
