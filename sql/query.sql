@@ -40,6 +40,12 @@ SELECT id FROM thread /*scan*/
 WHERE (:threads IS NULL OR id IN (SELECT value FROM json_each(:threads)))
   AND (:name IS NULL OR name = :name);
 
+-- name: select_tags
+SELECT id FROM tag WHERE key = :key AND (:value IS NULL OR value = :value);
+
+-- name: select_labels
+SELECT thread_id, first_tick, n, tag_id FROM label_span WHERE part_id = :part;
+
 -- name: select_lost
 -- A loss is not cut within its part; one of no part counts with its session.
 SELECT coalesce(sum(l.count), 0)
@@ -81,6 +87,13 @@ WHERE (:app IS NULL OR s.app = :app)
                   AND (:name IS NULL OR t.name = :name)))
 ORDER BY s.start_ns DESC, s.id DESC;
 
+-- name: query_labels
+SELECT thread_id, first_tick, n, tag_id FROM label_span WHERE part_id = :part
+ORDER BY id;
+
+-- name: query_tag
+SELECT key, value FROM tag WHERE id = :id;
+
 -- name: query_thread
 SELECT session_id, tid, name FROM thread WHERE id = :id;
 
@@ -102,12 +115,14 @@ SELECT id, parent, keep, frames FROM stack WHERE id = :id;
 
 -- name: load_frames
 -- Every frame and the names the pass has put above it, outermost first.
-SELECT f.id, f.module_id, f.address, f.function_id, f.in_app, n.function_id, n.in_app
+SELECT f.id, f.module_id, f.address, f.function_id, f.in_app, n.function_id, n.in_app,
+       f.line, n.line
 FROM frame_raw f /*scan*/ LEFT JOIN frame_name n ON n.frame_id = f.id
 ORDER BY f.id, n.depth;
 
 -- name: load_frame
-SELECT f.id, f.module_id, f.address, f.function_id, f.in_app, n.function_id, n.in_app
+SELECT f.id, f.module_id, f.address, f.function_id, f.in_app, n.function_id, n.in_app,
+       f.line, n.line
 FROM frame_raw f LEFT JOIN frame_name n ON n.frame_id = f.id
 WHERE f.id = :id
 ORDER BY n.depth;

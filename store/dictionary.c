@@ -50,6 +50,7 @@ struct dictionary {
     uint32_t frame_count, frame_cap;
     struct pl_frame_table table;
     struct pl_tree *tree;
+    uint32_t *ends; /* by place: node of weighted stacks; NULL: not asked for */
 };
 
 /* ---- loading stacks ---- */
@@ -452,6 +453,8 @@ static enum pl_status build_stack(struct dictionary *dict, uint32_t place,
                             "a profile of more than %d boxes: select less", NODES_MAX);
     if (place < dict->weighted)
         pl_tree_add(dict->tree, node, weights_of(dict, place));
+    if (place < dict->weighted && dict->ends)
+        dict->ends[place] = node;
     return PL_OK;
 }
 
@@ -465,6 +468,61 @@ static enum pl_status resolve(struct dictionary *dict, const char *const *functi
         status = filter_all(dict, functions, err);
     for (uint32_t i = dict->loaded; i-- > 0 && status == PL_OK;)
         status = build_stack(dict, dict->order[i], err);
+    return status;
+}
+
+/* ---- finding ---- */
+
+/* The frame (place in table.frames) that is the stack's leaf; NONE: it is empty. Rows
+ * are linked oldest first, so that the holder of a parent's frame is found fast. */
+static enum pl_status find_leaf(struct dictionary *dict, uint32_t place,
+                                uint32_t *frame_out, struct pl_error *err)
+{
+    struct stack_row *row = &dict->rows[place];
+    uint32_t parent_frame = PL_IDMAP_NONE;
+    row->jump = place;
+    if (row->keep)
+        link_row(dict, place, find_holder(dict, row->parent, row->keep));
+    if (row->need <= row->keep) /* passes its children on: not all is loaded */
+        return PL_OK;
+    if (row->keep) {
+        const struct stack_row *parent = &dict->rows[row->parent];
+        uint32_t at = row->keep - parent->keep;
+        if (at > parent->count)
+            return damaged(dict, place, "keeps more frames than its parent has", err);
+        parent_frame = dict->frames[parent->first + at - 1];
+    }
+    *frame_out = row->count ? dict->frames[row->first + row->count - 1] : parent_frame;
+    return PL_OK;
+}
+
+static bool is_leaf_call(const struct dictionary *dict, uint32_t frame,
+                         const char *function)
+{
+    const struct pl_frame_calls *of = &dict->table.of[frame];
+    uint32_t last = dict->table.calls[of->first + of->count - 1].function;
+    return strcmp(pl_tree_function_name(dict->tree, last), function) == 0;
+}
+
+static enum pl_status flag_stacks(struct dictionary *dict, const char *function,
+                                  unsigned char *flags, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    bool *found = find_frames(dict, function);
+    if (!found)
+        return out_of_memory(err);
+    for (uint32_t i = dict->loaded; i-- > 0 && status == PL_OK;) {
+        uint32_t place = dict->order[i], leaf = PL_IDMAP_NONE;
+        match_stack(dict, &dict->rows[place], found);
+        status = find_leaf(dict, place, &leaf, err);
+        if (status != PL_OK || place >= dict->weighted ||
+            dict->rows[place].match == NEED_ALL)
+            continue;
+        flags[place] = PL_STACK_HAS;
+        if (leaf != PL_IDMAP_NONE && is_leaf_call(dict, leaf, function))
+            flags[place] |= PL_STACK_LEAF;
+    }
+    free(found);
     return status;
 }
 
@@ -489,15 +547,61 @@ enum pl_status pl_dictionary_frames(struct pl_store *store,
     return status;
 }
 
+enum pl_status pl_dictionary_resolve_nodes(struct pl_store *store,
+                                           struct pl_stack_weights *weights,
+                                           const char *const *functions,
+                                           struct pl_tree *tree, uint32_t **nodes_out,
+                                           struct pl_error *err)
+{
+    struct dictionary dict = {.store = store, .weights = weights, .tree = tree};
+    if (nodes_out) {
+        dict.ends = calloc((size_t)weights->stacks.count + 1, sizeof *dict.ends);
+        if (!dict.ends)
+            return out_of_memory(err);
+    }
+    enum pl_status status = pl_frame_table_init(&dict.table, store, err);
+    if (status == PL_OK)
+        status = resolve(&dict, functions, err);
+    if (status == PL_OK && nodes_out) {
+        *nodes_out = dict.ends;
+        dict.ends = NULL;
+    }
+    free(dict.ends);
+    deinit(&dict);
+    return status;
+}
+
 enum pl_status pl_dictionary_resolve(struct pl_store *store,
                                      struct pl_stack_weights *weights,
                                      const char *const *functions, struct pl_tree *tree,
                                      struct pl_error *err)
 {
-    struct dictionary dict = {.store = store, .weights = weights, .tree = tree};
-    enum pl_status status = pl_frame_table_init(&dict.table, store, err);
+    return pl_dictionary_resolve_nodes(store, weights, functions, tree, NULL, err);
+}
+
+enum pl_status pl_dictionary_find(struct pl_store *store,
+                                  struct pl_stack_weights *weights,
+                                  const char *function, unsigned char **flags_out,
+                                  struct pl_error *err)
+{
+    struct dictionary dict = {.store = store, .weights = weights};
+    unsigned char *flags = calloc((size_t)weights->stacks.count + 1, 1);
+    enum pl_status status =
+        flags ? pl_tree_new(1, &dict.tree, err) : out_of_memory(err);
     if (status == PL_OK)
-        status = resolve(&dict, functions, err);
+        status = pl_frame_table_init(&dict.table, store, err);
+    if (status == PL_OK)
+        status = load_stacks(&dict, err);
+    if (status == PL_OK)
+        status = pl_frame_table_load(&dict.table, store, dict.tree, err);
+    if (status == PL_OK)
+        status = flag_stacks(&dict, function, flags, err);
+    if (status == PL_OK) {
+        *flags_out = flags;
+        flags = NULL;
+    }
+    free(flags);
+    pl_tree_free(dict.tree);
     deinit(&dict);
     return status;
 }

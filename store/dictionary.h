@@ -51,6 +51,25 @@ PL_MUST_CHECK enum pl_status pl_dictionary_resolve(struct pl_store *store,
                                                    struct pl_tree *tree,
                                                    struct pl_error *err);
 
+/* As above, and `nodes_out` (malloc'd, caller frees) is the tree's node each stack ends
+ * in, by place; 0 for stacks without weight. */
+PL_MUST_CHECK enum pl_status
+pl_dictionary_resolve_nodes(struct pl_store *store, struct pl_stack_weights *weights,
+                            const char *const *functions, struct pl_tree *tree,
+                            uint32_t **nodes_out, struct pl_error *err);
+
+/* What a stack has of a function. */
+#define PL_STACK_HAS  1 /* somewhere */
+#define PL_STACK_LEAF 2 /* as the innermost call */
+
+/* PL_STACK_* of every weighted stack about functions of that name, by place;
+ * malloc'd, caller frees.  Errors  as above. */
+PL_MUST_CHECK enum pl_status pl_dictionary_find(struct pl_store *store,
+                                                struct pl_stack_weights *weights,
+                                                const char *function,
+                                                unsigned char **flags_out,
+                                                struct pl_error *err);
+
 /* The frames (frame_raw ids) of every stack in `weights`, into `frames`, which is
  * initialized.  Errors  as above. */
 PL_MUST_CHECK enum pl_status pl_dictionary_frames(struct pl_store *store,

@@ -4,6 +4,7 @@
  * (frame_raw.function_id), and that before module+0xaddress. */
 #include "store/dictionary_frames.h"
 
+#include "base/hash.h"
 #include "store/db.h"
 
 #include <inttypes.h>
@@ -14,7 +15,22 @@
 #define SPARSE     8
 #define INLINE_MAX 256
 
-enum column { ID, MODULE, ADDRESS, RAW_FUNCTION, RAW_IN_APP, FUNCTION, IN_APP };
+enum column {
+    ID,
+    MODULE,
+    ADDRESS,
+    RAW_FUNCTION,
+    RAW_IN_APP,
+    FUNCTION,
+    IN_APP,
+    RAW_LINE,
+    LINE
+};
+
+/* A function of the tree and its double for one line. */
+struct at_line {
+    uint32_t function, line, at; /* at: 0 empty, else the double + 1 */
+};
 
 /* Functions and modules met so far, by row id. */
 struct loader {
@@ -24,6 +40,8 @@ struct loader {
     struct pl_idmap functions;
     uint32_t *known; /* place in functions -> function of the tree */
     uint32_t known_cap;
+    struct at_line *lines; /* hash, for trees that want lines */
+    uint32_t line_count, line_mask;
 };
 
 enum pl_status pl_frame_table_init(struct pl_frame_table *table, struct pl_store *store,
@@ -150,6 +168,56 @@ static enum pl_status unnamed_function(struct loader *loader, int64_t module,
     return *function_out == PL_NO_INDEX ? out_of_memory(err) : PL_OK;
 }
 
+/* ---- lines ---- */
+
+static struct at_line *find_line(struct at_line *lines, uint32_t mask,
+                                 uint32_t function, uint32_t line)
+{
+    uint32_t at = (uint32_t)pl_hash_mix(function, line) & mask;
+    while (lines[at].at && (lines[at].function != function || lines[at].line != line))
+        at = (at + 1) & mask;
+    return &lines[at];
+}
+
+static bool grow_lines(struct loader *loader)
+{
+    uint32_t mask = loader->lines ? loader->line_mask * 2 + 1 : 1023;
+    struct at_line *lines = calloc((size_t)mask + 1, sizeof *lines);
+    if (!lines)
+        return false;
+    for (uint32_t i = 0; loader->lines && i <= loader->line_mask; i++) {
+        const struct at_line *old = &loader->lines[i];
+        if (old->at)
+            *find_line(lines, mask, old->function, old->line) = *old;
+    }
+    free(loader->lines);
+    loader->lines = lines;
+    loader->line_mask = mask;
+    return true;
+}
+
+/* Turn *function into its double for the row's line. */
+static bool at_line(struct loader *loader, const struct pl_stmt *stmt, bool passed,
+                    uint32_t *function)
+{
+    int64_t line = pl_stmt_column_int(stmt, passed ? LINE : RAW_LINE);
+    if (line < 0 || line > INT32_MAX)
+        line = 0;
+    if (loader->line_count >= loader->line_mask / 2 && !grow_lines(loader))
+        return false;
+    struct at_line *entry =
+        find_line(loader->lines, loader->line_mask, *function, (uint32_t)line);
+    if (!entry->at) {
+        uint32_t at = pl_tree_function_line(loader->tree, *function, (uint32_t)line);
+        if (at == PL_NO_INDEX)
+            return false;
+        *entry = (struct at_line){*function, (uint32_t)line, at + 1};
+        loader->line_count++;
+    }
+    *function = entry->at - 1;
+    return true;
+}
+
 /* ---- frames ---- */
 
 static int8_t tristate(int64_t value)
@@ -200,6 +268,10 @@ static enum pl_status take_row(struct loader *loader, const struct pl_stmt *stmt
                     : unnamed_function(loader, pl_stmt_column_int(stmt, MODULE),
                                        (uint64_t)pl_stmt_column_int(stmt, ADDRESS),
                                        in_app, &function, err);
+    passed = passed && pl_stmt_column_int(stmt, FUNCTION);
+    if (status == PL_OK && pl_tree_wants_lines(loader->tree) &&
+        !at_line(loader, stmt, passed, &function))
+        status = out_of_memory(err);
     if (status == PL_OK && !add_call(loader->table, place, function))
         status = out_of_memory(err);
     return status;
@@ -253,5 +325,6 @@ enum pl_status pl_frame_table_load(struct pl_frame_table *table, struct pl_store
         status = out_of_memory(err);
     pl_idmap_deinit(&loader.functions);
     free(loader.known);
+    free(loader.lines);
     return status;
 }

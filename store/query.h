@@ -5,6 +5,11 @@
 
 #include "store/store.h"
 
+/* A label samples carry: a value of a key, or (value NULL) any value of it. */
+struct pl_label {
+    const char *key, *value;
+};
+
 /* What to look at; all zero is the whole file. Borrowed text and arrays. */
 struct pl_selection {
     const char *app;
@@ -17,6 +22,9 @@ struct pl_selection {
     const char *thread_name; /* exact name; nullable */
     int64_t from_ns, to_ns;  /* Unix, [from, to); 0: open */
     const char *function;    /* only stacks with this function in them; nullable */
+    /* Only samples with these labels: of each key one of its values. */
+    const struct pl_label *labels;
+    size_t label_count;
 };
 
 enum pl_metric {
@@ -45,7 +53,7 @@ struct pl_session_list {
 };
 
 /* Sessions with data in the selection's time and one of its threads; their figures are
- * of the whole session. `function` is not looked at. */
+ * of the whole session. `function` and labels are not looked at. */
 PL_MUST_CHECK enum pl_status pl_query_sessions(struct pl_store *store,
                                                const struct pl_selection *selection,
                                                struct pl_session_list *list_out,
@@ -69,6 +77,23 @@ PL_MUST_CHECK enum pl_status pl_query_threads(struct pl_store *store,
                                               struct pl_thread_list *list_out,
                                               struct pl_error *err);
 void pl_thread_list_deinit(struct pl_thread_list *list);
+
+struct pl_label_row {
+    const char *key, *value;
+    int64_t samples, weight_ns, cpu_ns; /* in the selection */
+};
+
+struct pl_label_list {
+    struct pl_label_row *rows; /* by key, heaviest first */
+    size_t count;
+    void *owned;
+};
+
+PL_MUST_CHECK enum pl_status pl_query_labels(struct pl_store *store,
+                                             const struct pl_selection *selection,
+                                             struct pl_label_list *list_out,
+                                             struct pl_error *err);
+void pl_label_list_deinit(struct pl_label_list *list);
 
 /* ---- timeline ---- */
 
@@ -106,6 +131,8 @@ struct pl_split {
     struct pl_amount self, total; /* total counts recursion once */
 };
 
+#define PL_COLUMNS_MAX 64 /* of a profile that is split */
+
 /* A function is (name, module, file); its line is where it is declared (0
  * unknown). A frame without a name is its own function "module+0xaddress". */
 struct pl_function {
@@ -134,6 +161,7 @@ struct pl_profile {
     int64_t total_ns;       /* equals nodes[0].total_ns */
     int64_t samples;        /* with weight in this metric */
     int64_t lost;           /* samples known lost in the selection */
+    int64_t left_out_ns;    /* by transforms; with total_ns the whole selection */
     int64_t from_ns, to_ns; /* of what was found; 0 if nothing */
     struct pl_node *nodes;  /* children sorted by total_ns desc, then name */
     size_t node_count;
@@ -154,6 +182,52 @@ PL_MUST_CHECK enum pl_status pl_query_profile(struct pl_store *store,
                                               struct pl_profile *profile_out,
                                               struct pl_error *err);
 void pl_profile_deinit(struct pl_profile *profile);
+
+/* Several selections over one tree: column i of the profile is selections[i] (NULL:
+ * nothing), and its nodes weigh what all columns do together. 1..PL_COLUMNS_MAX.
+ * Errors  as above. */
+PL_MUST_CHECK enum pl_status
+pl_query_profiles(struct pl_store *store, const struct pl_selection *const *selections,
+                  uint32_t count, enum pl_metric metric, struct pl_profile *profile_out,
+                  struct pl_error *err);
+
+/* A function per line: `line` of the profile's functions is where a sample was, or the
+ * call it made, and no longer where the function is declared. */
+PL_MUST_CHECK enum pl_status
+pl_query_profile_lines(struct pl_store *store, const struct pl_selection *selection,
+                       enum pl_metric metric, struct pl_profile *profile_out,
+                       struct pl_error *err);
+
+/* A tree whose first level are threads, by name; their boxes are of file "[thread]". */
+PL_MUST_CHECK enum pl_status
+pl_query_profile_threads(struct pl_store *store, const struct pl_selection *selection,
+                         enum pl_metric metric, struct pl_profile *profile_out,
+                         struct pl_error *err);
+
+/* ---- lines ---- */
+
+struct pl_line_row {
+    const char *file;
+    uint32_t line;             /* 0: not known */
+    int64_t self_ns, total_ns; /* total counts recursion once */
+    int64_t self_samples, total_samples;
+};
+
+struct pl_line_list {
+    struct pl_line_row *rows; /* by file and line */
+    size_t count;
+    int64_t total_ns, samples; /* of the selection */
+    void *owned;
+};
+
+/* The lines of the selection's function, or, if `file` is not NULL, of that file.
+ * Errors  USAGE neither is given; as pl_query_profile. */
+PL_MUST_CHECK enum pl_status pl_query_lines(struct pl_store *store,
+                                            const struct pl_selection *selection,
+                                            enum pl_metric metric, const char *file,
+                                            struct pl_line_list *list_out,
+                                            struct pl_error *err);
+void pl_line_list_deinit(struct pl_line_list *list);
 
 /* ---- SQL for people ---- */
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "store/db.h"
 #include "store/idmap.h"
+#include "store/query_labels.h"
 #include "store/query_slot.h"
 
 #include <inttypes.h>
@@ -94,6 +95,7 @@ struct select {
     struct pl_bins bins;
     bool all_threads, any_unit;
     struct pl_idmap threads; /* the wanted ones, unless all are */
+    struct pl_part_labels labels;
     struct pl_slot_reader reader;
     const struct pl_slot_visitor *visitor;
     struct pl_selected found;
@@ -144,9 +146,14 @@ static enum pl_status visit_slots(struct select *select, const struct pl_part_ro
     pl_stmt_int(stmt, ":part", part->id);
     pl_stmt_int(stmt, ":any_unit", select->any_unit);
     while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
-        if (!wants_thread(select, pl_stmt_column_int(stmt, 0)))
+        int64_t thread_id = pl_stmt_column_int(stmt, 0);
+        if (!wants_thread(select, thread_id) ||
+            (select->labels.keys && !pl_part_labels_has(&select->labels, thread_id)))
             continue;
         status = pl_slot_read(&select->reader, stmt, &slot, err);
+        if (status == PL_OK && select->labels.keys &&
+            !pl_part_labels_cut(&select->labels, &slot))
+            status = pl_error_set(err, PL_NOMEM, "out of memory for labels");
         if (status == PL_OK)
             status = select->visitor->slot(select->visitor->self, &slot, err);
         if (status != PL_OK)
@@ -183,6 +190,8 @@ static enum pl_status visit_parts(struct select *select, struct pl_stmt *stmt,
         status = pl_part_read(stmt, &part, err);
         if (status == PL_OK)
             status = pl_slot_reader_part(&select->reader, &part, err);
+        if (status == PL_OK && select->labels.keys)
+            status = pl_part_labels_load(&select->labels, select->store, part.id, err);
         if (status == PL_OK)
             status = visit_slots(select, &part, err);
         if (status != PL_OK)
@@ -224,11 +233,14 @@ enum pl_status pl_select_slots(struct pl_store *store,
     enum pl_status status = pl_select_binds_init(&select.binds, selection, err);
     if (status == PL_OK)
         status = want_threads(&select, err);
+    if (status == PL_OK)
+        status = pl_part_labels_init(&select.labels, store, selection, err);
     if (status == PL_OK && select.bins.bin_ns > 0)
         status = visit_selected(&select, err);
     if (status == PL_OK)
         *selected_out = select.found;
     pl_slot_reader_deinit(&select.reader);
+    pl_part_labels_deinit(&select.labels);
     pl_idmap_deinit(&select.threads);
     pl_select_binds_deinit(&select.binds);
     return status;

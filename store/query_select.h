@@ -28,6 +28,9 @@ struct pl_tick_bins {
     size_t count, cap;
 };
 
+/* Fill `next` and `count` from the first `count` of `bin`. */
+void pl_tick_bins_link(struct pl_tick_bins *table, size_t count);
+
 struct pl_slot_run {
     uint32_t stack; /* 0: no sample */
     uint32_t count : 31;
@@ -36,7 +39,7 @@ struct pl_slot_run {
 
 /* Borrowed, until the visitor returns. Runs cover no more ticks than `bins`. */
 struct pl_slot {
-    int64_t session_id;
+    int64_t part_id, session_id;
     uint32_t thread_id;
     bool cpu_known;    /* off_cpu means something */
     int64_t cpu_ns;    /* exact, of the whole slot; -1 unknown */
@@ -44,6 +47,7 @@ struct pl_slot {
     const struct pl_slot_run *runs;
     size_t run_count;
     const int64_t *weights_ns;       /* per run and sample; NULL: period_ns */
+    const struct pl_ticks *ticks;    /* when each tick was */
     const struct pl_tick_bins *bins; /* NULL: all of it is in `bin` */
     uint32_t bin;
 };

@@ -6,7 +6,7 @@
 #include "store/query_series.h"
 
 #include "store/db.h"
-#include "store/query_weights.h"
+#include "store/stack_set.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 struct count {
     struct pl_series_list *list;
     struct pl_pieces pieces;
-    const struct pl_stack_weights *only; /* stacks that count; NULL: all */
+    struct pl_stack_set only; /* stacks that count */
 };
 
 static enum pl_status out_of_memory(struct pl_error *err)
@@ -52,14 +52,6 @@ static struct pl_series *series_of(struct pl_series_list *list,
     return series;
 }
 
-static bool counts(const struct count *count, uint32_t stack)
-{
-    if (!count->only)
-        return true;
-    uint32_t place = pl_idmap_find(&count->only->stacks, stack);
-    return place != PL_IDMAP_NONE && count->only->list[place].samples;
-}
-
 static enum pl_status count_slot(void *self, const struct pl_slot *slot,
                                  struct pl_error *err)
 {
@@ -69,7 +61,7 @@ static enum pl_status count_slot(void *self, const struct pl_slot *slot,
     struct pl_series *series = NULL;
     for (size_t i = 0; i < count->pieces.count; i++) {
         const struct pl_piece *piece = &count->pieces.list[i];
-        if (!counts(count, piece->stack))
+        if (!pl_stack_set_has(&count->only, piece->stack))
             continue;
         if (!series)
             series = series_of(count->list, slot);
@@ -84,26 +76,6 @@ static enum pl_status count_slot(void *self, const struct pl_slot *slot,
         }
     }
     return PL_OK;
-}
-
-/* ---- the stacks with a function ---- */
-
-static enum pl_status find_stacks(struct pl_store *store,
-                                  const struct pl_selection *selection,
-                                  struct pl_stack_weights *stacks, struct pl_error *err)
-{
-    struct pl_selected selected;
-    struct pl_tree *tree = NULL;
-    enum pl_status status = pl_stack_weights_init(stacks, 1, store, err);
-    if (status == PL_OK)
-        status = pl_query_weights(store, selection, PL_METRIC_WALL, stacks, 0,
-                                  &selected, err);
-    if (status == PL_OK)
-        status = pl_tree_new(1, &tree, err);
-    if (status == PL_OK)
-        status = pl_dictionary_resolve(store, stacks, &selection->function, tree, err);
-    pl_tree_free(tree);
-    return status;
 }
 
 /* ---- names and order ---- */
@@ -141,21 +113,16 @@ static enum pl_status gather(struct pl_store *store,
                              const struct pl_bins *time, struct pl_series_list *list,
                              struct pl_error *err)
 {
-    struct pl_stack_weights found = {0};
     struct count count = {.list = list};
     const struct pl_slot_visitor visitor = {&count, count_slot};
     struct pl_selected selected;
-    enum pl_status status = PL_OK;
-    if (selection->function) {
-        status = find_stacks(store, selection, &found, err);
-        count.only = &found;
-    }
+    enum pl_status status = pl_stack_set_init(&count.only, store, selection, err);
     if (status == PL_OK)
         status = pl_select_slots(store, selection, time, &visitor, &selected, err);
     for (uint32_t i = 0; i < list->threads.count && status == PL_OK; i++)
         status = read_thread(store, list->arena, &list->rows[i], err);
     free(count.pieces.list);
-    pl_stack_weights_deinit(&found);
+    pl_stack_set_deinit(&count.only);
     return status;
 }
 

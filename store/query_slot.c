@@ -92,6 +92,15 @@ static bool reserve_bins(struct pl_tick_bins *table, size_t count)
     return true;
 }
 
+void pl_tick_bins_link(struct pl_tick_bins *table, size_t count)
+{
+    table->count = count;
+    for (size_t i = count; i-- > 0;) {
+        bool same = i + 1 < count && table->bin[i + 1] == table->bin[i];
+        table->next[i] = same ? table->next[i + 1] : (uint32_t)i + 1;
+    }
+}
+
 static bool fill_bins(struct pl_tick_bins *table, const struct pl_bins *bins,
                       const struct pl_ticks *ticks)
 {
@@ -99,10 +108,7 @@ static bool fill_bins(struct pl_tick_bins *table, const struct pl_bins *bins,
         return false;
     for (size_t i = 0; i < ticks->count; i++)
         table->bin[i] = bin_of(bins, pl_ticks_at(ticks, i));
-    for (size_t i = ticks->count; i-- > 0;) {
-        bool same = i + 1 < ticks->count && table->bin[i + 1] == table->bin[i];
-        table->next[i] = same ? table->next[i + 1] : (uint32_t)i + 1;
-    }
+    pl_tick_bins_link(table, ticks->count);
     return true;
 }
 
@@ -123,19 +129,20 @@ enum pl_status pl_slot_reader_part(struct pl_slot_reader *reader,
 {
     reader->part = part;
     reader->part_bins.count = (size_t)part->tick_count;
+    reader->part_ticks = (struct pl_ticks){0};
     reader->part_whole = in_one_bin(reader->bins, part, &reader->part_bin);
-    if (reader->part_whole || !part->tick_count)
+    if (!part->tick_count)
         return PL_OK;
-    struct pl_ticks ticks;
     size_t len;
     const void *blob = pl_stmt_column_blob(part->stmt, 9, &len);
-    if (!pl_ticks_init(&ticks, blob, len, part->tick_width, part->origin_ns,
-                       part->period_ns, part->unit_ns) ||
-        ticks.count != (size_t)part->tick_count)
+    if (!pl_ticks_init(&reader->part_ticks, blob, len, part->tick_width,
+                       part->origin_ns, part->period_ns, part->unit_ns) ||
+        reader->part_ticks.count != (size_t)part->tick_count)
         return pl_error_set(err, PL_INPUT,
                             "%s is damaged: times of part %lld make no sense",
                             pl_store_path(part->stmt->store), (long long)part->id);
-    if (!fill_bins(&reader->part_bins, reader->bins, &ticks))
+    if (!reader->part_whole &&
+        !fill_bins(&reader->part_bins, reader->bins, &reader->part_ticks))
         return pl_error_set(err, PL_NOMEM, "out of memory for the times of a part");
     return PL_OK;
 }
@@ -281,17 +288,18 @@ static enum pl_status read_times(struct pl_slot_reader *reader,
     const struct pl_part_row *part = reader->part;
     slot->bin = reader->part_bin;
     size_t have = reader->part_bins.count;
+    slot->ticks = &reader->part_ticks;
     if (!pl_stmt_column_is_null(stmt, TICKS)) {
-        struct pl_ticks ticks;
         size_t len;
         const void *blob = pl_stmt_column_blob(stmt, TICKS, &len);
-        if (!pl_ticks_init(&ticks, blob, len, 4, part->origin_ns, part->period_ns,
-                           part->unit_ns) ||
-            ticks.count > INT32_MAX)
+        if (!pl_ticks_init(&reader->own_ticks, blob, len, 4, part->origin_ns,
+                           part->period_ns, part->unit_ns) ||
+            reader->own_ticks.count > INT32_MAX)
             return damaged(reader, stmt, "its times make no sense", err);
-        have = ticks.count;
+        slot->ticks = &reader->own_ticks;
+        have = reader->own_ticks.count;
         if (!reader->part_whole) {
-            if (!fill_bins(&reader->own_bins, reader->bins, &ticks))
+            if (!fill_bins(&reader->own_bins, reader->bins, &reader->own_ticks))
                 return pl_error_set(err, PL_NOMEM, "out of memory for a part");
             slot->bins = &reader->own_bins;
         }
@@ -361,6 +369,7 @@ enum pl_status pl_slot_read(struct pl_slot_reader *reader, const struct pl_stmt 
     struct decoded decoded;
     int64_t thread_id = pl_stmt_column_int(stmt, THREAD);
     *slot_out = (struct pl_slot){
+        .part_id = reader->part->id,
         .session_id = reader->part->session_id,
         .thread_id = (uint32_t)thread_id,
         .cpu_known = pl_stmt_column_int(stmt, CPU_KNOWN) != 0,

@@ -21,6 +21,7 @@ struct pl_slot_reader {
     struct pl_slot_run *runs;
     int64_t *weights_ns;
     size_t run_cap, weight_cap;
+    struct pl_ticks part_ticks, own_ticks;
     struct pl_tick_bins part_bins, own_bins;
     const struct pl_bins *bins; /* what to cut to */
     const struct pl_part_row *part;

@@ -28,6 +28,7 @@ struct build_node {
 struct pl_tree {
     struct build_node *nodes;
     uint32_t node_count, node_cap;
+    bool wants_lines;
     uint32_t columns;
     struct pl_amount *amounts; /* [node * columns + column], as ns and samples of
                                   nodes; NULL with one column */
@@ -80,6 +81,16 @@ void pl_tree_free(struct pl_tree *tree)
     free(tree->names);
     pl_arena_free(tree->arena);
     free(tree);
+}
+
+void pl_tree_want_lines(struct pl_tree *tree)
+{
+    tree->wants_lines = true;
+}
+
+bool pl_tree_wants_lines(const struct pl_tree *tree)
+{
+    return tree->wants_lines;
 }
 
 /* ---- functions ---- */
@@ -170,6 +181,18 @@ void pl_tree_function_in_app(struct pl_tree *tree, uint32_t function, int8_t in_
     struct pl_function *f = &tree->functions[function];
     if (in_app > f->in_app)
         f->in_app = in_app;
+}
+
+/* It may stand in the table of names, too: behind the function it was made from. */
+uint32_t pl_tree_function_line(struct pl_tree *tree, uint32_t function, uint32_t line)
+{
+    if ((tree->function_count >= tree->name_mask / 2 && !grow_names(tree)) ||
+        (tree->function_count == tree->function_cap && !grow_functions(tree)))
+        return PL_NO_INDEX;
+    struct pl_function *f = &tree->functions[tree->function_count];
+    *f = tree->functions[function];
+    f->line = line;
+    return tree->function_count++;
 }
 
 uint32_t pl_tree_function_count(const struct pl_tree *tree)
@@ -286,6 +309,16 @@ uint32_t pl_tree_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
         return further_child(tree, parent, function, inlined);
     tree->nodes[first].inlined = tree->nodes[first].inlined && inlined;
     return first;
+}
+
+uint32_t pl_tree_parent(const struct pl_tree *tree, uint32_t node)
+{
+    return tree->nodes[node].parent;
+}
+
+uint32_t pl_tree_node_function(const struct pl_tree *tree, uint32_t node)
+{
+    return tree->nodes[node].function;
 }
 
 static void add_amount(struct pl_amount *to, const struct pl_amount *amount)

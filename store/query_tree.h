@@ -17,6 +17,10 @@ PL_MUST_CHECK enum pl_status pl_tree_new(uint32_t columns, struct pl_tree **tree
                                          struct pl_error *err);
 void pl_tree_free(struct pl_tree *tree); /* NULL is fine */
 
+/* Whoever fills the tree shall use a function per line. */
+void pl_tree_want_lines(struct pl_tree *tree);
+bool pl_tree_wants_lines(const struct pl_tree *tree);
+
 /* The index of function (name, module, file), copied; PL_NO_INDEX when memory ran
  * out. Of several lines given for it the smallest that is not 0 counts, of several
  * in_app the largest. */
@@ -24,6 +28,9 @@ uint32_t pl_tree_function(struct pl_tree *tree, const char *name, const char *mo
                           const char *file, uint32_t line, int8_t in_app);
 /* As if the function had been asked for with this in_app. */
 void pl_tree_function_in_app(struct pl_tree *tree, uint32_t function, int8_t in_app);
+/* The same function as called at, or running in, that line: a function of its own
+ * whose line it is. Ask once for each.  PL_NO_INDEX when memory ran out. */
+uint32_t pl_tree_function_line(struct pl_tree *tree, uint32_t function, uint32_t line);
 uint32_t pl_tree_function_count(const struct pl_tree *tree);
 const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function);
 
@@ -32,6 +39,9 @@ const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function)
  * lie on the path of some weight: all nodes show. */
 uint32_t pl_tree_child(struct pl_tree *tree, uint32_t parent, uint32_t function,
                        bool inlined);
+uint32_t pl_tree_parent(const struct pl_tree *tree, uint32_t node);
+uint32_t pl_tree_node_function(const struct pl_tree *tree, uint32_t node);
+
 /* Add to the node's self weight: one amount per column. */
 void pl_tree_add(struct pl_tree *tree, uint32_t node, const struct pl_amount *amounts);
 

@@ -9,7 +9,7 @@ struct gather {
     enum pl_metric metric;
     struct pl_stack_weights *weights;
     uint32_t column;
-    const struct pl_idmap *threads; /* column of each; NULL: all in `column` */
+    const struct pl_thread_columns *columns; /* NULL: all in `column` */
     struct pl_pieces pieces;
 };
 
@@ -61,10 +61,10 @@ static enum pl_status gather_slot(void *self, const struct pl_slot *slot,
 {
     struct gather *gather = self;
     bool whole = gather->metric == PL_METRIC_WALL && !slot->bins && !slot->weights_ns;
-    if (gather->threads) {
-        gather->column = pl_idmap_find(gather->threads, slot->thread_id);
-        if (gather->column == PL_IDMAP_NONE)
-            return PL_OK;
+    if (gather->columns) {
+        uint32_t place = pl_idmap_find(&gather->columns->threads, slot->thread_id);
+        gather->column = place == PL_IDMAP_NONE ? gather->columns->count - 1
+                                                : gather->columns->of[place];
     }
     if (whole ? gather_whole(gather, slot) : gather_pieces(gather, slot))
         return PL_OK;
@@ -95,9 +95,9 @@ enum pl_status pl_query_weights(struct pl_store *store,
 enum pl_status
 pl_query_thread_weights(struct pl_store *store, const struct pl_selection *selection,
                         enum pl_metric metric, struct pl_stack_weights *weights,
-                        const struct pl_idmap *threads, struct pl_error *err)
+                        const struct pl_thread_columns *columns,
+                        struct pl_selected *selected_out, struct pl_error *err)
 {
-    struct gather gather = {.metric = metric, .weights = weights, .threads = threads};
-    struct pl_selected selected;
-    return run(store, selection, &gather, &selected, err);
+    struct gather gather = {.metric = metric, .weights = weights, .columns = columns};
+    return run(store, selection, &gather, selected_out, err);
 }

@@ -15,11 +15,18 @@ pl_query_weights(struct pl_store *store, const struct pl_selection *selection,
                  uint32_t column, struct pl_selected *selected_out,
                  struct pl_error *err);
 
-/* The same, each thread in the column that is its place in `threads`; others are
- * left out. */
+/* A column for each thread; those not in `threads` share the last one. */
+struct pl_thread_columns {
+    struct pl_idmap threads; /* thread -> place in `of` */
+    uint32_t *of;            /* columns */
+    uint32_t count;          /* of columns, the last one included */
+};
+
+/* The same with each thread in its column. */
 PL_MUST_CHECK enum pl_status
 pl_query_thread_weights(struct pl_store *store, const struct pl_selection *selection,
                         enum pl_metric metric, struct pl_stack_weights *weights,
-                        const struct pl_idmap *threads, struct pl_error *err);
+                        const struct pl_thread_columns *columns,
+                        struct pl_selected *selected_out, struct pl_error *err);
 
 #endif

@@ -9,10 +9,20 @@
 #include <time.h>
 
 #define ID_LIST_LIMIT 100000 /* ids one selection may name */
+#define LABEL_LIMIT   1000   /* labels */
 
 void pl_selection_args_init(struct pl_selection_args *args, int64_t now_ns)
 {
     *args = (struct pl_selection_args){.now_ns = now_ns};
+}
+
+static void drop_labels(struct pl_selection_args *args)
+{
+    for (size_t i = 0; i < args->label_count; i++)
+        free((char *)(uintptr_t)args->labels[i].key); /* the value is behind it */
+    free(args->labels);
+    args->labels = NULL;
+    args->label_count = 0;
 }
 
 void pl_selection_args_deinit(struct pl_selection_args *args)
@@ -24,6 +34,7 @@ void pl_selection_args_deinit(struct pl_selection_args *args)
     free(args->function);
     free(args->sessions);
     free(args->threads);
+    drop_labels(args);
     *args = (struct pl_selection_args){0};
 }
 
@@ -278,6 +289,35 @@ static enum pl_status set_thread(struct pl_selection_args *args, const char *val
     return set_ids(&args->threads, &args->thread_count, "thread", value, err);
 }
 
+/* "key=value" or "key"; both texts in one piece of memory. */
+static enum pl_status add_label(struct pl_selection_args *args, const char *value,
+                                struct pl_error *err)
+{
+    if (!*value) {
+        drop_labels(args);
+        return PL_OK;
+    }
+    if (*value == '=')
+        return pl_error_set(err, PL_USAGE, "label takes key=value or key, not '%.60s'",
+                            value);
+    if (args->label_count >= LABEL_LIMIT)
+        return pl_error_set(err, PL_USAGE, "more than %d labels in one selection",
+                            LABEL_LIMIT);
+    struct pl_label *grown =
+        realloc(args->labels, (args->label_count + 1) * sizeof *grown);
+    if (!grown)
+        return out_of_memory(err);
+    args->labels = grown;
+    char *key = strdup(value);
+    if (!key)
+        return out_of_memory(err);
+    char *equals = strchr(key, '=');
+    if (equals)
+        *equals++ = '\0';
+    args->labels[args->label_count++] = (struct pl_label){key, equals};
+    return PL_OK;
+}
+
 static enum pl_status set_metric(struct pl_selection_args *args, const char *value,
                                  struct pl_error *err)
 {
@@ -300,6 +340,7 @@ enum key {
     KEY_FROM,
     KEY_TO,
     KEY_FUNCTION,
+    KEY_LABEL,
     KEY_METRIC,
     KEY_NONE,
 };
@@ -315,7 +356,7 @@ static enum key find_key(const char *key)
         {"session", KEY_SESSION}, {"thread", KEY_THREAD},
         {"from", KEY_FROM},       {"thread_name", KEY_THREAD_NAME},
         {"to", KEY_TO},           {"function", KEY_FUNCTION},
-        {"metric", KEY_METRIC},
+        {"metric", KEY_METRIC},   {"label", KEY_LABEL},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strcmp(key, keys[i].name) == 0)
@@ -350,6 +391,8 @@ enum pl_status pl_selection_set(struct pl_selection_args *args, const char *key,
         return set_time(args, &args->to_ns, value, err);
     case KEY_FUNCTION:
         return set_text(&args->function, value, err);
+    case KEY_LABEL:
+        return add_label(args, value, err);
     case KEY_METRIC:
         return set_metric(args, value, err);
     case KEY_NONE:
@@ -378,6 +421,8 @@ enum pl_status pl_selection_get(const struct pl_selection_args *args,
         .from_ns = args->from_ns,
         .to_ns = args->to_ns,
         .function = args->function,
+        .labels = args->labels,
+        .label_count = args->label_count,
     };
     return PL_OK;
 }

@@ -9,7 +9,7 @@
  *   pl_selection_args_deinit(&args);                        frees what both own
  *
  * Keys: app, release, env (or environment), session, thread, thread_name,
- * from, to, function, metric. An empty value takes the key back. */
+ * from, to, function, label, metric. An empty value takes the key back. */
 #ifndef PL_STORE_SELECTION_H
 #define PL_STORE_SELECTION_H
 
@@ -21,6 +21,8 @@ struct pl_selection_args {
     char *app, *release, *environment, *thread_name, *function; /* owned */
     int64_t *sessions, *threads;                                /* owned */
     size_t session_count, thread_count;
+    struct pl_label *labels; /* owned, with their text */
+    size_t label_count;
     int64_t from_ns, to_ns; /* 0: open */
     int64_t now_ns;         /* what relative times count from */
     enum pl_metric metric;  /* WALL unless set */
@@ -36,12 +38,25 @@ bool pl_selection_is_key(const char *key);
 
 /* One key and its value; copies both. `session` and `thread` take row ids, comma
  * lists of them, and may come again (ids add up); a `thread` that is no list of
- * numbers is a thread's name. Other keys: the last one wins.
+ * numbers is a thread's name. `label` takes key=value, or a key for any value of it,
+ * and adds up, too. Other keys: the last one wins.
  * Errors  NOT_FOUND not a selection key; USAGE a value that makes no sense (the
  * message shows the key and what is expected); NOMEM. */
 PL_MUST_CHECK enum pl_status pl_selection_set(struct pl_selection_args *args,
                                               const char *key, const char *value,
                                               struct pl_error *err);
+
+/* A selection in one line of words: what two sides of a diff and table functions of
+ * SQL are told.
+ *   12,13               sessions
+ *   @-2h..-1h           a time range; either end may be left out
+ *   release:1.2.3       key:value or key=value, as above
+ *   label:tenant=acme
+ *   app:"my app"        with blanks; \" and \\ within quotes
+ *   all                 everything, like no word at all
+ * Errors  USAGE; NOMEM. */
+PL_MUST_CHECK enum pl_status pl_selection_parse(struct pl_selection_args *args,
+                                                const char *text, struct pl_error *err);
 
 /* The selection, borrowing from `args`.
  * Errors  USAGE when it ends before it starts. */

@@ -11,16 +11,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define HOUR_NS   INT64_C(1699999200000000000) /* begins an hour */
-#define SECOND_NS INT64_C(1000000000)
-#define PERIOD_NS INT64_C(10000000)
-#define SESSIONS  3
-#define PARTS     4 /* per session */
-#define THREADS   4 /* per session */
-#define STACKS    60
-#define DEPTH     12
-#define FUNCTIONS 14
-#define TICKS     300
+#define HOUR_NS      INT64_C(1699999200000000000) /* begins an hour */
+#define SECOND_NS    INT64_C(1000000000)
+#define PERIOD_NS    INT64_C(10000000)
+#define SESSIONS     3
+#define PARTS        4 /* per session */
+#define THREADS      4 /* per session */
+#define STACKS       60
+#define DEPTH        12
+#define FUNCTIONS    14
+#define TICKS        300
+#define LABEL_KEYS   2
+#define LABEL_VALUES 3
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -28,6 +30,7 @@ struct sample {
     int64_t ts_ns, weight_ns;
     int64_t cpu_ns; /* its share; -1: takes no part in CPU */
     int session, thread, stack;
+    int tick, label[LABEL_KEYS]; /* value; -1: none */
 };
 
 struct reference {
@@ -39,6 +42,9 @@ struct reference {
     uint32_t depth[STACKS];
     char names[FUNCTIONS][16];
 };
+
+static const char *const label_keys[LABEL_KEYS] = {"tenant", "span"};
+static const char *const label_values[LABEL_VALUES] = {"acme", "b corp", ""};
 
 static struct pl_error err;
 static uint64_t random_state = 42;
@@ -136,7 +142,9 @@ static void add_rows(struct reference *ref, const struct made_thread *made,
                                    .cpu_ns = -1,
                                    .session = session,
                                    .thread = thread,
-                                   .stack = (int)run->stack};
+                                   .stack = (int)run->stack,
+                                   .tick = (int)tick,
+                                   .label = {-1, -1}};
             if (!takes_part(run, marked))
                 continue;
             row->cpu_ns = row->weight_ns;
@@ -147,6 +155,31 @@ static void add_rows(struct reference *ref, const struct made_thread *made,
                 before = after;
             }
         }
+}
+
+#define SPANS 5 /* per key */
+
+/* Spans of values, one after another, and the samples of `rows` they lie over. */
+static size_t make_labels(struct pl_sink_label *labels, uint32_t thread, size_t ticks,
+                          struct sample *rows, size_t row_count)
+{
+    size_t count = 0;
+    for (int k = 0; k < LABEL_KEYS; k++) {
+        uint32_t at = 0;
+        for (int i = 0; i < SPANS; i++) {
+            uint32_t first = at + pick(TICKS / SPANS), n = 1 + pick(TICKS / SPANS);
+            int value = (int)pick(LABEL_VALUES);
+            at = first + n;
+            if (at > ticks)
+                break;
+            labels[count++] = (struct pl_sink_label){thread, first, n, label_keys[k],
+                                                     label_values[value]};
+            for (size_t r = 0; r < row_count; r++)
+                if (rows[r].tick >= (int)first && rows[r].tick < (int)at)
+                    rows[r].label[k] = value;
+        }
+    }
+    return count;
 }
 
 static struct pl_id id_of(int kind, int number)
@@ -162,6 +195,8 @@ static void put_part(struct reference *ref, struct pl_chunk_sink *sink, int sess
 {
     static struct made_thread made[THREADS];
     struct pl_sink_thread threads[THREADS];
+    struct pl_sink_label labels[THREADS * LABEL_KEYS * SPANS];
+    size_t label_count = 0;
     struct pl_sink_frame frames[FUNCTIONS];
     struct pl_sink_stack stacks[STACKS];
     int64_t ticks[TICKS];
@@ -173,7 +208,7 @@ static void put_part(struct reference *ref, struct pl_chunk_sink *sink, int sess
             .address = f % 2 ? 0x1000u * (unsigned)f : 0,
             .function = f % 2 ? NULL : ref->names[f],
             .file = f % 4 ? NULL : "file.c",
-            .in_app = -1,
+            .in_app = (int8_t)(f % 2 ? -1 : f % 3 - 1),
         };
     for (int s = 0; s < STACKS; s++)
         stacks[s] = (struct pl_sink_stack){ref->depth[s], ref->stacks[s]};
@@ -195,8 +230,12 @@ static void put_part(struct reference *ref, struct pl_chunk_sink *sink, int sess
             .times_ns = made[t].own_times ? made[t].times_ns : NULL,
             .cpu_ns = made[t].cpu_ns,
         };
+        size_t before = ref->count;
         add_rows(ref, &made[t], made[t].own_times ? made[t].times_ns : ticks, session,
                  t);
+        label_count +=
+            make_labels(&labels[label_count], (uint32_t)t, made[t].tick_count,
+                        &ref->samples[before], ref->count - before);
     }
     const struct pl_sink_module module = {"/usr/lib/libodd.so.1", "abcdef"};
     const struct pl_sink_loss loss = {1, "ring_full", 5};
@@ -218,6 +257,8 @@ static void put_part(struct reference *ref, struct pl_chunk_sink *sink, int sess
         .thread_count = THREADS,
         .losses = &loss,
         .loss_count = 1,
+        .labels = labels,
+        .label_count = label_count,
     };
     ref->lost += (int64_t)loss.count;
     CHECK_OK(sink->put(sink->self, &part, &err), err);

@@ -1,0 +1,13 @@
+/* Inside query_*.c: a profile split by thread. */
+#ifndef PL_STORE_QUERY_PROFILE_H
+#define PL_STORE_QUERY_PROFILE_H
+
+#include "store/query_weights.h"
+
+/* As pl_query_profile, with columns.count columns. */
+PL_MUST_CHECK enum pl_status
+pl_query_profile_split(struct pl_store *store, const struct pl_selection *selection,
+                       enum pl_metric metric, const struct pl_thread_columns *columns,
+                       struct pl_profile *profile_out, struct pl_error *err);
+
+#endif

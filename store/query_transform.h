@@ -1,0 +1,52 @@
+/* Transforms: one aggregated profile in, another one out. Pure: nothing is asked
+ * of the store, so they work on any selection, on diffs and on splits alike, and
+ * what the tree weighs is never changed but for what a transform takes out, which
+ * is on record in `left_out_ns`.
+ *
+ * "NAME" means every function of that name, whichever module it is in. */
+#ifndef PL_STORE_QUERY_TRANSFORM_H
+#define PL_STORE_QUERY_TRANSFORM_H
+
+#include "store/query.h"
+
+enum pl_transform_kind {
+    PL_TRANSFORM_FOCUS,     /* from the outermost call of NAME down; the rest leaves */
+    PL_TRANSFORM_CALLERS,   /* from the outermost call of NAME up: a caller is below the
+                               function it calls; the rest leaves */
+    PL_TRANSFORM_IGNORE,    /* stacks with NAME in them leave */
+    PL_TRANSFORM_HIDE,      /* NAME's boxes go; what was in them goes to their caller */
+    PL_TRANSFORM_COLLAPSE,  /* NAME and all it calls become one box */
+    PL_TRANSFORM_RECURSION, /* a call of what is already running goes back there */
+    PL_TRANSFORM_IN_APP,    /* hide what is known not to be the program's own */
+    PL_TRANSFORM_MODULES,   /* boxes are modules; one that calls itself is one box */
+    PL_TRANSFORM_FILES,     /* the same for files; modules where no file is known */
+    PL_TRANSFORM_INVERT,    /* leaves first: who needs the time, then who called it */
+};
+
+struct pl_transform {
+    enum pl_transform_kind kind;
+    const char *function; /* NAME; NULL for those without */
+};
+
+#define PL_TRANSFORMS_MAX 64
+
+/* "focus:NAME", "callers:NAME", "ignore:NAME", "hide:NAME", "collapse:NAME",
+ * "recursion", "in_app", "modules", "files", "invert"; `function` points into `text`.
+ * Errors  USAGE. */
+PL_MUST_CHECK enum pl_status pl_transform_parse(const char *text,
+                                                struct pl_transform *transform_out,
+                                                struct pl_error *err);
+
+/* Replace `profile` by its transform, splits included. On error it is as before.
+ * Errors  NOMEM; INPUT a tree of too many boxes. */
+PL_MUST_CHECK enum pl_status pl_profile_transform(struct pl_profile *profile,
+                                                  const struct pl_transform *transform,
+                                                  struct pl_error *err);
+
+/* All of them, in order. */
+PL_MUST_CHECK enum pl_status
+pl_profile_transform_all(struct pl_profile *profile,
+                         const struct pl_transform *transforms, size_t count,
+                         struct pl_error *err);
+
+#endif
