@@ -1,6 +1,7 @@
 #include "collector/cfi.h"
 
 #include "collector/cfi_program.h"
+#include "collector/cfi_rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -292,8 +293,11 @@ enum pl_status pl_cfi_compile(const struct pl_elf_image *elf,
     h->base = builder.base;
     h->row_count = (uint32_t)builder.count;
     h->fde_count = (uint32_t)s.fde_count;
+    h->wide_count = (uint32_t)builder.wide_count;
     rows_out->rows = builder.rows;
+    rows_out->wide = builder.wide;
     builder.rows = NULL;
+    builder.wide = NULL;
     for (uint32_t i = 0; i < h->row_count; i++)
         h->unsupported += rows_out->rows[i].kind == PL_ROW_UNSUPPORTED;
     if (builder.failed || !h->row_count || !build_pages(rows_out))
@@ -302,6 +306,7 @@ out:
     if (status != PL_OK)
         pl_cfi_rows_deinit(rows_out);
     free(builder.rows);
+    free(builder.wide);
     free(s.fdes);
     free(s.bytes);
     return status;
@@ -311,6 +316,7 @@ void pl_cfi_rows_deinit(struct pl_cfi_rows *rows)
 {
     free(rows->pages);
     free(rows->rows);
+    free(rows->wide);
     *rows = (struct pl_cfi_rows){.pages = NULL};
 }
 

@@ -16,6 +16,7 @@ struct pl_cfi_rows {
     struct pl_rows_header header;
     uint32_t *pages; /* header.page_count + 1 */
     struct pl_row *rows;
+    struct pl_wide_rule *wide; /* header.wide_count; NULL: none */
 };
 
 /* Ownership  caller deinits rows_out, also after an error (then it is empty).

@@ -3,11 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ROWS       (16u << 20) /* 128 MiB; the largest programs have 2-3 million */
 #define MAX_REMEMBERED 32
-
-/* DWARF numbers of x86-64 registers */
-enum { REG_BP = 6, REG_SP = 7, REG_RA = 16 };
 
 enum {
     CFA_NOP = 0x00,
@@ -41,197 +37,6 @@ enum {
     CFA_RESTORE = 0xc0,
 };
 
-/* ---- bytes ---- */
-
-uint64_t pl_cfi_get(struct pl_cfi_bytes *b, unsigned bytes)
-{
-    uint64_t value = 0;
-    if ((size_t)(b->end - b->at) < bytes) {
-        b->bad = true;
-        b->at = b->end;
-        return 0;
-    }
-    memcpy(&value, b->at, bytes); /* little-endian, as x86-64 is */
-    b->at += bytes;
-    b->vaddr += bytes;
-    return value;
-}
-
-uint64_t pl_cfi_uleb(struct pl_cfi_bytes *b)
-{
-    uint64_t value = 0, byte;
-    unsigned shift = 0;
-    do {
-        byte = pl_cfi_get(b, 1);
-        if (shift < 64)
-            value |= (byte & 0x7f) << shift;
-        shift += 7;
-    } while (byte & 0x80 && !b->bad);
-    return value;
-}
-
-int64_t pl_cfi_sleb(struct pl_cfi_bytes *b)
-{
-    uint64_t value = 0, byte;
-    unsigned shift = 0;
-    do {
-        byte = pl_cfi_get(b, 1);
-        if (shift < 64)
-            value |= (byte & 0x7f) << shift;
-        shift += 7;
-    } while (byte & 0x80 && !b->bad);
-    if (shift < 64 && byte & 0x40)
-        value |= UINT64_MAX << shift;
-    return (int64_t)value;
-}
-
-struct pl_cfi_bytes pl_cfi_slice(struct pl_cfi_bytes *b, uint64_t bytes)
-{
-    struct pl_cfi_bytes slice = *b;
-    if (bytes > (uint64_t)(b->end - b->at)) {
-        b->bad = slice.bad = true;
-        bytes = 0;
-        b->at = b->end;
-    }
-    slice.end = slice.at + bytes;
-    if (!b->bad) {
-        b->at += bytes;
-        b->vaddr += bytes;
-    }
-    return slice;
-}
-
-uint64_t pl_cfi_pointer(struct pl_cfi_bytes *b, uint8_t encoding)
-{
-    uint64_t here = b->vaddr, value = 0;
-    switch (encoding & 0x0f) {
-    case 0x00: /* absptr */
-    case 0x04: /* udata8 */
-    case 0x0c: /* sdata8 */
-        value = pl_cfi_get(b, 8);
-        break;
-    case 0x01:
-        value = pl_cfi_uleb(b);
-        break;
-    case 0x02:
-        value = pl_cfi_get(b, 2);
-        break;
-    case 0x03:
-        value = pl_cfi_get(b, 4);
-        break;
-    case 0x09:
-        value = (uint64_t)pl_cfi_sleb(b);
-        break;
-    case 0x0a:
-        value = (uint64_t)(int64_t)(int16_t)pl_cfi_get(b, 2);
-        break;
-    case 0x0b:
-        value = (uint64_t)(int64_t)(int32_t)pl_cfi_get(b, 4);
-        break;
-    default:
-        b->bad = true;
-    }
-    switch (encoding & 0xf0) {
-    case 0x00: /* absolute */
-        return value;
-    case 0x10: /* pc-relative */
-        return here + value;
-    default: /* text-, data-, function-relative, aligned, indirect */
-        b->bad = true;
-        return 0;
-    }
-}
-
-/* ---- rows ---- */
-
-static bool same_rule(const struct pl_row *a, const struct pl_row *b)
-{
-    return a->kind == b->kind && a->cfa_offset == b->cfa_offset && a->bp == b->bp;
-}
-
-void pl_cfi_add_row(struct pl_cfi_builder *builder, uint64_t pc, struct pl_row row)
-{
-    uint64_t offset = pc - builder->base;
-    if (offset > UINT32_MAX)
-        return;
-    row.pc = (uint32_t)offset;
-    if (builder->count && builder->rows[builder->count - 1].pc == row.pc)
-        builder->count--;
-    if (builder->count && same_rule(&builder->rows[builder->count - 1], &row))
-        return;
-    if (builder->count == builder->capacity) {
-        size_t capacity = builder->capacity ? 2 * builder->capacity : 1024;
-        struct pl_row *rows = NULL;
-        if (capacity <= MAX_ROWS)
-            rows = realloc(builder->rows, capacity * sizeof *rows);
-        if (!rows) {
-            builder->failed = true;
-            return;
-        }
-        builder->rows = rows;
-        builder->capacity = capacity;
-    }
-    builder->rows[builder->count++] = row;
-}
-
-static int8_t bp_slot(const struct pl_cfi_register *bp)
-{
-    if (bp->saved == PL_SAVED_SAME)
-        return 0;
-    if (bp->saved == PL_SAVED_AT && bp->offset % 8 == 0 && bp->offset < 0 &&
-        bp->offset >= 8 * INT8_MIN)
-        return (int8_t)(bp->offset / 8);
-    return PL_ROW_BP_LOST;
-}
-
-static struct pl_row row_of(const struct pl_cfi_state *s, bool signal_frame)
-{
-    struct pl_row row = {.kind = PL_ROW_UNSUPPORTED};
-    const int64_t ucontext_sp = 160; /* offset of RSP in the kernel's ucontext_t */
-    if (signal_frame) {
-        if (s->cfa == PL_CFA_SP_DEREF && s->cfa_offset == ucontext_sp)
-            row.kind = PL_ROW_SIGNAL;
-        return row;
-    }
-    if (s->ra.saved == PL_SAVED_UNDEFINED) {
-        row.kind = PL_ROW_END;
-        return row;
-    }
-    if (s->ra.saved != PL_SAVED_AT || s->ra.offset != -8 || s->cfa_offset > INT16_MAX ||
-        s->cfa_offset < INT16_MIN)
-        return row;
-    if (s->cfa == PL_CFA_REGISTER && s->cfa_register == REG_SP)
-        row.kind = PL_ROW_SP;
-    else if (s->cfa == PL_CFA_REGISTER && s->cfa_register == REG_BP)
-        row.kind = PL_ROW_BP;
-    else if (s->cfa == PL_CFA_BP_DEREF)
-        row.kind = PL_ROW_BP_DEREF;
-    else
-        return row;
-    row.cfa_offset = (int16_t)s->cfa_offset;
-    row.bp = bp_slot(&s->bp);
-    return row;
-}
-
-/* A lazy-binding section: one rule by the position within each 16-byte stub. The
- * usual one has a kind of its own; the others become two rows a stub. */
-static void add_plt_rows(struct pl_cfi_builder *builder, uint64_t start, uint64_t end,
-                         int64_t pushed_from)
-{
-    if (pushed_from == 11) {
-        pl_cfi_add_row(builder, start, (struct pl_row){.kind = PL_ROW_PLT});
-        return;
-    }
-    for (uint64_t pc = start;
-         pc < end && pc - builder->base <= UINT32_MAX && !builder->failed;) {
-        uint64_t stub = pc & ~UINT64_C(15);
-        bool pushed = (int64_t)(pc - stub) >= pushed_from;
-        struct pl_row row = {.kind = PL_ROW_SP, .cfa_offset = pushed ? 16 : 8};
-        pl_cfi_add_row(builder, pc, row);
-        pc = pushed ? stub + 16 : stub + (uint64_t)pushed_from;
-    }
-}
-
 /* ---- the machine ---- */
 
 struct machine {
@@ -245,13 +50,8 @@ struct machine {
 
 static void emit(const struct machine *m, uint64_t end)
 {
-    if (!m->builder || m->pc >= end)
-        return;
-    if (m->state.cfa == PL_CFA_PLT && m->state.ra.saved == PL_SAVED_AT &&
-        m->state.ra.offset == -8)
-        add_plt_rows(m->builder, m->pc, end, m->state.cfa_offset);
-    else
-        pl_cfi_add_row(m->builder, m->pc, row_of(&m->state, m->cie->signal_frame));
+    if (m->builder && m->pc < end)
+        pl_cfi_add_state(m->builder, m->pc, end, &m->state, m->cie->signal_frame);
 }
 
 static bool advance_to(struct machine *m, uint64_t pc)
@@ -274,22 +74,35 @@ static bool advance_by(struct machine *m, uint64_t units)
     return advance_to(m, m->pc + bytes);
 }
 
-static void set_register(struct machine *m, uint64_t number, enum pl_cfi_saved saved,
-                         int64_t offset)
+/* Of the registers that rows tell about; NULL for others. */
+static struct pl_cfi_register *register_of(struct pl_cfi_state *state, uint64_t number)
 {
-    struct pl_cfi_register rule = {saved, offset};
-    if (number == REG_BP)
-        m->state.bp = rule;
-    else if (number == REG_RA)
-        m->state.ra = rule;
+    switch (number) {
+    case PL_REG_BP:
+        return &state->bp;
+    case PL_REG_SP:
+        return &state->sp;
+    case PL_REG_RA:
+        return &state->ra;
+    default:
+        return NULL;
+    }
+}
+
+static void set_register(struct machine *m, uint64_t number, enum pl_cfi_saved saved,
+                         uint64_t other, int64_t offset)
+{
+    struct pl_cfi_register *rule = register_of(&m->state, number);
+    if (rule)
+        *rule = (struct pl_cfi_register){saved, other, offset};
 }
 
 static void restore_register(struct machine *m, uint64_t number)
 {
-    if (number == REG_BP)
-        m->state.bp = m->cie->initial.bp;
-    else if (number == REG_RA)
-        m->state.ra = m->cie->initial.ra;
+    struct pl_cfi_register *rule = register_of(&m->state, number);
+    struct pl_cfi_state initial = m->cie->initial;
+    if (rule)
+        *rule = *register_of(&initial, number);
 }
 
 /* a * b, or a value no row can hold */
@@ -304,32 +117,123 @@ static void set_cfa(struct machine *m, uint64_t number, int64_t offset)
     m->state.cfa = PL_CFA_REGISTER;
     m->state.cfa_register = number;
     m->state.cfa_offset = offset;
+    m->state.cfa_add = 0;
 }
 
-/* The few expressions that compilers and linkers write for a CFA. */
+enum {
+    OP_DEREF = 0x06,
+    OP_CONST1U = 0x08,
+    OP_CONST1S = 0x09,
+    OP_CONST2U = 0x0a,
+    OP_CONST2S = 0x0b,
+    OP_CONST4U = 0x0c,
+    OP_CONST4S = 0x0d,
+    OP_MINUS = 0x1c,
+    OP_PLUS = 0x22,
+    OP_PLUS_CONSTANT = 0x23,
+    OP_LIT0 = 0x30,
+    OP_BREG0 = 0x70,
+};
+
+/* An operand put on top, or false: then `e` has not moved. */
+static bool read_constant(struct pl_cfi_bytes *e, int64_t *value)
+{
+    static const uint8_t bytes[] = {1, 1, 2, 2, 4, 4};
+    if (e->at == e->end)
+        return false;
+    uint8_t op = *e->at;
+    bool literal = op >= OP_LIT0 && op < OP_LIT0 + 32;
+    if (!literal && (op < OP_CONST1U || op > OP_CONST4S))
+        return false;
+    (void)pl_cfi_get(e, 1);
+    *value = op - OP_LIT0;
+    if (literal)
+        return true;
+    unsigned unused = 8u * (8u - bytes[op - OP_CONST1U]);
+    uint64_t raw = pl_cfi_get(e, bytes[op - OP_CONST1U]) << unused;
+    *value = (op & 1) ? (int64_t)raw >> unused : (int64_t)(raw >> unused);
+    return true;
+}
+
+/* The sums that follow, if there are any: constants added or taken away. */
+static bool read_sum(struct pl_cfi_bytes *e, int64_t *sum)
+{
+    *sum = 0;
+    while (e->at < e->end && *e->at != OP_DEREF) {
+        int64_t value = 0;
+        if (read_constant(e, &value)) {
+            uint8_t op = (uint8_t)pl_cfi_get(e, 1);
+            if (op != OP_PLUS && op != OP_MINUS)
+                return false;
+            value = op == OP_MINUS ? -value : value;
+        } else if (pl_cfi_get(e, 1) == OP_PLUS_CONSTANT) {
+            value = (int64_t)(pl_cfi_uleb(e) & INT64_MAX);
+        } else {
+            return false;
+        }
+        if (e->bad || __builtin_add_overflow(*sum, value, sum))
+            return false;
+    }
+    return !e->bad;
+}
+
+/* register + offset, the beginning of all expressions rows can say. */
+static bool read_base(struct pl_cfi_bytes *e, uint64_t *number, int64_t *offset)
+{
+    int64_t sum;
+    uint64_t op = pl_cfi_get(e, 1);
+    if (op < OP_BREG0 || op > OP_BREG0 + 15)
+        return false;
+    *number = op - OP_BREG0;
+    *offset = pl_cfi_sleb(e);
+    return !e->bad && read_sum(e, &sum) &&
+           !__builtin_add_overflow(*offset, sum, offset);
+}
+
+/* The rule of a lazy-binding section, (rip & 15) >= N ? 8 : 0 added to SP + 8; the
+ * constant N is a literal. 0: it is another one. */
+static int64_t linkage_stub(const struct pl_cfi_bytes *e)
+{
+    static const uint8_t plt[] = {OP_BREG0 + 7, 8,    0x80, 0x00, 0x3f, 0x1a, 0,
+                                  0x2a,         0x33, 0x24, 0x22};
+    if ((size_t)(e->end - e->at) != sizeof plt || memcmp(e->at, plt, 6) != 0 ||
+        memcmp(e->at + 7, plt + 7, 4) != 0 || e->at[6] <= OP_LIT0 ||
+        e->at[6] >= OP_LIT0 + 16)
+        return 0;
+    return e->at[6] - OP_LIT0;
+}
+
 static void set_cfa_expression(struct machine *m, struct pl_cfi_bytes e)
 {
-    enum { OP_BREG6 = 0x76, OP_BREG7 = 0x77, OP_DEREF = 0x06, OP_LIT0 = 0x30 };
-    /* (rip & 15) >= N ? 8 : 0, added to the sum so far; N is byte 4 - OP_LIT0 */
-    static const uint8_t plt[] = {0x80, 0x00, 0x3f, 0x1a, 0, 0x2a, 0x33, 0x24, 0x22};
-    m->state.cfa = PL_CFA_OTHER;
-    m->state.cfa_offset = 0;
-    uint8_t op = (uint8_t)pl_cfi_get(&e, 1);
-    int64_t offset = pl_cfi_sleb(&e);
-    if (e.bad || (op != OP_BREG6 && op != OP_BREG7))
+    struct pl_cfi_state *s = &m->state;
+    s->cfa = PL_CFA_OTHER;
+    s->cfa_add = 0;
+    s->cfa_offset = linkage_stub(&e);
+    if (s->cfa_offset)
+        s->cfa = PL_CFA_PLT;
+    else if (!read_base(&e, &s->cfa_register, &s->cfa_offset))
         return;
-    size_t rest = (size_t)(e.end - e.at);
-    if (rest == 0) {
-        set_cfa(m, op == OP_BREG6 ? REG_BP : REG_SP, offset);
-    } else if (rest == 1 && e.at[0] == OP_DEREF) {
-        m->state.cfa = op == OP_BREG6 ? PL_CFA_BP_DEREF : PL_CFA_SP_DEREF;
-        m->state.cfa_offset = offset;
-    } else if (op == OP_BREG7 && offset == 8 && rest == sizeof plt &&
-               memcmp(e.at, plt, 4) == 0 && memcmp(e.at + 5, plt + 5, 4) == 0 &&
-               e.at[4] > OP_LIT0 && e.at[4] < OP_LIT0 + 16) {
-        m->state.cfa = PL_CFA_PLT;
-        m->state.cfa_offset = e.at[4] - OP_LIT0;
-    }
+    else if (e.at == e.end)
+        s->cfa = PL_CFA_REGISTER;
+    else if (pl_cfi_get(&e, 1) == OP_DEREF && read_sum(&e, &s->cfa_add) &&
+             e.at == e.end)
+        s->cfa = PL_CFA_DEREF;
+}
+
+/* Where, or what, the register is. */
+static void set_register_expression(struct machine *m, uint64_t number, bool is_value,
+                                    struct pl_cfi_bytes e)
+{
+    uint64_t base = 0;
+    int64_t offset = 0;
+    enum pl_cfi_saved saved = is_value ? PL_SAVED_IN : PL_SAVED_AT_OTHER;
+    if (!read_base(&e, &base, &offset))
+        saved = PL_SAVED_OTHER;
+    else if (is_value && e.end - e.at == 1 && *e.at == OP_DEREF)
+        saved = PL_SAVED_AT_OTHER;
+    else if (e.at != e.end)
+        saved = PL_SAVED_OTHER;
+    set_register(m, number, saved, base, offset);
 }
 
 /* Instructions on one register other than the CFA. */
@@ -339,34 +243,36 @@ static bool run_register(struct machine *m, uint8_t op, struct pl_cfi_bytes *b)
     uint64_t number = pl_cfi_uleb(b);
     switch (op) {
     case CFA_OFFSET_EXTENDED:
-        set_register(m, number, PL_SAVED_AT, scaled((int64_t)pl_cfi_uleb(b), data));
+        set_register(m, number, PL_SAVED_AT, 0, scaled((int64_t)pl_cfi_uleb(b), data));
         return true;
     case CFA_OFFSET_EXTENDED_SF:
-        set_register(m, number, PL_SAVED_AT, scaled(pl_cfi_sleb(b), data));
+        set_register(m, number, PL_SAVED_AT, 0, scaled(pl_cfi_sleb(b), data));
         return true;
     case CFA_GNU_NEGATIVE_OFFSET:
-        set_register(m, number, PL_SAVED_AT,
+        set_register(m, number, PL_SAVED_AT, 0,
                      scaled(scaled((int64_t)pl_cfi_uleb(b), data), -1));
         return true;
     case CFA_RESTORE_EXTENDED:
         restore_register(m, number);
         return true;
     case CFA_UNDEFINED:
-        set_register(m, number, PL_SAVED_UNDEFINED, 0);
+        set_register(m, number, PL_SAVED_UNDEFINED, 0, 0);
         return true;
     case CFA_SAME_VALUE:
-        set_register(m, number, PL_SAVED_SAME, 0);
+        set_register(m, number, PL_SAVED_SAME, 0, 0);
         return true;
     case CFA_EXPRESSION:
     case CFA_VAL_EXPRESSION:
-        (void)pl_cfi_slice(b, pl_cfi_uleb(b));
-        set_register(m, number, PL_SAVED_OTHER, 0);
+        set_register_expression(m, number, op == CFA_VAL_EXPRESSION,
+                                pl_cfi_slice(b, pl_cfi_uleb(b)));
         return true;
     case CFA_REGISTER:
+        set_register(m, number, PL_SAVED_IN, pl_cfi_uleb(b), 0);
+        return true;
     case CFA_VAL_OFFSET:
     case CFA_VAL_OFFSET_SF: /* signed or not, a LEB of the same length */
         (void)pl_cfi_uleb(b);
-        set_register(m, number, PL_SAVED_OTHER, 0);
+        set_register(m, number, PL_SAVED_OTHER, 0, 0);
         return true;
     default:
         return false;
@@ -431,7 +337,7 @@ static bool run_one(struct machine *m, struct pl_cfi_bytes *b)
     case CFA_ADVANCE_LOC:
         return advance_by(m, low);
     case CFA_OFFSET:
-        set_register(m, low, PL_SAVED_AT,
+        set_register(m, low, PL_SAVED_AT, 0,
                      scaled((int64_t)pl_cfi_uleb(b), m->cie->data_align));
         return true;
     case CFA_RESTORE:

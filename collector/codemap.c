@@ -425,6 +425,8 @@ static void fill_range(const struct pl_codemap *map, const struct range *from,
         to->page = (const void *)(module->rows + 1);
         to->page_count = module->rows->page_count;
         to->rows = (const void *)(to->page + module->rows->page_count + 1);
+        to->wide = (const void *)(to->rows + module->rows->row_count);
+        to->wide_count = module->rows->wide_count;
     }
 }
 

@@ -201,6 +201,8 @@ static void put_sample(struct pl_state *state, struct pl_slot *slot,
         .sp = (uint64_t)regs[REG_RSP],
         .bp = (uint64_t)regs[REG_RBP],
         .bp_known = true,
+        .registers = regs,
+        .registers_known = UINT32_MAX,
         .max_frames = PL_MAX_FRAMES,
         .pcs = (uint64_t *)(void *)(space.at + sizeof(struct pl_rec)),
     };

@@ -1,9 +1,10 @@
 /* Quiet capture: the stack of a blocked thread, taken without waking it.
  *
- * /proc/self/task/TID/syscall shows whether a thread runs and, if not, its SP and PC.
- * Its stack is read through the kernel only: the thread may go on, or end, at any
- * moment. A walk that raced with it gives a stack that was partly overwritten; the
- * thread has then moved on, and its next tick corrects it.
+ * /proc/self/task/TID/syscall shows whether a thread runs and, if not, its SP and PC,
+ * and the arguments of the system call it is in. Its stack is read through the kernel
+ * only: the thread may go on, or end, at any moment. A walk that raced with it gives a
+ * stack that was partly overwritten; the thread has then moved on, and its next tick
+ * corrects it.
  *
  * BP is not shown. Rules that find it on the stack make it known, see unwind.c. */
 #include "collector/sampler.h"
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ucontext.h>
 
 #define MAX_OPEN    512 /* threads whose file is kept open */
 #define QUIET_MOVES 24u
@@ -63,33 +65,45 @@ static enum pl_quiet look_from_afar(const struct pl_slot *slot)
     return PL_QUIET_GONE;
 }
 
-/* The last two words of the line, "... 0xSP 0xPC". */
-static bool parse_registers(const char *text, long length, uint64_t *sp, uint64_t *pc)
+/* The hexadecimal number that ends before `*length`, "0x..."; moves to before it. */
+static bool parse_back(const char *text, long *length, uint64_t *word)
 {
-    uint64_t words[2] = {0, 0};
-    long at = length;
-    for (int i = 1; i >= 0; i--) {
-        while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '\n'))
-            at--;
-        for (unsigned shift = 0; at > 0 && text[at - 1] != ' ' && text[at - 1] != 'x';
-             at--, shift += 4) {
-            char c = text[at - 1];
-            unsigned digit = c >= 'a' ? (unsigned)(c - 'a') + 10 : (unsigned)(c - '0');
-            if (digit > 15 || shift > 60)
-                return false;
-            words[i] |= (uint64_t)digit << shift;
-        }
-        if (at < 2 || text[at - 1] != 'x')
+    long at = *length;
+    *word = 0;
+    while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '\n'))
+        at--;
+    for (unsigned shift = 0; at > 0 && text[at - 1] != ' ' && text[at - 1] != 'x';
+         at--, shift += 4) {
+        char c = text[at - 1];
+        unsigned digit = c >= 'a' ? (unsigned)(c - 'a') + 10 : (unsigned)(c - '0');
+        if (digit > 15 || shift > 60)
             return false;
-        at -= 2;
+        *word |= (uint64_t)digit << shift;
     }
-    *sp = words[0];
-    *pc = words[1];
-    return *sp && *pc;
+    *length = at - 2;
+    return at >= 2 && text[at - 1] == 'x';
+}
+
+/* "NR 0xARG... 0xSP 0xPC", where there are six arguments while in a system call, and
+ * none where the thread is blocked otherwise. They are in registers as they were. */
+static bool parse_registers(const char *text, long length, struct pl_walk *walk,
+                            long long *registers)
+{
+    static const uint8_t arguments[] = {REG_R9,  REG_R8,  REG_R10,
+                                        REG_RDX, REG_RSI, REG_RDI};
+    uint64_t word;
+    if (!parse_back(text, &length, &walk->pc) || !parse_back(text, &length, &walk->sp))
+        return false;
+    for (unsigned i = 0; i < 6 && parse_back(text, &length, &word); i++) {
+        registers[arguments[i]] = (long long)word;
+        walk->registers_known |= 1u << arguments[i];
+    }
+    walk->registers = registers;
+    return walk->sp && walk->pc;
 }
 
 static enum pl_quiet read_registers(struct pl_sampler *sampler, struct pl_slot *slot,
-                                    uint64_t *sp, uint64_t *pc)
+                                    struct pl_walk *walk)
 {
     char text[256];
     long fd = open_syscall(sampler, slot);
@@ -104,15 +118,27 @@ static enum pl_quiet read_registers(struct pl_sampler *sampler, struct pl_slot *
         return PL_QUIET_GONE;
     if (text[0] == 'r') /* "running" */
         return PL_QUIET_RUNNING;
-    return parse_registers(text, got, sp, pc) ? PL_QUIET_TAKEN : PL_QUIET_GONE;
+    return parse_registers(text, got, walk, sampler->quiet_registers) ? PL_QUIET_TAKEN
+                                                                      : PL_QUIET_GONE;
 }
 
 static uint32_t put_registers(const struct pl_sampler *sampler,
                               const struct pl_walk *walk,
                               const struct pl_ring_space *space, struct pl_rec *rec)
 {
+    static const struct {
+        uint8_t from, word; /* in gregs; in struct pl_registers */
+    } known[] = {{REG_RDX, 10}, {REG_RSI, 11}, {REG_RDI, 12},
+                 {REG_R8, 13},  {REG_R9, 14},  {REG_R10, 15}};
     struct pl_registers registers = {
         .pc = walk->pc, .sp = walk->sp, .pc_known = KNOWN_PC_SP};
+    uint64_t *words = &registers.pc;
+    for (unsigned i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (!(walk->registers_known >> known[i].from & 1))
+            continue;
+        words[known[i].word] = (uint64_t)walk->registers[known[i].from];
+        registers.pc_known |= UINT64_C(1) << known[i].word;
+    }
     uint32_t at = (uint32_t)(sizeof *rec + sizeof registers);
     uint32_t most = space->room / 8 & ~7u; /* leave room for the other threads */
     if (most < LEAST_COPY)
@@ -182,8 +208,7 @@ enum pl_quiet pl_quiet_registers(struct pl_sampler *sampler, unsigned index)
                              .guess_bp = true,
                              .max_frames = PL_MAX_FRAMES,
                              .pcs = sampler->quiet_pcs};
-    enum pl_quiet found =
-        read_registers(sampler, &sampler->state->slots[index], &walk->sp, &walk->pc);
+    enum pl_quiet found = read_registers(sampler, &sampler->state->slots[index], walk);
     if (found == PL_QUIET_TAKEN)
         pl_unwind_walk(walk);
     return found;

@@ -77,6 +77,7 @@ enum pl_status pl_rowcache_write(int dir_fd, const char *name,
     const struct pl_rows_header *h = &rows->header;
     size_t pages_bytes = ((size_t)h->page_count + 1) * sizeof *rows->pages;
     size_t rows_bytes = (size_t)h->row_count * sizeof *rows->rows;
+    size_t wide_bytes = (size_t)h->wide_count * sizeof *rows->wide;
     char temp[PL_ROWS_KEY_TEXT + 16];
     snprintf(temp, sizeof temp, ".%s.%d", name, (int)getpid());
     (void)unlinkat(dir_fd, temp, 0); /* a crashed writer's with our pid */
@@ -85,10 +86,11 @@ enum pl_status pl_rowcache_write(int dir_fd, const char *name,
     if (fd < 0)
         return pl_error_set(err, PL_IO, "cannot make a row file: %s", strerror(errno));
     /* The profiled program maps the file: allocated, its pages cannot fault. */
-    int code = posix_fallocate(fd, 0, (off_t)(sizeof *h + pages_bytes + rows_bytes));
+    int code = posix_fallocate(fd, 0, (off_t)pl_rows_bytes(h));
     bool ok = code == 0 && write_all(fd, h, sizeof *h) &&
               write_all(fd, rows->pages, pages_bytes) &&
-              write_all(fd, rows->rows, rows_bytes);
+              write_all(fd, rows->rows, rows_bytes) &&
+              write_all(fd, rows->wide, wide_bytes);
     code = code ? code : errno;
     if (close(fd) != 0 || !ok || renameat(dir_fd, temp, dir_fd, name) != 0) {
         (void)unlinkat(dir_fd, temp, 0);

@@ -11,8 +11,7 @@
 static bool rows_make_sense(const struct pl_rows_header *rows, uint64_t bytes)
 {
     if (bytes < sizeof *rows || rows->magic != PL_ROWS_MAGIC ||
-        bytes != sizeof *rows + 4 * ((uint64_t)rows->page_count + 1) +
-                     sizeof(struct pl_row) * (uint64_t)rows->row_count)
+        bytes != pl_rows_bytes(rows))
         return false;
     const uint32_t *page = (const void *)(rows + 1);
     for (uint32_t i = 0; i < rows->page_count; i++) {

@@ -5,15 +5,16 @@
  * place and never changed; the profiled process maps it read-only and shared.
  * x86-64 only so far. Signal-safe set: this header is included by unwind.c.
  *
- * File:  struct pl_rows_header | uint32_t page[page_count + 1] | struct
- * pl_row[row_count] page[p] is the index of the first row whose pc >= p <<
- * PL_ROWS_PAGE_SHIFT; page[page_count] is row_count. */
+ * File:  struct pl_rows_header | uint32_t page[page_count + 1] |
+ *        struct pl_row[row_count] | struct pl_wide_rule[wide_count]
+ * page[p] is the index of the first row whose pc >= p << PL_ROWS_PAGE_SHIFT;
+ * page[page_count] is row_count. */
 #ifndef PL_COLLECTOR_ROWS_H
 #define PL_COLLECTOR_ROWS_H
 
 #include <stdint.h>
 
-#define PL_ROWS_MAGIC      UINT64_C(0x31303053574f5250) /* "PROWS001" */
+#define PL_ROWS_MAGIC      UINT64_C(0x32303053574f5250) /* "PROWS002" */
 #define PL_ROWS_PAGE_SHIFT 10
 
 struct pl_rows_header {
@@ -23,6 +24,8 @@ struct pl_rows_header {
     uint32_t page_count;  /* covers [base, base + page_count << shift) */
     uint32_t fde_count;   /* for the curious */
     uint32_t unsupported; /* rows of kind PL_ROW_UNSUPPORTED with code under them */
+    uint32_t wide_count;
+    uint32_t spare;
 };
 
 enum pl_row_kind {
@@ -33,6 +36,7 @@ enum pl_row_kind {
     PL_ROW_PLT,         /* CFA = SP + 8 + (PC & 15 >= 11 ? 8 : 0): lazy binding stub */
     PL_ROW_END,         /* return address undefined: outermost frame */
     PL_ROW_SIGNAL,      /* kernel signal frame: registers lie at SP as ucontext_t */
+    PL_ROW_WIDE,        /* see the wide rule of index (uint16_t)cfa_offset */
     PL_ROW_UNSUPPORTED, /* a rule rows cannot express: hand over to libunwind */
 };
 
@@ -46,6 +50,39 @@ struct pl_row {
 };
 #define PL_ROW_BP_LOST INT8_C(127)
 
+/* What is too rare or too large for a row: offsets beyond its fields, registers other
+ * than SP and BP, stacks realigned or switched. Each of the four values the caller
+ * goes on with is found in a way of its own. */
+enum pl_wide_how {
+    PL_WIDE_SAME,  /* BP: unchanged; SP: the CFA */
+    PL_WIDE_CFA,   /* saved at CFA + offset */
+    PL_WIDE_AT,    /* saved at register + offset */
+    PL_WIDE_VALUE, /* register + offset itself */
+    PL_WIDE_LOST,
+};
+
+struct pl_wide_value {
+    int32_t offset;
+    uint8_t how;    /* enum pl_wide_how */
+    uint8_t number; /* the register's, as DWARF counts: 6 is BP, 7 SP; below 16 */
+    uint8_t spare[2];
+};
+
+struct pl_wide_rule {
+    struct pl_wide_value cfa; /* AT or VALUE */
+    int32_t cfa_add;          /* to what was found */
+    struct pl_wide_value pc, bp, sp;
+};
+
+_Static_assert(sizeof(struct pl_wide_rule) == 36, "the file's layout");
 _Static_assert(sizeof(struct pl_row) == 8, "rows are packed for the cache");
+
+/* Size of the file that the header is of. */
+static inline uint64_t pl_rows_bytes(const struct pl_rows_header *header)
+{
+    return sizeof *header + 4 * ((uint64_t)header->page_count + 1) +
+           sizeof(struct pl_row) * (uint64_t)header->row_count +
+           sizeof(struct pl_wide_rule) * (uint64_t)header->wide_count;
+}
 
 #endif

@@ -45,6 +45,7 @@ struct pl_sampler {
     uint8_t quiet_window[PL_QUIET_WINDOW_BYTES];
     struct pl_walk quiet_walk;
     uint64_t quiet_pcs[PL_MAX_FRAMES];
+    long long quiet_registers[NGREG];
     char buffer[32 * 1024];
 };
 

@@ -160,6 +160,7 @@ static bool step_signal(struct pl_walk *walk, struct pl_frame *frame)
 {
     struct pl_frame next = {.exact = true, .bp_known = true};
     walk->memory.memo = NULL; /* in which stack pointers only grow */
+    walk->signal_frame = frame->sp;
     if (!load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RIP), &next.pc) ||
         !load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RSP), &next.sp) ||
         !load(&walk->memory, frame->sp + SIGNAL_WORD(REG_RBP), &next.bp)) {
@@ -198,6 +199,85 @@ static bool find_cfa(struct pl_walk *walk, struct pl_frame *frame, struct pl_row
         cut(walk, PL_WALK_NO_RULE, true);
         return false;
     }
+}
+
+/* ---- rules that rows have no room for ---- */
+
+static bool read_register(struct pl_walk *walk, struct pl_frame *frame, unsigned number,
+                          uint64_t *value)
+{
+    static const uint8_t places[16] = {
+        REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
+        REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    if (number == 7) {
+        *value = frame->sp;
+        return true;
+    }
+    if (number == 6) {
+        bool known = know_bp(walk, frame);
+        *value = frame->bp;
+        return known;
+    }
+    walk->memory.memo = NULL; /* which knows no other register */
+    if (!frame->exact || number > 15)
+        return false;
+    if (walk->signal_frame)
+        return load(&walk->memory, walk->signal_frame + SIGNAL_WORD(places[number]),
+                    value);
+    if (!walk->registers || !(walk->registers_known >> places[number] & 1))
+        return false;
+    *value = (uint64_t)walk->registers[places[number]];
+    return true;
+}
+
+/* Why a value is not to be had: memory says no, or a register is not known. */
+static enum pl_walk_end find_value(struct pl_walk *walk, struct pl_frame *frame,
+                                   const struct pl_wide_value *from, uint64_t cfa,
+                                   uint64_t *value)
+{
+    uint64_t base = cfa;
+    if (from->how == PL_WIDE_LOST)
+        return PL_WALK_LOST_BP;
+    if (from->how != PL_WIDE_CFA && !read_register(walk, frame, from->number, &base))
+        return PL_WALK_LOST_BP;
+    *value = base + (uint64_t)(int64_t)from->offset;
+    if (from->how == PL_WIDE_VALUE || load(&walk->memory, *value, value))
+        return PL_WALK_ROOT;
+    return PL_WALK_BAD_STACK;
+}
+
+static bool step_wide(struct pl_walk *walk, struct pl_frame *frame,
+                      const struct pl_code_range *range, struct pl_row row)
+{
+    struct pl_frame next = {.bp = frame->bp, .bp_known = frame->bp_known};
+    uint64_t cfa = 0;
+    uint16_t index = (uint16_t)row.cfa_offset;
+    if (index >= range->wide_count) {
+        cut(walk, PL_WALK_NO_RULE, true);
+        return false;
+    }
+    const struct pl_wide_rule *rule = &range->wide[index];
+    enum pl_walk_end end = find_value(walk, frame, &rule->cfa, 0, &cfa);
+    cfa += (uint64_t)(int64_t)rule->cfa_add;
+    next.sp = cfa;
+    if (end == PL_WALK_ROOT)
+        end = find_value(walk, frame, &rule->pc, cfa, &next.pc);
+    if (end == PL_WALK_ROOT && rule->sp.how != PL_WIDE_SAME)
+        end = find_value(walk, frame, &rule->sp, cfa, &next.sp);
+    if (end == PL_WALK_ROOT && rule->bp.how != PL_WIDE_SAME) {
+        enum pl_walk_end got = find_value(walk, frame, &rule->bp, cfa, &next.bp);
+        next.bp_known = got == PL_WALK_ROOT;
+    }
+    /* A function that has called no other may have SP where it was: in a register. */
+    bool grows = next.sp > frame->sp || (next.sp == frame->sp && frame->exact);
+    if (end == PL_WALK_ROOT && (!grows || (next.sp & 7)))
+        end = PL_WALK_BAD_STACK;
+    if (end != PL_WALK_ROOT) {
+        cut(walk, end, end == PL_WALK_LOST_BP);
+        return false;
+    }
+    *frame = next;
+    return true;
 }
 
 static inline bool step_row(struct pl_walk *walk, struct pl_frame *frame,
@@ -274,7 +354,7 @@ static void keep_cached(struct pl_walk *walk, const struct pl_frame *frame,
 {
     uint64_t key = cache_key(frame);
     unsigned place = cache_place(key);
-    if (!walk->cache || row.kind == PL_ROW_NONE || row.kind == PL_ROW_UNSUPPORTED)
+    if (!walk->cache || row.kind == PL_ROW_NONE || row.kind >= PL_ROW_WIDE)
         return;
     walk->cache->entries[place].key = key;
     walk->cache->entries[place].row = row;
@@ -338,6 +418,8 @@ static bool step(struct pl_walk *walk, struct pl_frame *frame,
     bool more = true;
     if (!find_cached(walk, frame, &row) && !find_rule(walk, frame, range, &row, &more))
         return more;
+    if (row.kind == PL_ROW_WIDE) /* never cached: the range is found */
+        return step_wide(walk, frame, *range, row);
     if (row.kind != PL_ROW_SIGNAL)
         return step_row(walk, frame, row);
     if ((*switches)++ < MAX_SWITCHES)
@@ -354,6 +436,7 @@ void pl_unwind_walk(struct pl_walk *walk)
     bool more = true;
     walk->count = 0;
     walk->unknown_code = false;
+    walk->signal_frame = 0;
     cut(walk, PL_WALK_DEPTH, false);
     open_cache(walk);
     while (more && walk->count < walk->max_frames) {

@@ -22,7 +22,8 @@ struct pl_code_range {
     uint64_t base; /* runtime address that row offsets count from */
     const uint32_t *page;
     const struct pl_row *rows;
-    uint32_t page_count;
+    const struct pl_wide_rule *wide;
+    uint32_t page_count, wide_count;
     bool in_module;
 };
 
@@ -65,6 +66,10 @@ struct pl_walk {
     struct pl_walk_memory memory;
     uint64_t pc, sp, bp;
     bool bp_known;
+    /* The other registers, as in ucontext_t's gregs, and which are known: bit
+     * 1 << REG_x. NULL: none. Some rules of a leaf refer to them. */
+    const long long *registers;
+    uint32_t registers_known;
     bool guess_bp; /* look for a frame record on the stack where BP is not known */
     uint32_t max_frames;
     uint64_t *pcs; /* room for max_frames; leaf first, PL_PC_EXACT where exact */
@@ -73,6 +78,8 @@ struct pl_walk {
     enum pl_walk_end end;
     bool need_registers; /* only libunwind can go on: ship registers and stack */
     bool unknown_code;   /* met an address in no range: the table may be stale */
+    /* inside */
+    uint64_t signal_frame; /* the kernel's that the current frame was found in, or 0 */
 };
 
 /* Always keeps the leaf. Bounded by max_frames and by memory.refills.

@@ -57,7 +57,34 @@ static bool cfa_is(const Dwarf_Op *op, unsigned reg, int64_t offset)
     return op->atom == DW_OP_breg0 + reg && (int64_t)op->number == offset;
 }
 
-static bool agree(struct pl_row row, Dwarf_Frame *frame)
+/* A wide rule's CFA, and BP where both say it in a way that compares. */
+static bool agree_wide(const struct pl_wide_rule *rule, Dwarf_Frame *frame,
+                       const Dwarf_Op *ops, size_t count)
+{
+    Dwarf_Op memory[3], *bp;
+    size_t bp_count;
+    int64_t add =
+        count > 2 && ops[2].atom == DW_OP_plus_uconst ? (int64_t)ops[2].number : 0;
+    bool deref = count > 1 && ops[1].atom == DW_OP_deref;
+    if (!cfa_is(ops, rule->cfa.number, rule->cfa.offset) || rule->cfa_add != add ||
+        rule->cfa.how != (deref ? PL_WIDE_AT : PL_WIDE_VALUE))
+        return false;
+    if (dwarf_frame_register(frame, REG_BP, memory, &bp, &bp_count) != 0 || !bp_count)
+        return true;
+    /* An expression of a register begins with the CFA on the stack. */
+    if (bp[0].atom == DW_OP_call_frame_cfa &&
+        (bp_count == 1 || bp[1].atom == DW_OP_plus_uconst))
+        return rule->bp.how == PL_WIDE_CFA &&
+               rule->bp.offset == (bp_count > 1 ? (int64_t)bp[1].number : 0);
+    if (bp_count == 1)
+        return rule->bp.how == PL_WIDE_VALUE &&
+               (bp[0].atom == DW_OP_regx ? bp[0].number == rule->bp.number
+                                         : bp[0].atom == DW_OP_reg0 + rule->bp.number);
+    return bp_count == 2 && rule->bp.how == PL_WIDE_AT &&
+           cfa_is(&bp[1], rule->bp.number, rule->bp.offset);
+}
+
+static bool agree(const struct pl_cfi_rows *rows, struct pl_row row, Dwarf_Frame *frame)
 {
     Dwarf_Op *ops;
     size_t count;
@@ -77,6 +104,9 @@ static bool agree(struct pl_row row, Dwarf_Frame *frame)
         return count > 6 && cfa_is(ops, REG_SP, 8);
     case PL_ROW_SIGNAL:
         return count == 2 && cfa_is(ops, REG_SP, 160) && ops[1].atom == DW_OP_deref;
+    case PL_ROW_WIDE:
+        return (uint16_t)row.cfa_offset < rows->header.wide_count &&
+               agree_wide(&rows->wide[(uint16_t)row.cfa_offset], frame, ops, count);
     case PL_ROW_UNSUPPORTED: /* never for what a row can say */
         return count != 1 ||
                !(cfa_is(ops, REG_SP, (int64_t)ops[0].number2) ||
@@ -103,7 +133,7 @@ static void compare(const char *path, const struct pl_cfi_rows *rows, uint64_t e
         bool same = dwarf_cfi_addrframe(cfi, pc, &frame) != 0
                         ? row.kind == PL_ROW_NONE ||
                               (row.kind == PL_ROW_END && pc - entry < 128)
-                        : agree(row, frame);
+                        : agree(rows, row, frame);
         ruled += frame != NULL;
         if (!same && differ++ < 3)
             CHECK(same, "%s at %#lx: row kind %d", path, (unsigned long)pc, row.kind);
@@ -285,8 +315,7 @@ static void test_cache(void)
     if (data && bytes >= sizeof header)
         memcpy(&header, data, sizeof header);
     CHECK(header.magic == PL_ROWS_MAGIC && header.row_count > 1000);
-    CHECK(bytes == sizeof header + 4 * ((size_t)header.page_count + 1) +
-                       8 * (size_t)header.row_count);
+    CHECK(bytes == pl_rows_bytes(&header));
     free(data);
     unlink(path);
 

@@ -27,7 +27,8 @@ enum {
     AT_NONE,
     AT_LOST,
     AT_SAVE,
-    AT_COUNT
+    AT_WIDE, /* and the ones after it */
+    AT_COUNT = AT_WIDE + 6
 };
 #define PC(at, offset) (BASE + (uint64_t)(at)*0x400 + (offset))
 
@@ -42,6 +43,37 @@ static const struct pl_row rows[] = {
     {AT_NONE * 0x400, 0, PL_ROW_NONE, 0},
     {AT_LOST * 0x400, 16, PL_ROW_SP, PL_ROW_BP_LOST},
     {AT_SAVE * 0x400, 24, PL_ROW_SP, -2},
+    {(AT_WIDE + 0) * 0x400, 0, PL_ROW_WIDE, 0},
+    {(AT_WIDE + 1) * 0x400, 1, PL_ROW_WIDE, 0},
+    {(AT_WIDE + 2) * 0x400, 2, PL_ROW_WIDE, 0},
+    {(AT_WIDE + 3) * 0x400, 3, PL_ROW_WIDE, 0},
+    {(AT_WIDE + 4) * 0x400, 4, PL_ROW_WIDE, 0},
+    {(AT_WIDE + 5) * 0x400, 900, PL_ROW_WIDE, 0},
+};
+enum { AX = 0, DX = 1, DI = 5, BP = 6, SP = 7, R8 = 8, R9 = 9, R10 = 10 };
+#define ABOVE_RETURN                                                                   \
+    {                                                                                  \
+        .how = PL_WIDE_CFA, .offset = -8                                               \
+    }
+static const struct pl_wide_rule wide[] = {
+    /* realigned: CFA = *(BP - 8), caller's BP at *BP */
+    {.cfa = {.how = PL_WIDE_AT, .number = BP, .offset = -8},
+     .pc = ABOVE_RETURN,
+     .bp = {.how = PL_WIDE_AT, .number = BP}},
+    /* a frame of a row's size and more, the CFA kept on the stack: *(SP + 40) + 8 */
+    {.cfa = {.how = PL_WIDE_AT, .number = SP, .offset = 40},
+     .cfa_add = 8,
+     .pc = ABOVE_RETURN},
+    /* in the prologue: CFA = R10 */
+    {.cfa = {.how = PL_WIDE_VALUE, .number = R10}, .pc = ABOVE_RETURN},
+    /* vfork: return address in DI */
+    {.cfa = {.how = PL_WIDE_VALUE, .number = SP},
+     .pc = {.how = PL_WIDE_VALUE, .number = DI}},
+    /* longjmp about to go: all in registers */
+    {.cfa = {.how = PL_WIDE_VALUE, .number = DI},
+     .pc = {.how = PL_WIDE_VALUE, .number = DX},
+     .bp = {.how = PL_WIDE_VALUE, .number = R9},
+     .sp = {.how = PL_WIDE_VALUE, .number = R8}},
 };
 static uint32_t pages[AT_COUNT + 1];
 
@@ -65,6 +97,8 @@ static void set_up(void)
                                              .base = BASE,
                                              .page = pages,
                                              .rows = rows,
+                                             .wide = wide,
+                                             .wide_count = sizeof wide / sizeof *wide,
                                              .page_count = AT_COUNT,
                                              .in_module = true};
     code->ranges[2] = (struct pl_code_range){
@@ -170,6 +204,74 @@ static void test_signal_frame(void)
     memcpy(context + regs + 8 * REG_RSP, &sp, 8);
     pl_unwind_walk(&walk);
     CHECK(walk.end == PL_WALK_BAD_STACK && walk.count < 20, "%d frames", walk.count);
+}
+
+static void test_wide(void)
+{
+    long long registers[NGREG] = {0};
+    set_up();
+    struct pl_walk walk = start_at(PC(AT_WIDE, 1), at(0), at(10));
+    stack[9] = at(30);
+    stack[10] = at(40); /* the caller's BP */
+    stack[29] = PC(AT_BP, 1);
+    stack[41] = PC(AT_END, 1);
+    check_walk(&walk, "realigned", PL_WALK_ROOT, 3);
+
+    set_up();
+    walk = start_at(PC(AT_WIDE + 1, 1), at(0), 0);
+    stack[5] = at(20);
+    stack[20] = PC(AT_END, 1);
+    check_walk(&walk, "kept CFA", PL_WALK_ROOT, 2);
+
+    set_up();
+    walk = start_at(PC(AT_WIDE + 2, 1), at(0), 0);
+    registers[REG_R10] = (long long)at(12);
+    stack[11] = PC(AT_END, 1);
+    check_walk(&walk, "no registers", PL_WALK_LOST_BP, 1);
+    CHECK(walk.need_registers);
+    walk.registers = registers;
+    check_walk(&walk, "register not known", PL_WALK_LOST_BP, 1);
+    walk.registers_known = 1u << REG_R10;
+    check_walk(&walk, "CFA in R10", PL_WALK_ROOT, 2);
+    walk.pc = PC(AT_SP, 1); /* not the leaf's: R10 is another's by now */
+    stack[1] = PC(AT_WIDE + 2, 1);
+    check_walk(&walk, "further on", PL_WALK_LOST_BP, 2);
+
+    set_up();
+    walk = start_at(PC(AT_WIDE + 3, 1), at(0), 0);
+    walk.registers = registers;
+    walk.registers_known = UINT32_MAX;
+    registers[REG_RDI] = (long long)PC(AT_END, 1);
+    check_walk(&walk, "return address in DI", PL_WALK_ROOT, 2);
+    registers[REG_RDI] = (long long)PC(AT_WIDE + 3, 1);
+    check_walk(&walk, "twice", PL_WALK_LOST_BP, 2);
+
+    registers[REG_RDI] = (long long)at(100);
+    registers[REG_RDX] = (long long)PC(AT_BP, 3);
+    registers[REG_R8] = (long long)at(20);
+    registers[REG_R9] = (long long)at(30);
+    stack[31] = PC(AT_END, 1);
+    walk.pc = PC(AT_WIDE + 4, 1);
+    check_walk(&walk, "longjmp", PL_WALK_ROOT, 3);
+    registers[REG_R8] = (long long)at(0) - 64;
+    check_walk(&walk, "longjmp down", PL_WALK_BAD_STACK, 1);
+    walk.pc = PC(AT_WIDE + 5, 1);
+    check_walk(&walk, "no such rule", PL_WALK_NO_RULE, 1);
+}
+
+/* The registers of what a signal interrupted are on the stack. */
+static void test_wide_behind_signal(void)
+{
+    const size_t regs = offsetof(ucontext_t, uc_mcontext.gregs);
+    set_up();
+    struct pl_walk walk = start_at(PC(AT_SIGNAL, 1), at(2), 0);
+    uint8_t *context = (uint8_t *)&stack[2];
+    uint64_t pc = PC(AT_WIDE + 2, 0), sp = at(300), r10 = at(310);
+    memcpy(context + regs + 8 * REG_RIP, &pc, 8);
+    memcpy(context + regs + 8 * REG_RSP, &sp, 8);
+    memcpy(context + regs + 8 * REG_R10, &r10, 8);
+    stack[309] = PC(AT_END, 4);
+    check_walk(&walk, "registers of a signal frame", PL_WALK_ROOT, 3);
 }
 
 static void test_no_rule(void)
@@ -573,8 +675,9 @@ static void test_maps(void)
     }
 }
 
-TEST_MAIN({"rows", test_rows}, {"signal_frame", test_signal_frame},
-          {"no_rule", test_no_rule}, {"lost_bp", test_lost_bp}, {"torn", test_torn},
-          {"depth", test_depth}, {"window", test_window}, {"memo", test_memo},
-          {"memo_reuse", test_memo_reuse}, {"memo_overrun", test_memo_overrun},
-          {"search", test_search}, {"maps", test_maps})
+TEST_MAIN({"rows", test_rows}, {"signal_frame", test_signal_frame}, {"wide", test_wide},
+          {"wide_behind_signal", test_wide_behind_signal}, {"no_rule", test_no_rule},
+          {"lost_bp", test_lost_bp}, {"torn", test_torn}, {"depth", test_depth},
+          {"window", test_window}, {"memo", test_memo}, {"memo_reuse", test_memo_reuse},
+          {"memo_overrun", test_memo_overrun}, {"search", test_search},
+          {"maps", test_maps})
