@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/term.h"
+#include "collector/salvage.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -42,6 +43,28 @@ const char *pl_cli_db(struct pl_cli *cli, struct pl_error *err)
         return NULL;
     }
     return cli->default_db;
+}
+
+void pl_cli_salvage(struct pl_cli *cli)
+{
+    char samples[PL_TERM_SHORT];
+    struct pl_error err = {0};
+    struct pl_salvage_result found;
+    const char *path = pl_cli_db(cli, &err);
+    if (!path)
+        return;
+    if (pl_salvage(path, &found, &err) != PL_OK)
+        pl_cli_say("cannot write what a killed recorder left: %s", err.message);
+    if (found.recorders) {
+        pl_term_count(samples, (int64_t)found.samples);
+        pl_cli_say("wrote what a killed recorder left: %s sample%s of %u session%s",
+                   samples, pl_term_plural((int64_t)found.samples), found.sessions,
+                   pl_term_plural(found.sessions));
+    }
+    if (found.refused)
+        pl_cli_say("a journal of a killed recorder made no sense: kept as "
+                   "refused.journal in %s-journal.d",
+                   path);
 }
 
 enum pl_status pl_cli_open(struct pl_cli *cli, enum pl_store_mode mode,

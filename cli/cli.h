@@ -59,6 +59,10 @@ extern const struct pl_command pl_cmd_record, pl_cmd_ls, pl_cmd_top, pl_cmd_flam
  * when there is no home to put it. Borrowed from `cli`. */
 const char *pl_cli_db(struct pl_cli *cli, struct pl_error *err);
 
+/* Put into the store what recorders left that died before they could, and say so.
+ * Failing, everything goes on: what was left stays for the next time. */
+void pl_cli_salvage(struct pl_cli *cli);
+
 /* Open the store of the command line. NOT_FOUND says how to make one. */
 PL_MUST_CHECK enum pl_status pl_cli_open(struct pl_cli *cli, enum pl_store_mode mode,
                                          struct pl_store **store_out,

@@ -90,6 +90,7 @@ static int process(struct pl_cli *cli, bool redo)
     struct pl_store *store = NULL;
     struct pl_error err = {0};
     struct pl_pass_result result;
+    pl_cli_salvage(cli);
     enum pl_status status = pl_cli_open(cli, PL_STORE_WRITE, &store, &err);
     int exit_code = PL_EXIT_OK;
     if (!status)

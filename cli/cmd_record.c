@@ -179,16 +179,26 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
     o->release = getenv("PROFLITE_RELEASE");
     o->environment = getenv("PROFLITE_ENVIRONMENT");
     o->dist = getenv("PROFLITE_DIST");
+    o->db = pl_store_path(r->store);
     status = pl_drain_open(o, &r->sink, &r->drain, err);
-    if (!status)
-        pl_drain_prepare(r->drain, r->program);
-    return status;
+    if (status)
+        return status;
+    if (*pl_drain_journal_trouble(r->drain))
+        pl_cli_say("record: %s", pl_drain_journal_trouble(r->drain));
+    pl_drain_prepare(r->drain, r->program);
+    return PL_OK;
 }
 
+/* What could not be written stays, for whoever opens the store next. */
 static void close_recording(struct record *r)
 {
+    bool keep = r->drain && !pl_drain_is_written(r->drain) &&
+                !*pl_drain_journal_trouble(r->drain);
     pl_drain_close(r->drain);
-    if (r->dir_made)
+    if (keep)
+        pl_cli_say("record: what could not be written is kept beside the store: the "
+                   "next proflite command on it writes it");
+    else if (r->dir_made)
         pl_recording_dir_remove(r->dir);
     pl_store_close(r->store);
 }
@@ -328,6 +338,8 @@ static int record_command(struct record *r)
     struct pl_error err = {0};
     int exit_code = check_target(r);
     pl_supervise_guard(&r->supervisor);
+    if (!exit_code)
+        pl_cli_salvage(r->cli);
     if (!exit_code && pl_cli_open(r->cli, PL_STORE_CREATE, &r->store, &err))
         exit_code = store_failure(r, &err);
     if (!exit_code && open_recording(r, &err))

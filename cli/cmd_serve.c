@@ -11,7 +11,10 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SALVAGE_EVERY_S 10
 
 enum { OPT_LISTEN, OPT_OPEN, OPT_NO_TOKEN, OPT_STATIC_DIR };
 
@@ -89,11 +92,13 @@ static enum pl_status check_store(const char *path, bool *missing_out,
     return *missing_out ? PL_OK : status;
 }
 
-static void wait_for_signal(const sigset_t *signals)
+/* Meanwhile recorders may die. */
+static void wait_for_signal(struct pl_cli *cli, const sigset_t *signals)
 {
-    int number;
-    while (sigwait(signals, &number) == EINTR)
-        continue;
+    static const struct timespec pause = {.tv_sec = SALVAGE_EVERY_S};
+    while (sigtimedwait(signals, NULL, &pause) < 0)
+        if (errno == EAGAIN)
+            pl_cli_salvage(cli);
 }
 
 static void announce(struct pl_cli *cli, const struct pl_server *server,
@@ -114,6 +119,7 @@ static enum pl_status serve(struct pl_cli *cli,
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t signals, before;
     bool missing = false;
+    pl_cli_salvage(cli);
     enum pl_status status = check_store(server_options->db_path, &missing, err);
     if (status)
         return status;
@@ -128,7 +134,7 @@ static enum pl_status serve(struct pl_cli *cli,
         announce(cli, server, missing ? server_options->db_path : NULL);
         if (browser)
             open_browser(pl_server_url(server), &before);
-        wait_for_signal(&signals);
+        wait_for_signal(cli, &signals);
     }
     sigprocmask(SIG_SETMASK, &before, NULL); /* a second Ctrl-C need not wait */
     pl_server_stop(server);

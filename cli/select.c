@@ -28,6 +28,7 @@ bool pl_select_open(struct pl_select *select, struct pl_cli *cli,
         *exit_code = pl_cli_usage(command, "%s", err.message);
         return false;
     }
+    pl_cli_salvage(cli);
     if (pl_cli_open(cli, PL_STORE_READ, &select->store, &err)) {
         *exit_code = pl_cli_fail(&err);
         return false;

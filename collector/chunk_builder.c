@@ -1,5 +1,6 @@
 #include "collector/chunk_builder.h"
 
+#include "base/hash.h"
 #include "collector/grow.h"
 
 #define MAX_LABELS (4u << 20) /* rows of one part */
@@ -436,6 +437,22 @@ static bool build(struct builder *b, const uint64_t *lost)
     return true;
 }
 
+/* The same for the same window of a session, whoever builds it: what was put before
+ * its builder died is known again. The form is that of a random id. */
+static void name_chunk(const struct pl_id *session_id, int64_t start_ns,
+                       struct pl_id *id_out)
+{
+    uint64_t words[2] = {0};
+    uint64_t hash = pl_hash_mix(UINT64_C(0x5f0a1c3e), (uint64_t)start_ns);
+    hash = pl_hash_mix(hash, pl_hash_bytes(session_id->bytes, PL_ID_BYTES));
+    memcpy(words, session_id->bytes, sizeof words);
+    words[0] = pl_hash_mix(pl_hash_mix(hash, words[0]), words[1]);
+    words[1] = pl_hash_mix(pl_hash_mix(words[0], words[1]), (uint64_t)start_ns);
+    memcpy(id_out->bytes, words, PL_ID_BYTES);
+    id_out->bytes[6] = (unsigned char)((id_out->bytes[6] & 0x0f) | 0x40);
+    id_out->bytes[8] = (unsigned char)((id_out->bytes[8] & 0x3f) | 0x80);
+}
+
 enum pl_status pl_chunk_build(const struct pl_drain_timeline *timeline,
                               const struct pl_drain_modules *modules,
                               const uint64_t lost[static PL_LOSS_COUNT],
@@ -451,8 +468,8 @@ enum pl_status pl_chunk_build(const struct pl_drain_timeline *timeline,
         goto out;
     }
     b.chunk->part.session_id = *session_id;
-    status = pl_id_new(&b.chunk->part.chunk_id, err);
-    if (status == PL_OK && (b.chunk->part.thread_count || b.chunk->part.loss_count)) {
+    name_chunk(session_id, timeline->windows->start_ns, &b.chunk->part.chunk_id);
+    if (b.chunk->part.thread_count || b.chunk->part.loss_count) {
         *chunk_out = b.chunk;
         b.chunk = NULL;
     }

@@ -38,7 +38,7 @@ const char *pl_chunk_loss_name(unsigned reason);
 
 /* The timeline's first window, which must be ready. `lost` counts, by reason, what
  * no single thread lost. *chunk_out is NULL if there is nothing to tell.
- * Ownership  caller frees.  Errors  NOMEM, IO (no random id). */
+ * Ownership  caller frees.  Errors  NOMEM. */
 PL_MUST_CHECK enum pl_status pl_chunk_build(const struct pl_drain_timeline *timeline,
                                             const struct pl_drain_modules *modules,
                                             const uint64_t lost[static PL_LOSS_COUNT],

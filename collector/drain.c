@@ -1,6 +1,7 @@
 /* The drain's rounds: look for segments, read each, compile rows, hand over.
  *
  *   folder ─▶ sessions (drain_session.c) ─▶ timeline ─▶ chunk ─▶ queue ─▶ sink
+ *                └─▶ journal, until the sink has it
  *
  * One thread calls everything here. Sessions never wait for each other: what is
  * late in one keeps only that one's chunk open. */
@@ -8,17 +9,21 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "collector/drain_salvage.h"
 #include "collector/drain_session.h"
 #include "collector/grow.h"
+#include "collector/journal_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_CHUNK_NS (60 * PL_NS_PER_S)
+#define DEFAULT_BYTES    ((size_t)128 << 20)
 #define ROWS_BUDGET_NS   (25 * PL_NS_PER_MS)
 #define STOP_WAIT_NS     (50 * PL_NS_PER_MS)
 #define FLUSH_WAIT_NS    (3 * PL_NS_PER_S) /* longer than a late answer may take */
@@ -36,11 +41,16 @@ struct pl_drain {
     struct pl_drain_shared shared;
     const struct pl_chunk_sink *sink;
     DIR *dir;
+    struct pl_journal_folder journals;
+    struct pl_error journal_error;
     struct pl_drain_session *sessions;
+    struct pl_drain_session *ended; /* read to their end; the sink may lack some */
     uint64_t *ignored; /* inodes of files that are no segments, or are done with */
     size_t ignored_count, ignored_capacity;
     struct wait_note *waits;
     size_t wait_count, wait_capacity;
+    struct pl_id *skipped; /* sessions that the store has */
+    size_t skipped_count, skipped_capacity;
 };
 
 /* ---- open and close ---- */
@@ -58,12 +68,45 @@ static bool copy_options(struct pl_drain *drain, const struct pl_drain_options *
     shared->chunk_ns = options->chunk_ns > 0 ? options->chunk_ns : DEFAULT_CHUNK_NS;
     if (shared->chunk_ns > DEFAULT_CHUNK_NS)
         shared->chunk_ns = DEFAULT_CHUNK_NS;
+    size_t bytes = options->memory_bytes ? options->memory_bytes : DEFAULT_BYTES;
+    shared->memory_bytes = bytes / 2;
+    shared->queue.limit_bytes = bytes / 2;
     if (gethostname(shared->host, sizeof shared->host - 1) != 0)
         shared->host[0] = '\0';
     return copy_text(&shared->app, options->app) &&
            copy_text(&shared->release, options->release) &&
            copy_text(&shared->environment, options->environment) &&
            copy_text(&shared->dist, options->dist);
+}
+
+static void init(struct pl_drain *drain, const struct pl_chunk_sink *sink)
+{
+    drain->sink = sink;
+    drain->shared.dir_fd = drain->shared.journal_fd = -1;
+    drain->journals =
+        (struct pl_journal_folder){.base_fd = -1, .fd = -1, .owner_fd = -1};
+}
+
+static enum pl_status open_folder(struct pl_drain *drain, const char *path,
+                                  struct pl_error *err)
+{
+    drain->shared.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (drain->shared.dir_fd < 0)
+        return pl_error_set(err, PL_IO, "cannot open recording folder %s: %s", path,
+                            strerror(errno));
+    drain->dir = opendir(path);
+    if (!drain->dir)
+        return pl_error_set(err, PL_IO, "cannot list recording folder %s: %s", path,
+                            strerror(errno));
+    return PL_OK;
+}
+
+static void open_journals(struct pl_drain *drain,
+                          const struct pl_drain_options *options)
+{
+    if (options->db && pl_journal_folder_make(&drain->journals, options,
+                                              &drain->journal_error) == PL_OK)
+        drain->shared.journal_fd = drain->journals.fd;
 }
 
 enum pl_status pl_drain_open(const struct pl_drain_options *options,
@@ -75,24 +118,15 @@ enum pl_status pl_drain_open(const struct pl_drain_options *options,
     struct pl_drain *drain = calloc(1, sizeof *drain);
     if (!drain)
         return pl_error_set(err, PL_NOMEM, "out of memory for the drain");
-    drain->sink = sink;
-    drain->shared.dir_fd =
-        open(options->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (drain->shared.dir_fd < 0) {
-        status = pl_error_set(err, PL_IO, "cannot open recording folder %s: %s",
-                              options->dir, strerror(errno));
+    init(drain, sink);
+    status = open_folder(drain, options->dir, err);
+    if (status != PL_OK)
         goto out;
-    }
-    drain->dir = opendir(options->dir);
-    if (!drain->dir) {
-        status = pl_error_set(err, PL_IO, "cannot list recording folder %s: %s",
-                              options->dir, strerror(errno));
-        goto out;
-    }
     if (!copy_options(drain, options)) {
         status = pl_error_set(err, PL_NOMEM, "out of memory for the drain");
         goto out;
     }
+    open_journals(drain, options);
     status = pl_rowcache_open(options->dir, &drain->shared.rows, err);
     if (status != PL_OK)
         goto out;
@@ -105,15 +139,23 @@ out:
     return status;
 }
 
+static void close_sessions(struct pl_drain_session *list)
+{
+    while (list) {
+        struct pl_drain_session *next = list->next;
+        pl_drain_session_close(list);
+        list = next;
+    }
+}
+
 void pl_drain_close(struct pl_drain *drain)
 {
     if (!drain)
         return;
-    while (drain->sessions) {
-        struct pl_drain_session *next = drain->sessions->next;
-        pl_drain_session_close(drain->sessions);
-        drain->sessions = next;
-    }
+    bool written = pl_drain_is_written(drain);
+    close_sessions(drain->sessions);
+    close_sessions(drain->ended);
+    pl_journal_folder_close(&drain->journals, written);
     if (drain->dir)
         closedir(drain->dir);
     if (drain->shared.dir_fd >= 0)
@@ -127,6 +169,7 @@ void pl_drain_close(struct pl_drain *drain)
     free(drain->shared.dist);
     free(drain->ignored);
     free(drain->waits);
+    free(drain->skipped);
     free(drain);
 }
 
@@ -143,6 +186,9 @@ static bool is_known(const struct pl_drain *drain, uint64_t inode)
         if (drain->ignored[i] == inode)
             return true;
     for (const struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        if (s->inode == inode)
+            return true;
+    for (const struct pl_drain_session *s = drain->ended; s; s = s->next)
         if (s->inode == inode)
             return true;
     return false;
@@ -183,6 +229,14 @@ static void replace_older(struct pl_drain *drain, const struct pl_drain_session 
             s->replaced = true;
 }
 
+static bool is_skipped(const struct pl_drain *drain, const struct pl_id *id)
+{
+    for (size_t i = 0; i < drain->skipped_count; i++)
+        if (memcmp(&drain->skipped[i], id, sizeof *id) == 0)
+            return true;
+    return false;
+}
+
 static void attach(struct pl_drain *drain, const char *name, uint64_t inode)
 {
     struct pl_error err;
@@ -196,6 +250,11 @@ static void attach(struct pl_drain *drain, const char *name, uint64_t inode)
         ignore(drain, inode);
         return;
     }
+    if (is_skipped(drain, &session->id)) {
+        ignore(drain, inode);
+        pl_drain_session_close(session);
+        return;
+    }
     apply_wait(drain, session);
     replace_older(drain, session);
     session->next = drain->sessions;
@@ -205,6 +264,8 @@ static void attach(struct pl_drain *drain, const char *name, uint64_t inode)
 static void scan(struct pl_drain *drain)
 {
     struct dirent *entry;
+    if (!drain->dir)
+        return;
     rewinddir(drain->dir);
     while ((entry = readdir(drain->dir)))
         if (is_segment_name(entry->d_name) && !is_known(drain, entry->d_ino))
@@ -217,9 +278,28 @@ static void finish_session(struct pl_drain *drain, struct pl_drain_session *sess
                            enum pl_drain_life life, bool abandoned, int64_t now_ns)
 {
     pl_drain_session_finish(&drain->shared, session, life, abandoned, now_ns);
-    if (abandoned || unlinkat(drain->shared.dir_fd, session->name, 0) != 0)
-        ignore(drain, session->inode);
-    pl_drain_session_close(session);
+    session->next = drain->ended;
+    drain->ended = session;
+}
+
+/* Hand over. When the sink has everything, what was kept in case it never would can
+ * go. */
+static enum pl_status flush(struct pl_drain *drain, struct pl_error *err)
+{
+    enum pl_status status =
+        pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+    if (status != PL_OK)
+        return status;
+    int64_t now_ns = pl_clock_mono_ns();
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        pl_drain_session_settle(s, now_ns);
+    while (drain->ended && !drain->shared.salvage) {
+        struct pl_drain_session *session = drain->ended;
+        drain->ended = session->next;
+        pl_drain_session_remove(&drain->shared, session);
+        pl_drain_session_close(session);
+    }
+    return PL_OK;
 }
 
 /* Those that ended leave the list. Whether one ended is found out before its last
@@ -252,7 +332,7 @@ enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err)
     scan(drain);
     run_sessions(drain, pl_clock_mono_ns());
     make_rows(drain);
-    return pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+    return flush(drain, err);
 }
 
 /* Has all that `session` captured up to its cut left the timeline? */
@@ -287,8 +367,7 @@ enum pl_status pl_drain_flush(struct pl_drain *drain, struct pl_error *err)
     }
     make_rows(drain);
     bool complete = all_flushed(drain);
-    enum pl_status status =
-        pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+    enum pl_status status = flush(drain, err);
     return status == PL_OK && !complete
                ? pl_error_set(err, PL_BUSY, "some threads have not answered yet")
                : status;
@@ -323,7 +402,7 @@ static bool all_stopped(const struct pl_drain *drain, int64_t *beats)
 {
     int64_t sum = 0;
     for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
-        if (pl_segment_refresh(&s->reader))
+        if (s->reader.seg && pl_segment_refresh(&s->reader))
             sum += atomic_load(&s->reader.seg->heartbeat_ns) / 1024;
     bool same = sum == *beats;
     *beats = sum;
@@ -335,7 +414,7 @@ static void stop_all(struct pl_drain *drain)
 {
     int64_t until_ns = pl_clock_mono_ns() + STOP_WAIT_NS, beats = -1;
     for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
-        if (pl_segment_refresh(&s->reader))
+        if (s->reader.seg && pl_segment_refresh(&s->reader))
             atomic_store(&s->reader.seg->stop, 1);
     if (!drain->sessions)
         return;
@@ -364,7 +443,18 @@ enum pl_status pl_drain_finish(struct pl_drain *drain, struct pl_error *err)
             life = PL_LIFE_EXITED;
         finish_session(drain, session, life, life == PL_LIFE_ON, now_ns);
     }
-    return pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
+    return flush(drain, err);
+}
+
+bool pl_drain_is_written(const struct pl_drain *drain)
+{
+    return !drain->sessions && !drain->shared.queue.first &&
+           (!drain->ended || drain->shared.salvage);
+}
+
+const char *pl_drain_journal_trouble(const struct pl_drain *drain)
+{
+    return drain->journal_error.message;
 }
 
 /* ---- figures ---- */
@@ -390,4 +480,50 @@ void pl_drain_get_stats(const struct pl_drain *drain, struct pl_drain_stats *sta
 uint64_t pl_drain_walk_count(const struct pl_drain *drain, unsigned end)
 {
     return end < PL_WALK_COUNT ? drain->shared.walks[end] : 0;
+}
+
+/* ---- what another drain left ---- */
+
+enum pl_status pl_drain_open_salvage(const struct pl_journal_owner *owner,
+                                     const struct pl_chunk_sink *sink,
+                                     struct pl_drain **drain_out, struct pl_error *err)
+{
+    struct pl_error gone;
+    struct pl_drain *drain = calloc(1, sizeof *drain);
+    if (!drain)
+        return pl_error_set(err, PL_NOMEM, "out of memory for the drain");
+    init(drain, sink);
+    drain->shared.salvage = true;
+    if (owner->options.dir)
+        (void)!open_folder(drain, owner->options.dir, &gone);
+    if (!copy_options(drain, &owner->options)) {
+        pl_drain_close(drain);
+        return pl_error_set(err, PL_NOMEM, "out of memory for the drain");
+    }
+    snprintf(drain->shared.host, sizeof drain->shared.host, "%s",
+             owner->host ? owner->host : "");
+    drain->shared.remote = pl_remote_open();
+    *drain_out = drain;
+    return PL_OK;
+}
+
+enum pl_status pl_drain_adopt(struct pl_drain *drain, int journal_fd, const char *name,
+                              struct pl_error *err)
+{
+    struct pl_drain_session *session = NULL;
+    enum pl_status status =
+        pl_journal_replay(&drain->shared, journal_fd, name, &session, err);
+    if (status != PL_OK)
+        return status;
+    (void)pl_drain_session_attach(&drain->shared, session);
+    session->next = drain->sessions;
+    drain->sessions = session;
+    return PL_OK;
+}
+
+void pl_drain_skip(struct pl_drain *drain, const struct pl_id *session_id)
+{
+    if (pl_grow(&drain->skipped, &drain->skipped_capacity, drain->skipped_count + 1,
+                sizeof *drain->skipped, MAX_NOTES))
+        drain->skipped[drain->skipped_count++] = *session_id;
 }

@@ -22,6 +22,9 @@ struct pl_drain_options {
     const char *app;                          /* NULL: each segment's own name */
     const char *release, *environment, *dist; /* nullable */
     int64_t chunk_ns;                         /* 0: 60 s */
+    const char *db;      /* the store the sink writes, for a journal beside it; NULL:
+                            none is kept */
+    size_t memory_bytes; /* for what is not in the store yet; 0: 128 MiB */
 };
 
 struct pl_drain_stats {
@@ -29,6 +32,16 @@ struct pl_drain_stats {
     uint64_t processes;                 /* segments attached now */
     uint64_t walks_complete, walks_cut; /* stacks that reach the root, and not */
 };
+
+/* A file in the recording folder: the path of the folder with its journals, which
+ * `owner` there tells more of. */
+#define PL_RECORDING_NOTE "journal"
+
+/* Why no journal is kept, "" when one is or none was asked for. Recording goes on. */
+const char *pl_drain_journal_trouble(const struct pl_drain *drain);
+
+/* The sink has everything. Until then the recording folder has to stay. */
+bool pl_drain_is_written(const struct pl_drain *drain);
 
 /* Ownership  copies options, borrows the sink until close. */
 PL_MUST_CHECK enum pl_status pl_drain_open(const struct pl_drain_options *options,
@@ -72,8 +85,8 @@ uint64_t pl_drain_walk_count(const struct pl_drain *drain, unsigned end);
 void pl_drain_close(struct pl_drain *drain); /* NULL is fine */
 
 /* Make a recording folder under the shared-memory file system; `dir_out` gets
- * its path. Folders of recordings whose owner died and whose segments nobody
- * writes any more are removed on the way. */
+ * its path. Folders of recordings whose owner died, that have no journal and whose
+ * segments nobody writes any more are removed on the way. */
 PL_MUST_CHECK enum pl_status pl_recording_dir_make(const struct pl_id *recording_id,
                                                    char *dir_out, size_t dir_size,
                                                    struct pl_error *err);

@@ -7,7 +7,6 @@
 #define MAX_BLOBS (1u << 24)
 #define MAX_TEXT  ((size_t)64 << 20)
 #define NO_BLOB   UINT32_MAX
-#define MAX_PAIRS 128u /* of a set: more than a thread's block has room for */
 
 /* ---- byte strings ---- */
 
@@ -105,9 +104,9 @@ static uint32_t add_set(struct pl_label_sets *sets, const uint32_t *ids, size_t 
 
 uint32_t pl_label_sets_add(struct pl_label_sets *sets, const char *text, size_t bytes)
 {
-    uint32_t ids[MAX_PAIRS];
+    uint32_t ids[PL_LABEL_SET_PAIRS];
     size_t count = 0;
-    while (bytes && count < MAX_PAIRS) {
+    while (bytes && count < PL_LABEL_SET_PAIRS) {
         size_t key = strnlen(text, bytes);
         size_t value = key < bytes ? strnlen(text + key + 1, bytes - key - 1) : 0;
         size_t whole = key + 1 + value + 1;
@@ -122,11 +121,36 @@ uint32_t pl_label_sets_add(struct pl_label_sets *sets, const char *text, size_t 
     return add_set(sets, ids, count);
 }
 
+bool pl_label_sets_put_pair(struct pl_label_sets *sets, const char *text, size_t bytes,
+                            uint32_t *id_out)
+{
+    size_t key = strnlen(text, bytes);
+    if (!key || key + 1 >= bytes ||
+        key + 1 + strnlen(text + key + 1, bytes - key - 1) + 1 != bytes)
+        return false;
+    *id_out = add_blob(&sets->pairs, text, bytes);
+    return *id_out != NO_BLOB;
+}
+
+bool pl_label_sets_put_set(struct pl_label_sets *sets, const uint32_t *pairs,
+                           size_t count, uint32_t *id_out)
+{
+    uint32_t ids[PL_LABEL_SET_PAIRS];
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (pairs[i] >= sets->pairs.count || kept == PL_LABEL_SET_PAIRS)
+            return false;
+        kept = insert(ids, kept, pairs[i]);
+    }
+    *id_out = add_set(sets, ids, kept);
+    return *id_out != 0;
+}
+
 uint32_t pl_label_sets_move(struct pl_label_sets *to, const struct pl_label_sets *from,
                             uint32_t set)
 {
     const uint32_t *pairs;
-    uint32_t ids[MAX_PAIRS];
+    uint32_t ids[PL_LABEL_SET_PAIRS];
     size_t count = 0, all = pl_label_set_pairs(from, set, &pairs);
     for (size_t i = 0; i < all; i++) {
         const struct pl_blob *blob = &from->pairs.list[pairs[i]];

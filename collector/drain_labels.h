@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PL_LABEL_SET_PAIRS 128u /* most of a set; a thread's block has less room */
+
 /* Byte strings, each once. */
 struct pl_blob {
     uint64_t hash;
@@ -42,6 +44,13 @@ size_t pl_label_sets_bytes(const struct pl_label_sets *sets);
 /* The set that the text of a PL_REC_LABELS spells. 0 also for what makes no sense, and
  * when memory is short. */
 uint32_t pl_label_sets_add(struct pl_label_sets *sets, const char *text, size_t bytes);
+
+/* A pair, or a set of pairs there are, as another table had them. False: it makes no
+ * sense, or memory is short. */
+bool pl_label_sets_put_pair(struct pl_label_sets *sets, const char *text, size_t bytes,
+                            uint32_t *id_out);
+bool pl_label_sets_put_set(struct pl_label_sets *sets, const uint32_t *pairs,
+                           size_t count, uint32_t *id_out);
 
 /* A set of another table in this one. */
 uint32_t pl_label_sets_move(struct pl_label_sets *to, const struct pl_label_sets *from,

@@ -18,7 +18,8 @@ struct pl_drain_module {
     uint8_t build_id[20];
     uint8_t build_id_bytes;
     uint8_t flags;
-    bool rows_done; /* its rows exist, or cannot be made */
+    int64_t told_to_ns; /* what the journal has for to_ns */
+    bool rows_done;     /* its rows exist, or cannot be made */
 };
 
 /* Indexes are those of the log; a damaged entry is there, with an empty range. */

@@ -82,8 +82,8 @@ bool pl_drain_queue_begin(struct pl_drain_queue *queue,
 bool pl_drain_queue_put_take(struct pl_drain_queue *queue, struct pl_chunk *chunk)
 {
     struct pl_drain_item *item = NULL;
-    if (queue->bytes <= PL_DRAIN_QUEUE_BYTES &&
-        chunk->bytes <= PL_DRAIN_QUEUE_BYTES - queue->bytes)
+    if (queue->bytes <= queue->limit_bytes &&
+        chunk->bytes <= queue->limit_bytes - queue->bytes)
         item = append(queue, PUT);
     if (!item) {
         pl_chunk_free(chunk);

@@ -6,13 +6,11 @@
 #include "collector/chunk_builder.h"
 #include "store/chunk_sink.h"
 
-#define PL_DRAIN_QUEUE_BYTES ((size_t)128 << 20)
-
 struct pl_drain_item;
 
 struct pl_drain_queue {
     struct pl_drain_item *first, *last;
-    size_t bytes;
+    size_t bytes, limit_bytes;                /* held, and most that may be */
     uint64_t samples, lost, chunks, sessions; /* handed over */
 };
 

@@ -55,16 +55,14 @@ static void add_label_run(struct pl_drain_timeline_thread *thread, uint32_t at)
 
 /* The host counts why it could not deliver, but not for which tick: one missing
  * answer takes one of those reasons. */
-static enum pl_loss explain(struct pl_drain_timeline *t, const struct pl_segment *seg,
+static enum pl_loss explain(struct pl_drain_timeline *t,
                             const struct pl_drain_timeline_thread *thread,
                             uint32_t tick)
 {
     static const enum pl_loss reasons[] = {PL_LOSS_RING_FULL, PL_LOSS_NO_MEMORY};
     uint64_t *explained = t->host_lost[thread->slot];
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        uint64_t lost = atomic_load_explicit(
-            &seg->threads[thread->slot].lost[reasons[i]], memory_order_relaxed);
-        if (lost > explained[reasons[i]]) {
+        if (t->host_now[thread->slot][reasons[i]] > explained[reasons[i]]) {
             explained[reasons[i]]++;
             return reasons[i];
         }
@@ -152,9 +150,8 @@ static uint32_t stack_since(const struct pl_drain_timeline *t,
 }
 
 /* True if it is decided what the question's tick is, and `thread->stack` set. */
-static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                   struct pl_drain_timeline_thread *thread, const struct pl_question *q,
-                   int64_t time_ns, bool final)
+static bool decide(struct pl_drain_timeline *t, struct pl_drain_timeline_thread *thread,
+                   const struct pl_question *q, int64_t time_ns, bool final)
 {
     if (q->ran == PL_RAN_SAME) {
         resolve(t, thread, thread->stack, 1, PL_LOSS_UNKNOWN_STACK);
@@ -176,7 +173,7 @@ static bool decide(struct pl_drain_timeline *t, const struct pl_segment *seg,
                    t->newest_ns + t->to_unix_ns - time_ns <= PL_TIMELINE_LATE_NS;
     if (waiting)
         return false;
-    enum pl_loss reason = explain(t, seg, thread, q->tick);
+    enum pl_loss reason = explain(t, thread, q->tick);
     thread->stack =
         reason == PL_LOSS_NO_ANSWER ? stack_since(t, q, answer) : PL_NO_STACK;
     if (thread->stack != PL_NO_STACK)
@@ -191,7 +188,7 @@ static bool is_missed(int64_t time_ns)
 }
 
 /* Resolve the thread's next tick, at `time_ns`; false if that has to wait. */
-static bool advance_one(struct pl_drain_timeline *t, const struct pl_segment *seg,
+static bool advance_one(struct pl_drain_timeline *t,
                         struct pl_drain_timeline_thread *thread, int64_t time_ns,
                         bool final)
 {
@@ -204,7 +201,7 @@ static bool advance_one(struct pl_drain_timeline *t, const struct pl_segment *se
         keep(t, thread, time_ns);
         return true;
     }
-    if (q->tick == thread->next_tick && !decide(t, seg, thread, q, time_ns, final))
+    if (q->tick == thread->next_tick && !decide(t, thread, q, time_ns, final))
         return false;
     pl_drain_count_cpu(thread, q->cpu_clock_ns);
     thread->questions.first++;
@@ -212,15 +209,15 @@ static bool advance_one(struct pl_drain_timeline *t, const struct pl_segment *se
 }
 
 /* True if nothing more will be known of the thread within the window. */
-static bool advance_thread(struct pl_drain_timeline *t, const struct pl_segment *seg,
+static bool advance_thread(struct pl_drain_timeline *t,
                            struct pl_drain_timeline_thread *thread,
                            const struct pl_window *window, bool final)
 {
     uint32_t end = window->base + (uint32_t)window->count;
     while (thread->next_tick < end &&
            !(thread->ended && thread->next_tick >= thread->end_tick)) {
-        if (!advance_one(t, seg, thread,
-                         window->times[thread->next_tick - window->base], final))
+        if (!advance_one(t, thread, window->times[thread->next_tick - window->base],
+                         final))
             return false;
     }
     if (thread->ended && thread->next_tick >= thread->end_tick &&
@@ -243,15 +240,14 @@ static void count_skipped(struct pl_drain_timeline *t, const struct pl_window *w
     }
 }
 
-static void advance_wall(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                         bool final)
+static void advance_wall(struct pl_drain_timeline *t, bool final)
 {
     struct pl_window *window = t->windows;
     if (!window || window->resolved)
         return;
     bool all = true;
     for (size_t i = 0; i < t->thread_count; i++)
-        all &= advance_thread(t, seg, t->threads[i], window, final);
+        all &= advance_thread(t, t->threads[i], window, final);
     if (window->next ? all : all && final) {
         window->resolved = true;
         for (size_t i = 0; i < t->thread_count; i++)
@@ -300,15 +296,14 @@ static void put_timed(struct pl_drain_timeline *t,
 }
 
 /* What the host lost and counted itself. */
-static void take_host_losses(struct pl_drain_timeline *t, const struct pl_segment *seg,
+static void take_host_losses(struct pl_drain_timeline *t,
                              struct pl_drain_timeline_thread *thread)
 {
     uint64_t *explained = t->host_lost[thread->slot];
     if (thread->end_counted)
         return; /* the counters may be another thread's by now */
     for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++) {
-        uint64_t lost = atomic_load_explicit(&seg->threads[thread->slot].lost[reason],
-                                             memory_order_relaxed);
+        uint64_t lost = t->host_now[thread->slot][reason];
         if (lost > explained[reason])
             thread->lost[reason] += lost - explained[reason];
         explained[reason] = lost;
@@ -319,8 +314,7 @@ static void take_host_losses(struct pl_drain_timeline *t, const struct pl_segmen
     }
 }
 
-static void advance_cpu(struct pl_drain_timeline *t, const struct pl_segment *seg,
-                        int64_t now_ns, bool final)
+static void advance_cpu(struct pl_drain_timeline *t, int64_t now_ns, bool final)
 {
     int64_t horizon = final ? INT64_MAX : now_ns - PL_TIMELINE_SETTLE_NS;
     if (!t->windows) {
@@ -341,17 +335,17 @@ static void advance_cpu(struct pl_drain_timeline *t, const struct pl_segment *se
             put_timed(t, thread, answer, answer->mono_ns + t->to_unix_ns);
             thread->answers.first++;
         }
-        take_host_losses(t, seg, thread);
+        take_host_losses(t, thread);
     }
     if (final || horizon >= window->limit_ns - t->to_unix_ns)
         window->closed = window->resolved = true;
 }
 
-void pl_drain_timeline_advance(struct pl_drain_timeline *t,
-                               const struct pl_segment *seg, int64_t now_ns, bool final)
+void pl_drain_timeline_advance(struct pl_drain_timeline *t, int64_t now_ns, bool final)
 {
+    pl_journal_advance(t->journal, now_ns);
     if (t->cpu_mode)
-        advance_cpu(t, seg, now_ns, final);
+        advance_cpu(t, now_ns, final);
     else
-        advance_wall(t, seg, final);
+        advance_wall(t, final);
 }

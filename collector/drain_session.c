@@ -8,13 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* A sampler that did not tick for so long may be dead: look at the process. */
-#define STALE_NS          (200 * PL_NS_PER_MS)
-#define LOOK_EVERY_NS     (100 * PL_NS_PER_MS)
-#define MAPS_AFTER_NS     (2 * PL_NS_PER_S)
-#define FUTURE_NS         PL_NS_PER_S /* clocks agree; anything beyond makes no sense */
-#define MAX_SESSION_BYTES ((size_t)96 << 20)
+#define STALE_NS      (200 * PL_NS_PER_MS)
+#define LOOK_EVERY_NS (100 * PL_NS_PER_MS)
+#define MAPS_AFTER_NS (2 * PL_NS_PER_S)
+#define FUTURE_NS     PL_NS_PER_S /* clocks agree; anything beyond makes no sense */
+
+struct pl_drain_session *pl_drain_session_new(void)
+{
+    struct pl_drain_session *s = calloc(1, sizeof *s);
+    if (s)
+        s->reader.fd = -1;
+    return s;
+}
 
 enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char *name,
                                      uint64_t inode,
@@ -22,7 +30,7 @@ enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char 
                                      struct pl_error *err)
 {
     *session_out = NULL;
-    struct pl_drain_session *s = calloc(1, sizeof *s);
+    struct pl_drain_session *s = pl_drain_session_new();
     if (!s)
         return pl_error_set(err, PL_NOMEM, "out of memory for a session");
     enum pl_status status = pl_segment_open(&s->reader, shared->dir_fd, name, err);
@@ -39,8 +47,58 @@ enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char 
     pl_drain_timeline_init(&s->timeline, facts->cpu_mode, facts->period_ns,
                            shared->chunk_ns,
                            facts->wall_origin_ns - facts->mono_origin_ns);
+    if (shared->journal_fd >= 0) {
+        pl_journal_init(&s->journal, shared->journal_fd, &s->id);
+        s->journaled = true;
+        s->timeline.journal = &s->journal;
+    }
     *session_out = s;
     return PL_OK;
+}
+
+static void take_positions(struct pl_segment_reader *to,
+                           const struct pl_segment_reader *from)
+{
+    to->event_tail = from->event_tail;
+    to->quiet_tail = from->quiet_tail;
+    for (size_t i = 0; i < PL_SEG_MAX_THREADS; i++)
+        if (from->tails[i] > to->tails[i])
+            to->tails[i] = from->tails[i];
+}
+
+bool pl_drain_session_attach(struct pl_drain_shared *shared, struct pl_drain_session *s)
+{
+    struct pl_error err;
+    struct pl_segment_reader reader;
+    if (shared->dir_fd < 0 ||
+        pl_segment_open(&reader, shared->dir_fd, s->name, &err) != PL_OK)
+        return false;
+    if (memcmp(reader.facts.session_id, s->id.bytes, sizeof s->id.bytes) != 0) {
+        pl_segment_close(&reader);
+        return false;
+    }
+    take_positions(&reader, &s->reader);
+    reader.facts = s->reader.facts;
+    s->reader = reader;
+    return true;
+}
+
+void pl_drain_session_settle(struct pl_drain_session *s, int64_t now_ns)
+{
+    if (s->journaled)
+        pl_journal_settle(&s->journal, s, now_ns);
+}
+
+/* First the journal says that it is void: without it the segment alone would look
+ * like a session whose drain died at its beginning. */
+void pl_drain_session_remove(struct pl_drain_shared *shared, struct pl_drain_session *s)
+{
+    if (s->journaled)
+        pl_journal_done(&s->journal);
+    if (shared->dir_fd >= 0)
+        (void)unlinkat(shared->dir_fd, s->name, 0);
+    if (s->journaled)
+        pl_journal_forget(&s->journal);
 }
 
 void pl_drain_session_close(struct pl_drain_session *s)
@@ -50,6 +108,8 @@ void pl_drain_session_close(struct pl_drain_session *s)
     pl_segment_close(&s->reader);
     pl_drain_timeline_deinit(&s->timeline);
     pl_drain_modules_deinit(&s->modules);
+    if (s->journaled)
+        pl_journal_deinit(&s->journal);
     free(s);
 }
 
@@ -113,7 +173,6 @@ static void read_events(struct pl_drain_session *s, int64_t now_ns)
         return;
     while (s->reader.event_tail != head)
         read_event(s, now_ns);
-    pl_segment_events_done(&s->reader);
 }
 
 static enum pl_pseudo_frame root_of(enum pl_walk_end end)
@@ -168,10 +227,10 @@ static void read_labels(const struct pl_drain_shared *shared,
                         struct pl_drain_timeline_thread *thread,
                         const struct pl_rec *rec, bool quiet)
 {
-    uint32_t *told = quiet ? &thread->told_quietly : &thread->told_labels;
-    *told = pl_label_sets_add(&s->timeline.labels,
-                              (const char *)shared->record + sizeof *rec,
-                              rec->stack_bytes);
+    uint32_t set =
+        pl_label_sets_add(&s->timeline.labels,
+                          (const char *)shared->record + sizeof *rec, rec->stack_bytes);
+    pl_drain_timeline_told(&s->timeline, thread, quiet, set);
 }
 
 static void read_record(struct pl_drain_shared *shared, struct pl_drain_session *s,
@@ -255,17 +314,39 @@ static void release_slots(struct pl_drain_session *s)
     }
 }
 
+/* After the rings: a record that is missing there has been counted by now. */
+static void read_losses(struct pl_drain_session *s, uint32_t high)
+{
+    const struct pl_segment *seg = s->reader.seg;
+    for (uint32_t slot = 0; slot < high && slot < PL_SEG_MAX_THREADS; slot++) {
+        if (!s->timeline.by_slot[slot])
+            continue;
+        for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++)
+            pl_drain_timeline_lost(
+                &s->timeline, slot, reason,
+                atomic_load_explicit(&seg->threads[slot].lost[reason],
+                                     memory_order_relaxed));
+    }
+    for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++) {
+        uint64_t now = atomic_load_explicit(&seg->lost[reason], memory_order_relaxed);
+        if (now != s->host_now[reason])
+            pl_journal_lost(s->timeline.journal, PL_JOURNAL_SEGMENT, reason, now);
+        s->host_now[reason] = now;
+    }
+}
+
 /* Events before records: a record may be older than its event, but one whose event
  * has been read and which the host has written is then seen. Modules between the
  * two, so that every address captured is in a module the drain knows. */
 static void read_all(struct pl_drain_shared *shared, struct pl_drain_session *s,
                      int64_t now_ns)
 {
-    if (!pl_segment_refresh(&s->reader))
+    if (!s->reader.seg || !pl_segment_refresh(&s->reader))
         return;
     read_events(s, now_ns);
     if (pl_drain_modules_refresh(&s->modules, s->reader.seg)) {
         pl_stacks_forget_addresses(&s->timeline.stacks);
+        pl_journal_modules(s->timeline.journal, &s->modules);
         s->rows_wanted = true;
     }
     read_quiet_ring(shared, s, now_ns);
@@ -274,6 +355,7 @@ static void read_all(struct pl_drain_shared *shared, struct pl_drain_session *s,
     for (uint32_t slot = 0; slot < high && slot < PL_SEG_MAX_THREADS; slot++)
         if (s->timeline.by_slot[slot])
             read_ring(shared, s, slot, now_ns);
+    read_losses(s, high);
     release_slots(s);
 }
 
@@ -307,8 +389,7 @@ static void take_losses(struct pl_drain_session *s, uint64_t lost[PL_LOSS_COUNT]
     static const enum pl_loss reasons[] = {PL_LOSS_NO_SLOT, PL_LOSS_NO_MEMORY};
     memset(lost, 0, PL_LOSS_COUNT * sizeof *lost);
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        uint64_t now = atomic_load_explicit(&s->reader.seg->lost[reasons[i]],
-                                            memory_order_relaxed);
+        uint64_t now = s->host_now[reasons[i]];
         if (now > s->host_lost[reasons[i]])
             lost[reasons[i]] = now - s->host_lost[reasons[i]];
         s->host_lost[reasons[i]] = now;
@@ -350,15 +431,15 @@ static void seal(struct pl_drain_shared *shared, struct pl_drain_session *s)
     pl_drain_timeline_pop(&s->timeline);
 }
 
-static void advance(struct pl_drain_shared *shared, struct pl_drain_session *s,
-                    int64_t now_ns, bool final)
+void pl_drain_session_advance(struct pl_drain_shared *shared,
+                              struct pl_drain_session *s, int64_t now_ns, bool final)
 {
-    if (pl_drain_timeline_bytes(&s->timeline) > MAX_SESSION_BYTES)
+    if (pl_drain_timeline_bytes(&s->timeline) > shared->memory_bytes)
         pl_drain_timeline_cut(&s->timeline);
-    pl_drain_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
+    pl_drain_timeline_advance(&s->timeline, now_ns, final);
     while (pl_drain_timeline_ready(&s->timeline)) {
         seal(shared, s);
-        pl_drain_timeline_advance(&s->timeline, s->reader.seg, now_ns, final);
+        pl_drain_timeline_advance(&s->timeline, now_ns, final);
     }
 }
 
@@ -366,7 +447,10 @@ void pl_drain_session_pump(struct pl_drain_shared *shared, struct pl_drain_sessi
                            int64_t now_ns)
 {
     read_all(shared, s, now_ns);
-    advance(shared, s, now_ns, false);
+    pl_journal_commit(s->timeline.journal, s);
+    if (!shared->salvage)
+        pl_segment_publish(&s->reader);
+    pl_drain_session_advance(shared, s, now_ns, false);
 }
 
 /* ---- life and end ---- */
@@ -391,10 +475,14 @@ static bool runs_other_program(struct pl_drain_session *s, int64_t now_ns)
 
 enum pl_drain_life pl_drain_session_life(struct pl_drain_session *s, int64_t now_ns)
 {
+    const struct pl_segment_facts *facts = &s->reader.facts;
+    const struct pl_segment *seg = s->reader.seg;
+    if (!seg)
+        return pl_process_gone(facts->pid, facts->pid_start) ? PL_LIFE_GONE
+                                                             : PL_LIFE_ON;
     if (!pl_segment_refresh(&s->reader))
         return PL_LIFE_DAMAGED;
-    const struct pl_segment *seg = s->reader.seg;
-    const struct pl_segment_facts *facts = &s->reader.facts;
+    seg = s->reader.seg;
     int64_t beat = atomic_load_explicit(&seg->heartbeat_ns, memory_order_relaxed);
     uint32_t state = atomic_load_explicit(&seg->state, memory_order_acquire);
     if (beat != s->heartbeat_ns) {
@@ -420,8 +508,8 @@ enum pl_drain_life pl_drain_session_life(struct pl_drain_session *s, int64_t now
 
 bool pl_drain_session_said_exit(const struct pl_drain_session *s)
 {
-    return atomic_load_explicit(&s->reader.seg->state, memory_order_acquire) ==
-           PL_SEG_EXITED;
+    return s->reader.seg && atomic_load_explicit(&s->reader.seg->state,
+                                                 memory_order_acquire) == PL_SEG_EXITED;
 }
 
 static bool is_fault(int number)
@@ -457,13 +545,15 @@ static enum pl_session_state end_state(const struct pl_drain_session *s,
     return PL_SESSION_KILLED;
 }
 
+/* What is read from here on stays in the segment, too, until the store has it. */
 void pl_drain_session_finish(struct pl_drain_shared *shared, struct pl_drain_session *s,
                              enum pl_drain_life life, bool abandoned, int64_t now_ns)
 {
     int exit_status = -1;
+    s->timeline.journal = NULL;
     if (life != PL_LIFE_DAMAGED) {
         read_all(shared, s, now_ns);
-        advance(shared, s, now_ns, true);
+        pl_drain_session_advance(shared, s, now_ns, true);
     }
     enum pl_session_state state = PL_SESSION_KILLED;
     if (life != PL_LIFE_DAMAGED)
@@ -473,12 +563,16 @@ void pl_drain_session_finish(struct pl_drain_shared *shared, struct pl_drain_ses
     int64_t end_ns = s->timeline.newest_ns > s->timeline.newest_answer_ns
                          ? s->timeline.newest_ns
                          : s->timeline.newest_answer_ns;
-    end_ns = end_ns ? end_ns + s->reader.facts.period_ns : now_ns;
+    if (end_ns)
+        end_ns += s->reader.facts.period_ns;
+    else
+        end_ns = shared->salvage ? s->reader.facts.mono_origin_ns : now_ns;
     shared->lost += s->lost_before;
     if (s->begun &&
         !pl_drain_queue_end(&shared->queue, &s->id, end_ns + s->timeline.to_unix_ns,
                             state, exit_status))
         pl_log(PL_LOG_WARN, "collector", "%s: end of session not told", s->name);
+    pl_segment_close(&s->reader);
 }
 
 /* ---- rows ---- */

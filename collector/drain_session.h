@@ -11,15 +11,16 @@
 #include "collector/rowcache.h"
 #include "collector/segment_reader.h"
 
-#define PL_WAIT_UNKNOWN (-1)
-
 /* What all sessions of a drain share. */
 struct pl_drain_shared {
     struct pl_id recording_id;
     char *app, *release, *environment, *dist; /* owned, nullable */
     char host[256];
     int64_t chunk_ns;
-    int dir_fd;
+    size_t memory_bytes; /* that a session may use before its chunk is cut */
+    int dir_fd;          /* of the segments; -1: they are gone */
+    int journal_fd;      /* of the folder for journals; -1: none are written */
+    bool salvage; /* another drain's sessions: leave their segments as they are */
     struct pl_rowcache *rows;
     struct pl_remote *remote;
     struct pl_drain_queue queue;
@@ -35,6 +36,8 @@ struct pl_drain_session {
     struct pl_segment_reader reader;
     struct pl_drain_timeline timeline;
     struct pl_drain_modules modules;
+    struct pl_journal journal;
+    bool journaled; /* `journal` is one */
     struct pl_id id;
     bool begun;      /* the sink has been, or will be, told of it */
     bool skip_group; /* of events, after a TICK that made no sense */
@@ -45,8 +48,9 @@ struct pl_drain_session {
     int wait_status;
     bool wait_known;
     uint64_t release[PL_SEG_MAX_THREADS / 64]; /* slots whose thread ended */
-    uint64_t host_lost[PL_LOSS_COUNT];         /* of seg->lost: told so far */
-    uint64_t lost_before;                      /* samples of parts that were dropped */
+    /* seg->lost as last read, and how much of it parts tell of. */
+    uint64_t host_now[PL_LOSS_COUNT], host_lost[PL_LOSS_COUNT];
+    uint64_t lost_before; /* samples of parts that were dropped */
     int64_t attached_ns;
     int64_t heartbeat_ns, heartbeat_changed_ns, next_look_ns, next_maps_ns;
     int64_t flush_ns; /* Unix: of the newest tick when a flush began */
@@ -56,12 +60,28 @@ struct pl_drain_session {
 PL_MUST_CHECK enum pl_status
 pl_drain_session_open(struct pl_drain_shared *shared, const char *name, uint64_t inode,
                       struct pl_drain_session **session_out, struct pl_error *err);
-/* Frees; the segment's file stays. NULL is fine. */
+/* An empty one, not attached; NULL when memory is short. */
+struct pl_drain_session *pl_drain_session_new(void);
+/* A session that is known from its journal finds its segment. False: it is gone, or is
+ * not the one; the session is what its journal says. */
+bool pl_drain_session_attach(struct pl_drain_shared *shared,
+                             struct pl_drain_session *session);
+/* The store has every part queued so far. */
+void pl_drain_session_settle(struct pl_drain_session *session, int64_t now_ns);
+/* The store has all of it: segment and journal go. */
+void pl_drain_session_remove(struct pl_drain_shared *shared,
+                             struct pl_drain_session *session);
+/* Frees; the segment's file and the journal stay. NULL is fine. */
 void pl_drain_session_close(struct pl_drain_session *session);
 
 /* Read all there is, resolve, and queue what is complete. */
 void pl_drain_session_pump(struct pl_drain_shared *shared,
                            struct pl_drain_session *session, int64_t now_ns);
+
+/* Resolve, and queue what is complete; `final`: nothing more will come. */
+void pl_drain_session_advance(struct pl_drain_shared *shared,
+                              struct pl_drain_session *session, int64_t now_ns,
+                              bool final);
 
 enum pl_drain_life {
     PL_LIFE_ON,

@@ -171,6 +171,22 @@ uint32_t pl_stacks_add(struct pl_stacks *s, const struct pl_drain_modules *modul
     return finish_stack(s, first);
 }
 
+uint32_t pl_stacks_put_frame(struct pl_stacks *s, const struct pl_stack_frame *frame)
+{
+    return add_frame(s, frame);
+}
+
+uint32_t pl_stacks_put(struct pl_stacks *s, const uint32_t *frames, size_t count)
+{
+    size_t first = s->word_count;
+    if (!pl_grow(&s->words, &s->word_capacity, first + count + 1, sizeof *s->words,
+                 MAX_ITEMS))
+        return PL_NO_STACK;
+    for (size_t i = 0; i < count; i++)
+        s->words[s->word_count++] = frames[i];
+    return finish_stack(s, first);
+}
+
 uint32_t pl_stacks_move(struct pl_stacks *to, const struct pl_stacks *from, uint32_t id)
 {
     if (id >= from->stack_count)

@@ -63,6 +63,12 @@ uint32_t pl_stacks_add(struct pl_stacks *stacks, const struct pl_drain_modules *
                        int64_t mono_ns, const uint64_t *pcs, size_t pc_count,
                        enum pl_pseudo_frame root);
 
+/* A frame, or a stack of frames there are, as another table had them; PL_NO_STACK as
+ * above, UINT32_MAX for a frame. */
+uint32_t pl_stacks_put_frame(struct pl_stacks *stacks,
+                             const struct pl_stack_frame *frame);
+uint32_t pl_stacks_put(struct pl_stacks *stacks, const uint32_t *frames, size_t count);
+
 /* A stack of another table (before its reset) in this one. */
 uint32_t pl_stacks_move(struct pl_stacks *to, const struct pl_stacks *from,
                         uint32_t id);

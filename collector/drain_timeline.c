@@ -122,6 +122,7 @@ bool pl_drain_timeline_tick(struct pl_drain_timeline *t, uint32_t tick, int64_t 
     t->any_tick = true;
     t->newest_tick = tick;
     t->newest_ns = mono_ns;
+    pl_journal_tick(t->journal, tick, mono_ns, event_full);
     return true;
 }
 
@@ -129,6 +130,7 @@ void pl_drain_timeline_cut(struct pl_drain_timeline *t)
 {
     if (!t->last)
         return;
+    pl_journal_cut(t->journal);
     if (!t->cpu_mode)
         t->last->closed = true;
     else if (t->newest_answer_ns + t->to_unix_ns < t->last->limit_ns)
@@ -232,6 +234,9 @@ void pl_drain_timeline_event(struct pl_drain_timeline *t, const struct pl_event 
         t->damaged++;
         return;
     }
+    pl_journal_event(t->journal, event, generation);
+    if (event->slot >= t->slot_high)
+        t->slot_high = event->slot + 1u;
     if (event->kind == PL_EVENT_START) {
         start_thread(t, event, generation);
         return;
@@ -260,23 +265,43 @@ void pl_drain_timeline_answer(struct pl_drain_timeline *t,
                               struct pl_drain_timeline_thread *thread, bool quiet,
                               const struct pl_answer *answer)
 {
+    pl_journal_answer(t->journal, &t->stacks, (uint16_t)thread->slot, quiet, answer);
     if (answer->mono_ns > t->newest_answer_ns)
         t->newest_answer_ns = answer->mono_ns;
     if (!put_answer(quiet ? &thread->quiet : &thread->answers, answer))
         thread->lost[PL_LOSS_NO_MEMORY] += t->cpu_mode ? answer->periods : 0;
 }
 
+void pl_drain_timeline_told(struct pl_drain_timeline *t,
+                            struct pl_drain_timeline_thread *thread, bool quiet,
+                            uint32_t set)
+{
+    pl_journal_told(t->journal, &t->labels, (uint16_t)thread->slot, quiet, set);
+    *(quiet ? &thread->told_quietly : &thread->told_labels) = set;
+}
+
 void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t,
                                     struct pl_drain_timeline_thread *thread)
 {
+    pl_journal_ring_damaged(t->journal, (uint16_t)thread->slot);
     thread->ring_damaged = true;
     thread->damaged_tick = t->newest_tick;
     if (t->cpu_mode)
         thread->lost[PL_LOSS_DAMAGED]++;
 }
 
+void pl_drain_timeline_lost(struct pl_drain_timeline *t, uint32_t slot, unsigned reason,
+                            uint64_t value)
+{
+    if (t->host_now[slot][reason] == value)
+        return;
+    pl_journal_lost(t->journal, (uint16_t)slot, reason, value);
+    t->host_now[slot][reason] = value;
+}
+
 void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot)
 {
+    pl_journal_release(t->journal, (uint16_t)slot);
     t->by_slot[slot] = NULL;
 }
 
@@ -370,4 +395,5 @@ void pl_drain_timeline_pop(struct pl_drain_timeline *t)
     pl_label_sets_deinit(&t->labels);
     t->stacks = tables.stacks;
     t->labels = tables.labels;
+    pl_journal_popped(t->journal);
 }

@@ -18,6 +18,7 @@
 
 #include "collector/drain_labels.h"
 #include "collector/drain_stacks.h"
+#include "collector/journal.h"
 #include "collector/segment.h"
 #include "store/chunk_sink.h"
 
@@ -36,7 +37,7 @@
 
 struct pl_answer { /* a record, its stack already in the table */
     uint32_t tick;
-    uint32_t stack; /* PL_NO_STACK: damaged */
+    uint32_t stack;  /* PL_NO_STACK: damaged */
     uint32_t labels; /* set of the thread then; 0 none */
     uint32_t periods;
     int64_t mono_ns;
@@ -69,8 +70,8 @@ struct pl_drain_timeline_thread {
     uint64_t end_cpu_clock_ns;
     uint32_t damaged_tick; /* answers up to this tick may have been in a damaged ring */
     bool ring_damaged;
-    uint32_t stack; /* it has; PL_NO_STACK unknown */
-    uint32_t labels; /* it has: a set */
+    uint32_t stack;                     /* it has; PL_NO_STACK unknown */
+    uint32_t labels;                    /* it has: a set */
     uint32_t told_labels, told_quietly; /* as last read from its ring, the sampler's */
     uint64_t cpu_clock_ns;
     int64_t cpu_ns; /* in the first window */
@@ -98,6 +99,7 @@ struct pl_window {
 };
 
 struct pl_drain_timeline {
+    struct pl_journal *journal; /* borrowed, nullable: is told all that comes in */
     bool cpu_mode;
     int64_t period_ns, chunk_ns;
     int64_t to_unix_ns; /* add to CLOCK_MONOTONIC */
@@ -112,7 +114,10 @@ struct pl_drain_timeline {
     int64_t newest_ns; /* mono, of that tick */
     int64_t newest_answer_ns;
     int64_t sealed_to_ns; /* Unix: what lies before has been handed over */
-    uint64_t host_lost[PL_SEG_MAX_THREADS][PL_LOSS_COUNT]; /* explained so far */
+    uint32_t slot_high;   /* slots ever used: indexes below this one */
+    /* The host's counters as last read, and how much of them parts tell of. */
+    uint64_t host_now[PL_SEG_MAX_THREADS][PL_LOSS_COUNT];
+    uint64_t host_lost[PL_SEG_MAX_THREADS][PL_LOSS_COUNT];
     uint64_t host_event_full; /* likewise, of the session */
     uint64_t damaged;         /* records of no thread: in the next part */
 };
@@ -137,9 +142,17 @@ pl_drain_timeline_thread_of(struct pl_drain_timeline *t, uint32_t slot,
 void pl_drain_timeline_answer(struct pl_drain_timeline *t,
                               struct pl_drain_timeline_thread *thread, bool quiet,
                               const struct pl_answer *answer);
+/* The labels of the thread's answers from here on, as its ring or the sampler's says.
+ */
+void pl_drain_timeline_told(struct pl_drain_timeline *t,
+                            struct pl_drain_timeline_thread *thread, bool quiet,
+                            uint32_t set);
 /* Answers of the thread were thrown away unread. */
 void pl_drain_timeline_ring_damaged(struct pl_drain_timeline *t,
                                     struct pl_drain_timeline_thread *thread);
+/* What the host itself counts as lost of the slot's threads stands at `value`. */
+void pl_drain_timeline_lost(struct pl_drain_timeline *t, uint32_t slot, unsigned reason,
+                            uint64_t value);
 /* The slot's thread has ended and all its records are in. */
 void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot);
 
@@ -147,9 +160,7 @@ void pl_drain_timeline_slot_release(struct pl_drain_timeline *t, uint32_t slot);
 
 /* Resolve as far as it goes. `final`: nothing more will come, and what is not
  * answered is lost. `now_ns` is mono, for CPU mode. */
-void pl_drain_timeline_advance(struct pl_drain_timeline *t,
-                               const struct pl_segment *seg, int64_t now_ns,
-                               bool final);
+void pl_drain_timeline_advance(struct pl_drain_timeline *t, int64_t now_ns, bool final);
 
 /* The first window is complete: chunk_builder.h makes a part of it, then _pop. */
 bool pl_drain_timeline_ready(const struct pl_drain_timeline *t);

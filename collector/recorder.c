@@ -1,9 +1,14 @@
 #include "collector/recorder.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "collector/capture.h"
+#include "collector/salvage.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +20,7 @@
 #define STEP_MS           50
 #define FORK_WAIT_NS      (200 * PL_NS_PER_MS)
 #define DRAIN_STACK_BYTES ((size_t)1 << 20)
+#define MEMORY_BYTES      ((size_t)4 << 20) /* for what is not written yet */
 
 /* Held while a store is open in this process. */
 static pthread_mutex_t store_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -30,7 +36,7 @@ struct door {
 
 struct pl_recorder {
     const struct pl_settings *settings;
-    struct pl_id id; /* the session's */
+    struct pl_id id, recording_id; /* the session's; that of all its program's */
     char dir[256];
     struct door door;
     struct pl_chunk_sink sink; /* through the door */
@@ -39,8 +45,10 @@ struct pl_recorder {
 
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t changed;
-    int tid; /* of the thread; 0: not there yet */
+    int tid;     /* of the thread; 0: not there yet */
+    bool opened; /* the drain, or not: `status` tells */
     bool stop, finished;
+    bool written; /* the store has everything */
     uint64_t flush_wanted, flush_done;
     unsigned flushers;     /* between flush_begin and the end of flush_end */
     enum pl_status status; /* of the last flush, later of the end */
@@ -166,13 +174,74 @@ static void run_round(struct pl_recorder *recorder)
     }
 }
 
+/* Descriptors of our own, unknown to the host: it may close all it has, or fork, and
+ * what is written here goes nowhere else, and its locks are nobody else's. Not
+ * possible: nothing is kept open for long then, and no journal written. */
+static bool leave_descriptors(void)
+{
+    if (close_range(0, UINT_MAX, CLOSE_RANGE_UNSHARE) != 0)
+        return false;
+    for (int i = 0; i <= STDERR_FILENO; i++) /* no file of ours is taken for these */
+        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0)
+            return false;
+    return true;
+}
+
+static enum pl_status open_drain(struct pl_recorder *recorder, bool own_table,
+                                 struct pl_error *err)
+{
+    const struct pl_settings *settings = recorder->settings;
+    recorder->sink = (struct pl_chunk_sink){
+        .self = &recorder->door,
+        .session_begin = door_session_begin,
+        .put = door_put,
+        .session_end = door_session_end,
+    };
+    const struct pl_drain_options options = {
+        .dir = recorder->dir,
+        .recording_id = recorder->recording_id,
+        .app = settings->app,
+        .release = settings->release,
+        .environment = settings->environment,
+        .dist = settings->dist,
+        .db = own_table ? settings->db : NULL,
+        .memory_bytes = MEMORY_BYTES,
+    };
+    return pl_drain_open(&options, &recorder->sink, &recorder->drain, err);
+}
+
+/* What recorders before this one left, while this one samples already. */
+static void salvage(const struct pl_recorder *recorder)
+{
+    struct pl_error err = {0};
+    struct pl_salvage_result found;
+    pthread_mutex_lock(&store_lock);
+    if (!store_forbidden && pl_salvage(recorder->settings->db, &found, &err) != PL_OK)
+        pl_log(PL_LOG_WARN, "collector", "not salvaged: %s", err.message);
+    pthread_mutex_unlock(&store_lock);
+}
+
 static void *drain_thread(void *argument)
 {
     struct pl_recorder *recorder = argument;
+    struct pl_error opened = {0};
     (void)prctl(PR_SET_NAME, "proflite");
+    bool own_table = leave_descriptors();
+    enum pl_status ready = open_drain(recorder, own_table, &opened);
     pthread_mutex_lock(&recorder->lock);
     recorder->tid = gettid();
+    recorder->opened = ready == PL_OK;
+    recorder->status = ready;
+    recorder->error = opened;
     pthread_cond_broadcast(&recorder->changed);
+    if (ready != PL_OK) {
+        pthread_mutex_unlock(&recorder->lock);
+        return NULL;
+    }
+    pthread_mutex_unlock(&recorder->lock);
+    if (own_table)
+        salvage(recorder);
+    pthread_mutex_lock(&recorder->lock);
     while (!recorder->stop) {
         struct timespec until = mono_after(STEP_MS * PL_NS_PER_MS);
         if (recorder->flush_wanted == recorder->flush_done)
@@ -183,12 +252,19 @@ static void *drain_thread(void *argument)
     struct pl_error error = {0};
     enum pl_status status = pl_drain_finish(recorder->drain, &error);
     close_door(&recorder->door);
+    struct pl_drain_stats stats;
+    pl_drain_get_stats(recorder->drain, &stats);
+    bool written = pl_drain_is_written(recorder->drain) || !own_table ||
+                   *pl_drain_journal_trouble(recorder->drain);
+    pl_drain_close(recorder->drain); /* here, where its descriptors are */
 
     pthread_mutex_lock(&recorder->lock);
+    recorder->drain = NULL;
     recorder->status = status;
     recorder->error = error;
+    recorder->written = written;
     recorder->finished = true; /* with the last word on any flush */
-    pl_drain_get_stats(recorder->drain, &recorder->stats);
+    recorder->stats = stats;
     pthread_cond_broadcast(&recorder->changed);
     pthread_mutex_unlock(&recorder->lock);
     return NULL;
@@ -214,8 +290,14 @@ static enum pl_status start_thread(struct pl_recorder *recorder, struct pl_error
     pthread_mutex_lock(&recorder->lock);
     while (!recorder->tid)
         (void)pthread_cond_wait(&recorder->changed, &recorder->lock);
+    bool opened = recorder->opened;
+    if (!opened && err)
+        *err = recorder->error;
+    enum pl_status status = recorder->status;
     pthread_mutex_unlock(&recorder->lock);
-    return PL_OK;
+    if (!opened)
+        (void)pthread_join(recorder->thread, NULL);
+    return opened ? PL_OK : status;
 }
 
 /* Also waits for those who wait for it. */
@@ -236,8 +318,7 @@ static void join_thread(struct pl_recorder *recorder)
 
 static void free_recorder(struct pl_recorder *recorder)
 {
-    pl_drain_close(recorder->drain);
-    if (recorder->dir[0])
+    if (recorder->dir[0] && (recorder->written || !recorder->opened))
         pl_recording_dir_remove(recorder->dir);
     pthread_cond_destroy(&recorder->changed);
     pthread_mutex_destroy(&recorder->lock);
@@ -258,27 +339,6 @@ static struct pl_recorder *new_recorder(const struct pl_settings *settings)
     pthread_cond_init(&recorder->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     return recorder;
-}
-
-static enum pl_status open_drain(struct pl_recorder *recorder,
-                                 const struct pl_id *recording_id, struct pl_error *err)
-{
-    const struct pl_settings *settings = recorder->settings;
-    recorder->sink = (struct pl_chunk_sink){
-        .self = &recorder->door,
-        .session_begin = door_session_begin,
-        .put = door_put,
-        .session_end = door_session_end,
-    };
-    const struct pl_drain_options options = {
-        .dir = recorder->dir,
-        .recording_id = *recording_id,
-        .app = settings->app,
-        .release = settings->release,
-        .environment = settings->environment,
-        .dist = settings->dist,
-    };
-    return pl_drain_open(&options, &recorder->sink, &recorder->drain, err);
 }
 
 static enum pl_status start_capture(struct pl_recorder *recorder, struct pl_error *err)
@@ -310,11 +370,10 @@ enum pl_status pl_recorder_start(const struct pl_settings *settings,
     if (!recorder)
         return pl_error_set(err, PL_NOMEM, "out of memory");
     enum pl_status status = pl_id_new(&recorder->id, err);
+    recorder->recording_id = *recording_id;
     if (status == PL_OK) /* a folder of its own for each start */
         status = pl_recording_dir_make(&recorder->id, recorder->dir,
                                        sizeof recorder->dir, err);
-    if (status == PL_OK)
-        status = open_drain(recorder, recording_id, err);
     if (status == PL_OK)
         status = start_thread(recorder, err);
     threaded = status == PL_OK;

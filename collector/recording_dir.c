@@ -5,6 +5,7 @@
  * that the collector makes are ever removed. */
 #include "base/clock.h"
 #include "collector/drain.h"
+#include "collector/own_dir.h"
 #include "collector/process_state.h"
 #include "collector/segment.h"
 
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,35 +25,6 @@
 
 static const char *const places[] = {"/dev/shm", "/tmp"};
 
-static int open_own_dir(int at, const char *name)
-{
-    struct stat st;
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077)) {
-        close(fd);
-        errno = EPERM;
-        return -1;
-    }
-    return fd;
-}
-
-static uint64_t own_start(void)
-{
-    char text[1024];
-    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    const char *at = strrchr(text, ')');
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoull(at, NULL, 10) : 0;
-}
-
 static bool write_owner(int dir_fd)
 {
     char text[64];
@@ -59,52 +32,33 @@ static bool write_owner(int dir_fd)
     if (fd < 0)
         return false;
     int len =
-        snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)getpid(), own_start());
+        snprintf(text, sizeof text, "%d %" PRIu64 "\n", (int)getpid(), pl_own_start());
     bool ok = write(fd, text, (size_t)len) == len;
     return close(fd) == 0 && ok;
 }
 
 /* ---- removing ---- */
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t len = strlen(name), end_len = strlen(end);
-    return len >= end_len && strcmp(name + len - end_len, end) == 0;
-}
-
 static bool is_ours(const char *name)
 {
-    return ends_with(name, ".seg") || strcmp(name, OWNER_FILE) == 0 ||
-           ends_with(name, ".rows") || (name[0] == '.' && strstr(name, ".rows.")) ||
+    return pl_ends_with(name, ".seg") || strcmp(name, OWNER_FILE) == 0 ||
+           strcmp(name, PL_RECORDING_NOTE) == 0 ||
            (name[0] == '.' && strstr(name, ".seg"));
 }
 
-/* Takes the descriptor. */
-static void remove_files(int dir_fd)
+static bool is_rows(const char *name)
 {
-    DIR *dir = fdopendir(dir_fd);
-    if (!dir) {
-        close(dir_fd);
-        return;
-    }
-    struct dirent *entry;
-    while ((entry = readdir(dir)))
-        if (is_ours(entry->d_name))
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
+    return pl_ends_with(name, ".rows") || (name[0] == '.' && strstr(name, ".rows."));
 }
 
 static void remove_dir(int at, const char *name)
 {
-    int fd = open_own_dir(at, name);
+    int fd = pl_own_dir_open(at, name);
     if (fd < 0)
         return;
-    int rows = open_own_dir(fd, PL_ROWS_DIR);
-    if (rows >= 0)
-        remove_files(rows);
-    (void)unlinkat(fd, PL_ROWS_DIR, AT_REMOVEDIR);
-    remove_files(fd);
-    (void)unlinkat(at, name, AT_REMOVEDIR);
+    (void)pl_own_dir_remove(fd, PL_ROWS_DIR, is_rows);
+    close(fd);
+    (void)pl_own_dir_remove(at, name, is_ours);
 }
 
 void pl_recording_dir_remove(const char *dir)
@@ -145,12 +99,26 @@ static bool writer_gone(int dir_fd, const char *name)
            pl_process_gone(head.pid, head.pid_start);
 }
 
-static bool is_stale(int base_fd, const char *name)
+/* Whoever opens its store next reads what is left here, and removes it. */
+static bool has_journal(int dir_fd)
 {
-    int fd = open_own_dir(base_fd, name);
+    char path[PATH_MAX];
+    int fd = openat(dir_fd, PL_RECORDING_NOTE,
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return false;
-    bool stale = owner_gone(fd);
+    ssize_t got = read(fd, path, sizeof path - 1);
+    close(fd);
+    path[got > 0 ? got : 0] = '\0';
+    return got > 0 && access(path, F_OK) == 0;
+}
+
+static bool is_stale(int base_fd, const char *name)
+{
+    int fd = pl_own_dir_open(base_fd, name);
+    if (fd < 0)
+        return false;
+    bool stale = owner_gone(fd) && !has_journal(fd);
     DIR *dir = stale ? fdopendir(fd) : NULL;
     if (!dir) {
         close(fd);
@@ -158,7 +126,7 @@ static bool is_stale(int base_fd, const char *name)
     }
     struct dirent *entry;
     while (stale && (entry = readdir(dir)))
-        if (ends_with(entry->d_name, ".seg"))
+        if (pl_ends_with(entry->d_name, ".seg"))
             stale = writer_gone(dirfd(dir), entry->d_name);
     closedir(dir);
     return stale;
@@ -190,12 +158,12 @@ static bool make_in(const char *place, const char *id, char *dir_out, size_t dir
     snprintf(base, sizeof base, "%s/proflite-%u", place, (unsigned)geteuid());
     if (mkdir(base, 0700) != 0 && errno != EEXIST)
         return false;
-    int base_fd = open_own_dir(AT_FDCWD, base);
+    int base_fd = pl_own_dir_open(AT_FDCWD, base);
     if (base_fd < 0)
         return false;
     remove_stale(base_fd);
     if (mkdirat(base_fd, id, 0700) == 0) {
-        int fd = open_own_dir(base_fd, id);
+        int fd = pl_own_dir_open(base_fd, id);
         ok = fd >= 0 && write_owner(fd) &&
              snprintf(dir_out, dir_size, "%s/%s", base, id) < (int)dir_size;
         int code = errno;

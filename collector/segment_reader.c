@@ -148,7 +148,7 @@ uint64_t pl_segment_event_head(struct pl_segment_reader *reader, bool *damaged_o
     *damaged_out = head - reader->event_tail > PL_EVENT_RING_SLOTS;
     if (*damaged_out) {
         reader->event_tail = head;
-        pl_segment_events_done(reader);
+        reader->moved = true;
     }
     return head;
 }
@@ -158,13 +158,8 @@ struct pl_event pl_segment_event(struct pl_segment_reader *reader)
     struct pl_event event;
     memcpy(&event, &reader->seg->events[reader->event_tail++ % PL_EVENT_RING_SLOTS],
            sizeof event);
+    reader->moved = true;
     return event;
-}
-
-void pl_segment_events_done(struct pl_segment_reader *reader)
-{
-    atomic_store_explicit(&reader->seg->event_tail, reader->event_tail,
-                          memory_order_release);
 }
 
 /* ---- records ---- */
@@ -172,16 +167,21 @@ void pl_segment_events_done(struct pl_segment_reader *reader)
 struct ring {
     const uint8_t *bytes;
     uint32_t size;
-    _Atomic uint64_t *head, *shared_tail;
+    _Atomic uint64_t *head;
     uint64_t *tail;
+    uint64_t *unpublished, bit; /* to be marked when the tail moves */
 };
 
 static bool ring_of(struct pl_segment_reader *reader, uint32_t slot, struct ring *ring)
 {
     struct pl_segment *seg = reader->seg;
     if (slot == PL_SEG_QUIET) {
-        *ring = (struct ring){seg->quiet_ring, PL_QUIET_RING_BYTES, &seg->quiet_head,
-                              &seg->quiet_tail, &reader->quiet_tail};
+        *ring = (struct ring){seg->quiet_ring,
+                              PL_QUIET_RING_BYTES,
+                              &seg->quiet_head,
+                              &reader->quiet_tail,
+                              NULL,
+                              0};
         return true;
     }
     struct pl_seg_thread *thread = &seg->threads[slot];
@@ -189,15 +189,21 @@ static bool ring_of(struct pl_segment_reader *reader, uint32_t slot, struct ring
     if (index >= reader->rings_mapped)
         return false;
     *ring = (struct ring){(const uint8_t *)seg + pl_segment_file_bytes(index),
-                          PL_RING_BYTES, &thread->head, &thread->tail,
-                          &reader->tails[slot]};
+                          PL_RING_BYTES,
+                          &thread->head,
+                          &reader->tails[slot],
+                          &reader->unpublished[slot / 64],
+                          UINT64_C(1) << slot % 64};
     return true;
 }
 
-static void set_tail(const struct ring *ring, uint64_t tail)
+static void set_tail(struct pl_segment_reader *reader, const struct ring *ring,
+                     uint64_t tail)
 {
     *ring->tail = tail;
-    atomic_store_explicit(ring->shared_tail, tail, memory_order_release);
+    reader->moved = true;
+    if (ring->unpublished)
+        *ring->unpublished |= ring->bit;
 }
 
 static bool plausible(const struct pl_rec *rec, uint64_t room)
@@ -233,7 +239,7 @@ enum pl_segment_read pl_segment_peek(struct pl_segment_reader *reader, uint32_t 
         if (rec.kind == PL_REC_PAD) {
             if (rec.bytes % 8 || !rec.bytes || rec.bytes > room)
                 break;
-            set_tail(&ring, *ring.tail + rec.bytes);
+            set_tail(reader, &ring, *ring.tail + rec.bytes);
             continue;
         }
         if (room < sizeof rec || !plausible(&rec, room))
@@ -244,7 +250,7 @@ enum pl_segment_read pl_segment_peek(struct pl_segment_reader *reader, uint32_t 
     }
     if (head == *ring.tail)
         return PL_READ_NONE;
-    set_tail(&ring, head);
+    set_tail(reader, &ring, head);
     return PL_READ_DAMAGED;
 }
 
@@ -255,18 +261,45 @@ void pl_segment_take(struct pl_segment_reader *reader, uint32_t slot,
     struct pl_rec rec;
     memcpy(&rec, buffer, sizeof rec);
     if (ring_of(reader, slot, &ring))
-        set_tail(&ring, *ring.tail + rec.bytes);
+        set_tail(reader, &ring, *ring.tail + rec.bytes);
 }
 
 void pl_segment_slot_begin(struct pl_segment_reader *reader, uint32_t slot)
 {
-    reader->tails[slot] =
+    uint64_t tail =
         atomic_load_explicit(&reader->seg->threads[slot].tail, memory_order_acquire);
+    if (tail > reader->tails[slot]) /* another reader may have told it */
+        reader->tails[slot] = tail;
 }
 
 void pl_segment_slot_release(struct pl_segment_reader *reader, uint32_t slot,
                              uint32_t generation)
 {
-    atomic_store_explicit(&reader->seg->threads[slot].drained, generation,
-                          memory_order_release);
+    reader->drained[slot] = generation;
+    reader->released[slot / 64] |= UINT64_C(1) << slot % 64;
+    reader->moved = true;
+}
+
+/* Tails before releases: a slot is given away only when its ring is empty. */
+void pl_segment_publish(struct pl_segment_reader *reader)
+{
+    struct pl_segment *seg = reader->seg;
+    if (!reader->moved)
+        return;
+    atomic_store_explicit(&seg->event_tail, reader->event_tail, memory_order_release);
+    atomic_store_explicit(&seg->quiet_tail, reader->quiet_tail, memory_order_release);
+    for (uint32_t i = 0; i < PL_SEG_MAX_THREADS / 64; i++) {
+        for (uint64_t left = reader->unpublished[i]; left; left &= left - 1) {
+            uint32_t slot = i * 64 + (uint32_t)__builtin_ctzll(left);
+            atomic_store_explicit(&seg->threads[slot].tail, reader->tails[slot],
+                                  memory_order_release);
+        }
+        for (uint64_t left = reader->released[i]; left; left &= left - 1) {
+            uint32_t slot = i * 64 + (uint32_t)__builtin_ctzll(left);
+            atomic_store_explicit(&seg->threads[slot].drained, reader->drained[slot],
+                                  memory_order_release);
+        }
+        reader->unpublished[i] = reader->released[i] = 0;
+    }
+    reader->moved = false;
 }

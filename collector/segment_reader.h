@@ -36,6 +36,10 @@ struct pl_segment_reader {
     uint32_t rings_mapped;
     uint64_t event_tail, quiet_tail;
     uint64_t tails[PL_SEG_MAX_THREADS];
+    bool moved; /* a tail, since they were last published */
+    uint64_t unpublished[PL_SEG_MAX_THREADS / 64]; /* slots whose tail moved */
+    uint64_t released[PL_SEG_MAX_THREADS / 64];
+    uint32_t drained[PL_SEG_MAX_THREADS]; /* generations of those */
     struct pl_segment_facts facts;
 };
 
@@ -58,13 +62,12 @@ PL_MUST_CHECK bool pl_segment_refresh(struct pl_segment_reader *reader);
  * head that makes no sense skips what is there and sets *damaged_out. */
 uint64_t pl_segment_event_head(struct pl_segment_reader *reader, bool *damaged_out);
 struct pl_event pl_segment_event(struct pl_segment_reader *reader);
-void pl_segment_events_done(struct pl_segment_reader *reader);
 
 enum pl_segment_read { PL_READ_NONE, PL_READ_RECORD, PL_READ_DAMAGED };
 
 /* The next record of a thread's ring, or of the sampler's with PL_SEG_QUIET, as a
- * checked copy in `buffer` (8-aligned, PL_SEG_RECORD_BYTES). The record stays in
- * the ring until pl_segment_take. DAMAGED: the ring's content was skipped. */
+ * checked copy in `buffer` (8-aligned, PL_SEG_RECORD_BYTES). The record is the next
+ * one until pl_segment_take. DAMAGED: the ring's content was skipped. */
 #define PL_SEG_QUIET UINT32_MAX
 PL_MUST_CHECK enum pl_segment_read pl_segment_peek(struct pl_segment_reader *reader,
                                                    uint32_t slot, void *buffer);
@@ -76,5 +79,10 @@ void pl_segment_slot_begin(struct pl_segment_reader *reader, uint32_t slot);
 /* Everything of the slot's thread has been read: the sampler may re-use it. */
 void pl_segment_slot_release(struct pl_segment_reader *reader, uint32_t slot,
                              uint32_t generation);
+
+/* Tell the host how far all rings have been read and which slots are released: it
+ * may write there again from now on. Until then a reader that starts anew, where the
+ * shared tails point, reads the same once more. */
+void pl_segment_publish(struct pl_segment_reader *reader);
 
 #endif

@@ -17,8 +17,10 @@ UPDATE session SET start_ns = min(start_ns, :start_ns),
 WHERE id = :id;
 
 -- name: end_session
-UPDATE session SET end_ns = max(coalesce(end_ns, start_ns), :end_ns), state = :state,
-                   exit_status = :exit_status
+UPDATE session SET end_ns = max(coalesce(end_ns, start_ns), :end_ns),
+                   state = CASE state WHEN 'live' THEN :state ELSE state END,
+                   exit_status = CASE state WHEN 'live' THEN :exit_status
+                                            ELSE exit_status END
 WHERE uuid = :uuid AND project_id = 0
 RETURNING id;
 

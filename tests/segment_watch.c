@@ -156,11 +156,11 @@ static void step_session(struct watch *watch, struct watch_session *session)
         struct pl_event event = pl_segment_event(&session->reader);
         take_event(watch, session, &event);
     }
-    pl_segment_events_done(&session->reader);
     uint32_t high = atomic_load(&session->reader.seg->thread_high);
     for (uint32_t slot = 0; slot < high && slot < PL_SEG_MAX_THREADS; slot++)
         take_records(watch, session, slot);
     take_records(watch, session, PL_SEG_QUIET);
+    pl_segment_publish(&session->reader);
 }
 
 static void attach(struct watch *watch, const char *file)

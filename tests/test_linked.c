@@ -1,5 +1,6 @@
 /* libproflite end to end: programs that record themselves (tests/linked_host.c),
  * read back through the store. */
+#include "collector/salvage.h"
 #include "tests/linked.h"
 
 /* Samples whose stack has an address inside linked_hot_function: it is looked for
@@ -114,8 +115,14 @@ static void test_flush(void)
 {
     make_folder();
     int status = run_host("flush");
+    struct pl_salvage_result found;
+    struct pl_error err;
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %x\n%s",
           (unsigned)status, output);
+    CHECK(ask("SELECT count(*) FROM session WHERE state = 'live'") == 1);
+    CHECK_OK(pl_salvage(db, &found, &err), err);
+    CHECK(found.recorders == 1 && found.sessions == 1 && !found.refused);
+    CHECK(ask("SELECT count(*) FROM session WHERE state = 'killed'") == 1);
     CHECK(ask("SELECT count(*) FROM sample") > 30, "%lld",
           (long long)ask("SELECT count(*) FROM sample"));
     remove_folder();
