@@ -18,6 +18,7 @@ const struct pl_option pl_selection_options[] = {
     {"thread", 0, "NAME", "only threads of this name, or row ids"},
     {"release", 0, "NAME", "only this release"},
     {"env", 0, "NAME", "only this environment"},
+    {"label", 0, "KEY=VALUE", "only samples with this label (KEY: any value of it)"},
     {"function", 0, "NAME", "only stacks with this function in them"},
     {NULL, 0, NULL, NULL},
 };

@@ -51,7 +51,8 @@ bool pl_select_metric(const char *text, enum pl_metric *metric_out)
 static bool selects_something(const struct pl_selection *s)
 {
     return s->app || s->release || s->environment || s->session_count ||
-           s->thread_count || s->thread_name || s->from_ns || s->to_ns || s->function;
+           s->thread_count || s->thread_name || s->from_ns || s->to_ns || s->function ||
+           s->label_count;
 }
 
 int pl_select_nothing(const struct pl_select *select, const char *what)

@@ -41,6 +41,14 @@ WHERE p.start_ns <= :before AND p.end_ns <= :before AND c.finished <> 1;
 -- name: gc_delete_slots
 DELETE FROM slot WHERE part_id IN (SELECT value FROM json_each(:parts));
 
+-- name: gc_delete_tags
+-- Those no other part has: a trace id is said once and never again.
+DELETE FROM tag
+WHERE id IN (SELECT g.tag_id FROM label_span g
+             WHERE g.part_id IN (SELECT value FROM json_each(:parts)))
+  AND NOT EXISTS (SELECT 1 FROM label_span o WHERE o.tag_id = tag.id
+                  AND o.part_id NOT IN (SELECT value FROM json_each(:parts)));
+
 -- name: gc_delete_labels
 DELETE FROM label_span WHERE part_id IN (SELECT value FROM json_each(:parts));
 

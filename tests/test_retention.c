@@ -147,12 +147,23 @@ static void test_all(void)
 {
     const char *path = kept_path("all.db");
     fill(path, 0);
+    struct pl_store *store = open_store(path, PL_STORE_WRITE);
+    CHECK(sqlite3_exec(store->db,
+                       "INSERT INTO tag (key, value) SELECT 'trace', id FROM part;"
+                       "INSERT INTO label_span (part_id, thread_id, first_tick, n, "
+                       "tag_id) SELECT p.id, s.thread_id, 0, 1, t.id FROM part p JOIN "
+                       "tag t ON t.key = 'trace' AND t.value = p.id JOIN slot s ON "
+                       "s.part_id = p.id GROUP BY p.id",
+                       NULL, NULL, NULL) == SQLITE_OK);
+    pl_store_close(store);
     struct pl_retention_result did = gc(path, INT64_MAX, 0, false);
     CHECK(did.parts == SESSIONS * PARTS - 3 && did.sessions == 1 && did.threads >= 5);
     struct pl_check_result left = check_sound(path);
     CHECK(left.parts == 3 && left.chunks == 1 && left.sessions == 1);
     CHECK(support_number(path, "SELECT count(*) FROM outcome") == 8, "outcomes stay");
-    CHECK(support_number(path, "SELECT count(*) FROM label_span") == 6);
+    CHECK(support_number(path, "SELECT count(*) FROM label_span") == 9);
+    CHECK(support_number(path, "SELECT count(*) FROM tag WHERE key = 'trace'") == 3);
+    CHECK(support_number(path, "SELECT count(*) FROM tag") == 5);
     CHECK(support_number(path, "SELECT count(*) FROM loss") == 6);
     CHECK(support_number(path, "PRAGMA freelist_count") * 5 <=
           support_number(path, "PRAGMA page_count"));
