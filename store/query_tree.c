@@ -200,6 +200,12 @@ uint32_t pl_tree_function_count(const struct pl_tree *tree)
     return tree->function_count;
 }
 
+const struct pl_function *pl_tree_function_at(const struct pl_tree *tree,
+                                              uint32_t function)
+{
+    return &tree->functions[function];
+}
+
 const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function)
 {
     return tree->functions[function].name;

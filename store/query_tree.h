@@ -32,6 +32,9 @@ void pl_tree_function_in_app(struct pl_tree *tree, uint32_t function, int8_t in_
  * whose line it is. Ask once for each.  PL_NO_INDEX when memory ran out. */
 uint32_t pl_tree_function_line(struct pl_tree *tree, uint32_t function, uint32_t line);
 uint32_t pl_tree_function_count(const struct pl_tree *tree);
+/* Borrowed until a function is added; its weights are not there yet. */
+const struct pl_function *pl_tree_function_at(const struct pl_tree *tree,
+                                              uint32_t function);
 const char *pl_tree_function_name(const struct pl_tree *tree, uint32_t function);
 
 /* The node of `function` called by `parent`; PL_NO_INDEX when memory ran out. It

@@ -3,7 +3,9 @@
  * stack by stack. */
 #include "tests/query_choice.h"
 
+#include "store/query_chart.h"
 #include "store/query_diff.h"
+#include "store/query_history.h"
 #include "store/query_transform.h"
 
 #include <math.h>
@@ -356,7 +358,7 @@ static void test_change_cases(void)
         int64_t k, n, l, m;
         double p;
     } cases[] = {
-        {50, 1000, 80, 1000, 0.00853},   {50, 1000, 50, 1000, 1},
+        {50, 1000, 80, 1000, 0.00853},  {50, 1000, 50, 1000, 1},
         {0, 1000, 10, 1000, .00437},    {3, 1000, 0, 1000, 0.24786},
         {500, 1000, 560, 1000, .00819}, {0, 0, 10, 1000, 1},
         {1000, 1000, 1000, 1000, 1},    {20, 400, 30, 1600, .00068},
@@ -520,6 +522,283 @@ static void test_splits(void)
     free_reference(&ref);
 }
 
+/* ---- flame charts ---- */
+
+static int compare_times(const void *left, const void *right)
+{
+    const struct sample *a = *(const struct sample *const *)left;
+    const struct sample *b = *(const struct sample *const *)right;
+    return (a->ts_ns > b->ts_ns) - (a->ts_ns < b->ts_ns);
+}
+
+/* The chosen samples of one thread, by time. */
+static size_t samples_of(const struct choice *choice, int64_t thread_row,
+                         const struct sample **list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ref.count; i++)
+        if (thread_rows[ref.samples[i].session][ref.samples[i].thread] == thread_row &&
+            selects(choice, &ref.samples[i]))
+            list[count++] = &ref.samples[i];
+    qsort(list, count, sizeof *list, compare_times);
+    return count;
+}
+
+/* At the time of each sample, the boxes there spell its stack. */
+static void check_boxes(const struct pl_chart *chart, const struct sample **samples,
+                        size_t count, int round)
+{
+    size_t first = 0, wrong = 0;
+    CHECK(chart->samples == (int64_t)count && !chart->cell_ns, "round %d", round);
+    for (size_t i = 0; i < count; i++) {
+        const struct sample *sample = samples[i];
+        uint32_t depth = 0;
+        if (i + 1 < count && samples[i + 1]->ts_ns == sample->ts_ns)
+            continue; /* had no time */
+        while (first < chart->box_count && chart->boxes[first].depth == 1 &&
+               chart->boxes[first].end_ns <= sample->ts_ns) {
+            for (first++; first < chart->box_count && chart->boxes[first].depth > 1;)
+                first++;
+        }
+        for (size_t b = first;
+             b < chart->box_count && chart->boxes[b].start_ns <= sample->ts_ns; b++) {
+            const struct pl_chart_box *box = &chart->boxes[b];
+            if (box->end_ns <= sample->ts_ns)
+                continue;
+            wrong += box->depth != ++depth || depth > ref.depth[sample->stack] ||
+                     strcmp(chart->functions[box->function].name,
+                            all_names[ref.stacks[sample->stack][depth - 1]]) != 0;
+        }
+        wrong += depth != ref.depth[sample->stack];
+    }
+    CHECK(!wrong, "round %d: %zu of %zu samples", round, wrong, count);
+}
+
+static void check_bounded(struct pl_store *store, const struct pl_selection *selection,
+                          size_t most, int round)
+{
+    struct pl_chart chart = {0};
+    int64_t ends[DEPTH + 2] = {0};
+    size_t wrong = 0;
+    CHECK_OK(pl_query_chart(store, selection, most, &chart, &err), err);
+    CHECK(chart.box_count <= most, "round %d", round);
+    for (size_t i = 0; i < chart.box_count; i++) {
+        const struct pl_chart_box *box = &chart.boxes[i];
+        wrong += box->start_ns >= box->end_ns || box->depth < 1 || box->depth > DEPTH;
+        wrong += box->start_ns < ends[box->depth];
+        wrong += box->depth > 1 && box->end_ns > ends[box->depth - 1];
+        ends[box->depth] = box->end_ns;
+    }
+    CHECK(!wrong, "round %d: %zu boxes", round, wrong);
+    pl_chart_deinit(&chart);
+}
+
+static void test_charts(void)
+{
+    struct pl_store *store = NULL;
+    const struct pl_sql_consumer consumer = {NULL, take_columns, take_thread_row};
+    make_reference(&ref);
+    const struct sample **samples = malloc(ref.count * sizeof *samples);
+    CHECK(samples != NULL);
+    CHECK_OK(pl_store_open(ref.path, PL_STORE_READ, &store, &err), err);
+    CHECK_OK(pl_query_sql(store, "SELECT id, tid FROM thread", 0, &consumer, &err),
+             err);
+    for (int round = 0; round < 150; round++) {
+        struct choice choice;
+        struct pl_chart chart = {0};
+        int64_t thread = thread_rows[pick(SESSIONS)][pick(THREADS)];
+        choose(&choice);
+        size_t count = samples_of(&choice, thread, samples);
+        choice.selection.threads = &thread;
+        choice.selection.thread_count = 1;
+        choice.selection.thread_name = NULL;
+        for (int s = 0; s < SESSIONS; s++)
+            for (int t = 0; t < THREADS; t++)
+                if (thread_rows[s][t] == thread && !choice.thread[s][t])
+                    count = 0;
+        bool wanted = false;
+        for (int s = 0; s < SESSIONS; s++)
+            for (int t = 0; t < THREADS; t++)
+                wanted |= thread_rows[s][t] == thread && choice.thread[s][t];
+        if (!wanted)
+            continue; /* the choice is of other threads */
+        CHECK_OK(pl_query_chart(store, &choice.selection, 50000, &chart, &err), err);
+        check_boxes(&chart, samples, count, round);
+        pl_chart_deinit(&chart);
+        check_bounded(store, &choice.selection, 1 + pick(300), round);
+    }
+    struct pl_chart chart = {0};
+    const struct pl_selection none = {0};
+    CHECK(pl_query_chart(store, &none, 100, &chart, &err) == PL_USAGE);
+    free(samples);
+    pl_store_close(store);
+    free_reference(&ref);
+}
+
+/* ---- history ---- */
+
+static void check_history(struct pl_store *store, struct choice *choice,
+                          enum pl_metric metric, int round)
+{
+    static const int64_t widths[] = {7 * SECOND_NS, 60 * SECOND_NS, 0,
+                                     3600 * SECOND_NS};
+    struct pl_history history = {0};
+    size_t wrong = 0;
+    int64_t total = 0, seen = 0;
+    int function = choice->function;
+    CHECK_OK(pl_query_history(store, &choice->selection, metric, widths[pick(4)],
+                              &history, &err),
+             err);
+    choice->function = -1;
+    for (size_t i = 0; i < ref.count; i++)
+        if (selects(choice, &ref.samples[i]))
+            total += metric == PL_METRIC_WALL    ? ref.samples[i].weight_ns
+                     : ref.samples[i].cpu_ns > 0 ? ref.samples[i].cpu_ns
+                                                 : 0;
+    for (size_t b = 0; b < history.count; b++) {
+        struct pl_amount all = {0}, self = {0}, in = {0};
+        for (size_t i = 0; i < ref.count; i++) {
+            const struct sample *sample = &ref.samples[i];
+            int64_t ns = metric == PL_METRIC_CPU ? sample->cpu_ns : sample->weight_ns;
+            if (ns < 0 || sample->ts_ns < history.buckets[b].start_ns ||
+                sample->ts_ns >= history.buckets[b].start_ns + history.bucket_ns ||
+                !selects(choice, sample))
+                continue;
+            uint32_t depth = ref.depth[sample->stack];
+            bool has = first_of(ref.stacks[sample->stack], depth, function) >= 0;
+            bool leaf = (int)ref.stacks[sample->stack][depth - 1] == function;
+            all.ns += ns;
+            all.samples++;
+            in.ns += has ? ns : 0;
+            in.samples += has;
+            self.ns += leaf ? ns : 0;
+            self.samples += leaf;
+        }
+        const struct pl_history_bucket *got = &history.buckets[b];
+        wrong += got->all.ns != all.ns || got->all.samples != all.samples ||
+                 got->total.ns != in.ns || got->total.samples != in.samples ||
+                 got->self.ns != self.ns || got->self.samples != self.samples;
+        seen += got->all.ns;
+    }
+    CHECK(!wrong, "round %d: %zu of %zu buckets", round, wrong, history.count);
+    CHECK(seen == total, "round %d", round);
+    pl_history_deinit(&history);
+}
+
+static void test_history(void)
+{
+    struct pl_store *store = NULL;
+    const struct pl_sql_consumer consumer = {NULL, take_columns, take_thread_row};
+    make_reference(&ref);
+    CHECK_OK(pl_store_open(ref.path, PL_STORE_READ, &store, &err), err);
+    CHECK_OK(pl_query_sql(store, "SELECT id, tid FROM thread", 0, &consumer, &err),
+             err);
+    for (int round = 0; round < 120; round++) {
+        struct choice choice;
+        choose(&choice);
+        choice.function = (int)pick(FUNCTIONS);
+        choice.selection.function = all_names[choice.function];
+        check_history(store, &choice, round % 2 ? PL_METRIC_CPU : PL_METRIC_WALL,
+                      round);
+    }
+    struct pl_history history = {0};
+    const struct pl_selection none = {0}, fine = {.function = "fn_0"};
+    CHECK(pl_query_history(store, &none, PL_METRIC_WALL, 0, &history, &err) ==
+          PL_USAGE);
+    CHECK(pl_query_history(store, &fine, PL_METRIC_WALL, 1000, &history, &err) ==
+          PL_USAGE);
+    pl_store_close(store);
+    free_reference(&ref);
+}
+
+/* ---- lines ---- */
+
+/* work calls itself at line 12 and helper at 14; helper is in another file. */
+static void put_lines(const char *path)
+{
+    struct pl_store *store = NULL;
+    struct pl_chunk_sink sink;
+    static const struct pl_sink_frame frames[] = {
+        {.module = PL_NO_INDEX, .function = "work", .file = "w.py", .line = 12},
+        {.module = PL_NO_INDEX, .function = "work", .file = "w.py", .line = 14},
+        {.module = PL_NO_INDEX, .function = "helper", .file = "h.py", .line = 3},
+        {.module = PL_NO_INDEX, .function = "other", .file = "w.py", .line = 14},
+    };
+    static const uint32_t paths[][4] = {{0, 0, 1, 2}, {1, 2}, {0}, {3, 0, 1}};
+    const struct pl_sink_stack stacks[] = {
+        {4, paths[0]}, {2, paths[1]}, {1, paths[2]}, {3, paths[3]}};
+    const struct pl_sink_run runs[] = {
+        {0, 10, -1, 0}, {1, 20, -1, 0}, {2, 5, -1, 0}, {3, 7, -1, 0}};
+    const struct pl_sink_thread thread = {
+        .tid = 1, .name = "t", .runs = runs, .run_count = 4, .cpu_ns = -1};
+    int64_t ticks[42];
+    for (int i = 0; i < 42; i++)
+        ticks[i] = HOUR_NS + i * PERIOD_NS;
+    const struct pl_sink_part part = {
+        .session_id = id_of(1, 0),
+        .chunk_id = id_of(2, 0),
+        .start_ns = ticks[0],
+        .end_ns = ticks[41] + PERIOD_NS,
+        .period_ns = PERIOD_NS,
+        .ticks_ns = ticks,
+        .tick_count = 42,
+        .frames = frames,
+        .frame_count = 4,
+        .stacks = stacks,
+        .stack_count = 4,
+        .threads = &thread,
+        .thread_count = 1,
+    };
+    CHECK_OK(pl_store_open(path, PL_STORE_CREATE, &store, &err), err);
+    CHECK_OK(pl_store_sink(store, &sink, &err), err);
+    begin_session(&sink, 0);
+    CHECK_OK(sink.put(sink.self, &part, &err), err);
+    pl_store_close(store);
+}
+
+static void test_lines(void)
+{
+    static const struct {
+        const char *function, *file, *want;
+    } cases[] = {
+        {"work", NULL, "w.py:12 5/22 w.py:14 7/37 of 42"},
+        {"helper", NULL, "h.py:3 30/30 of 30"},
+        {NULL, "w.py", "w.py:12 5/22 w.py:14 7/37 of 42"},
+        {"helper", "w.py", "w.py:12 0/10 w.py:14 0/30 of 30"},
+        {NULL, "no.py", "of 42"},
+    };
+    struct pl_store *store = NULL;
+    struct pl_line_list list = {0};
+    char path[64];
+    temporary_path(path, sizeof path);
+    put_lines(path);
+    CHECK_OK(pl_store_open(path, PL_STORE_READ, &store, &err), err);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct pl_selection selection = {.function = cases[i].function};
+        char text[256] = "";
+        size_t used = 0;
+        CHECK_OK(pl_query_lines(store, &selection, PL_METRIC_WALL, cases[i].file, &list,
+                                &err),
+                 err);
+        for (size_t r = 0; r < list.count; r++) {
+            const struct pl_line_row *row = &list.rows[r];
+            CHECK(row->self_ns == row->self_samples * PERIOD_NS &&
+                  row->total_ns == row->total_samples * PERIOD_NS);
+            used += (size_t)snprintf(text + used, sizeof text - used,
+                                     "%s:%u %" PRId64 "/%" PRId64 " ", row->file,
+                                     row->line, row->self_samples, row->total_samples);
+        }
+        snprintf(text + used, sizeof text - used, "of %" PRId64, list.samples);
+        CHECK(strcmp(text, cases[i].want) == 0, "%s", text);
+        pl_line_list_deinit(&list);
+    }
+    const struct pl_selection none = {0};
+    CHECK(pl_query_lines(store, &none, PL_METRIC_WALL, NULL, &list, &err) == PL_USAGE);
+    pl_store_close(store);
+    remove_store(path);
+}
+
 TEST_MAIN({"transforms", test_transforms}, {"transform_texts", test_transform_texts},
           {"pairs", test_pairs}, {"change_cases", test_change_cases},
-          {"change_rates", test_change_rates}, {"splits", test_splits})
+          {"change_rates", test_change_rates}, {"splits", test_splits},
+          {"charts", test_charts}, {"history", test_history}, {"lines", test_lines})
