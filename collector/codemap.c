@@ -55,6 +55,7 @@ struct pl_codemap {
     uint64_t main_address;
     int tid; /* a thread that lives as long as the map: the sampler */
     int64_t next_read_ns, next_look_ns, gap_ns;
+    bool suspected; /* a thread has run since the mappings were read */
     uint32_t rows_generation, version;
     uint32_t module_count, range_count, pending_count;
     uint64_t ranges_hash; /* of all ranges */
@@ -466,6 +467,11 @@ static int64_t at_least(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+void pl_codemap_suspect(struct pl_codemap *map)
+{
+    map->suspected = true;
+}
+
 bool pl_codemap_refresh(struct pl_codemap *map, int64_t now_ns, bool force)
 {
     map->log_changed = false;
@@ -473,8 +479,9 @@ bool pl_codemap_refresh(struct pl_codemap *map, int64_t now_ns, bool force)
                                  memory_order_relaxed))
         map->stale = true;
     bool asked = map->stale && now_ns >= map->next_read_ns;
-    if (force || asked || now_ns >= map->next_look_ns) {
-        map->stale = false;
+    bool due = map->suspected && now_ns >= map->next_look_ns;
+    if (force || asked || due) {
+        map->stale = map->suspected = false;
         int64_t cost_ns = mono_ns();
         read_maps(map, now_ns);
         cost_ns = mono_ns() - cost_ns;

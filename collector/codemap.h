@@ -19,6 +19,9 @@ struct pl_codemap *pl_codemap_init(void *memory, struct pl_state *state,
                                    const char *dir, uint64_t main_address);
 void pl_codemap_set_tid(struct pl_codemap *map, int tid);
 
+/* A thread has run: the mappings may be others by now. */
+void pl_codemap_suspect(struct pl_codemap *map);
+
 /* Read the mappings again if it is time to, open rows that are new, publish.
  * Returns true when the module log changed. */
 bool pl_codemap_refresh(struct pl_codemap *map, int64_t now_ns, bool force);

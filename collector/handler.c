@@ -236,8 +236,11 @@ static void sample(struct pl_state *state, unsigned index, const siginfo_t *info
     struct pl_rec rec = {
         .slot = (uint16_t)index, .periods = 1, .generation = slot->generation};
     if (state->cpu_mode) {
+        if (!state->paced)
+            rec.periods += info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
+        else if (!(rec.periods = atomic_exchange(&slot->owed_periods, 0)))
+            return;
         rec.tick = slot->sequence++;
-        rec.periods += info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
     } else {
         rec.tick = atomic_exchange(&slot->want_tick, PL_NO_TICK);
         if (rec.tick == PL_NO_TICK)

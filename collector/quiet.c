@@ -122,6 +122,12 @@ static enum pl_quiet read_registers(struct pl_sampler *sampler, struct pl_slot *
                                                                       : PL_QUIET_GONE;
 }
 
+enum pl_quiet pl_quiet_state(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_walk walk = {.pc = 0};
+    return read_registers(sampler, &sampler->state->slots[index], &walk);
+}
+
 static uint32_t put_registers(const struct pl_sampler *sampler,
                               const struct pl_walk *walk,
                               const struct pl_ring_space *space, struct pl_rec *rec)

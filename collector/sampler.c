@@ -1,19 +1,19 @@
 /* One round of the sampler in wall mode, at absolute deadlines:
  *
  *   TICK
- *   threads that came or went?           START NAME / END
+ *   mappings or rows changed?            MODULES
  *   each thread: CPU clock moved?        no: nothing, it keeps its stack
  *      blocked: take its stack quietly   RAN quiet / same
  *      running: signal it                RAN signalled
- *   mappings or rows changed?            MODULES
+ *   threads that came or went?           START NAME RAN / END
  *   publish all events of the round at once
  *
  * A thread whose earlier signal is unanswered is asked again: a pending signal is
  * not queued twice, and the handler answers for the latest tick; the earlier one is
  * counted as lost by whoever takes it from `want_tick`.
  *
- * In cpu mode timers of the kernel send the signals; the rounds, every 20 ms, only
- * look after threads and modules. */
+ * Threads known to have slept on are not even looked at: awake.c. Cpu mode, in which
+ * the rounds are others: cpu_mode.c. */
 #include "collector/sampler.h"
 
 #include "collector/sys.h"
@@ -26,22 +26,18 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define CPU_ROUND_NS INT64_C(20000000)
-#define TELL_ROUNDS                                                                    \
-    10 /* cpu mode: rounds from one report of CPU clocks to the next                   \
-        */
-#define SLICE_NS       100000
-#define QUIET_TRIES    2
-#define STOP_WAIT_NS   INT64_C(1000000)
-#define STOP_WAITS     50
-#define GONE_ROUND_NS  INT64_C(1000000000)
+#define SLICE_NS      100000
+#define QUIET_TRIES   2
+#define STOP_WAIT_NS  INT64_C(1000000)
+#define STOP_WAITS    50
+#define GONE_ROUND_NS INT64_C(1000000000)
 
 static int64_t mono_ns(void)
 {
     return pl_vclock_ns(CLOCK_MONOTONIC);
 }
 
-static uint64_t next_random(struct pl_sampler *sampler)
+uint64_t pl_sampler_random(struct pl_sampler *sampler)
 {
     uint64_t x = sampler->random;
     x ^= x << 13;
@@ -89,8 +85,8 @@ static void put_tick(struct pl_sampler *sampler, int64_t now_ns)
                                             .value = (uint64_t)now_ns});
 }
 
-static void put_ran(struct pl_sampler *sampler, unsigned index, enum pl_ran how,
-                    int64_t cpu_ns)
+void pl_sampler_put_ran(struct pl_sampler *sampler, unsigned index, enum pl_ran how,
+                        int64_t cpu_ns)
 {
     pl_event_put(sampler, (struct pl_event){.kind = PL_EVENT_RAN,
                                             .flags = (uint8_t)how,
@@ -111,7 +107,7 @@ static void refresh_code(struct pl_sampler *sampler, int64_t now_ns, bool force)
 
 /* ---- wall mode ---- */
 
-static bool send_signal(struct pl_sampler *sampler, unsigned index)
+bool pl_sampler_signal(struct pl_sampler *sampler, unsigned index)
 {
     struct pl_state *state = sampler->state;
     siginfo_t info;
@@ -135,8 +131,8 @@ static void ask_thread(struct pl_sampler *sampler, unsigned index, int64_t cpu_n
         pl_count(&shared->lost[PL_LOSS_NO_ANSWER], 1);
     slot->quiet_hash = 0;
     slot->recapture = false;
-    put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);
-    if (!send_signal(sampler, index))
+    pl_sampler_put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);
+    if (!pl_sampler_signal(sampler, index))
         sampler->scan_wanted = true; /* gone; its END counts the loss */
 }
 
@@ -162,7 +158,7 @@ static enum pl_quiet capture(struct pl_sampler *sampler, unsigned index,
 
 /* A thread has to run to change its name, but for the calls the preload library
  * sees. Not where the room is needed for what the threads did. */
-static void tell_name(struct pl_sampler *sampler, unsigned index)
+void pl_sampler_tell_name(struct pl_sampler *sampler, unsigned index)
 {
     if (sampler->event_room >= 2 * sampler->live_count + 4)
         pl_threads_name(sampler, index, false);
@@ -176,24 +172,26 @@ static void look_at_thread(struct pl_sampler *sampler, unsigned index)
         sampler->scan_wanted = true;
         return;
     }
+    pl_awake_note(sampler, index, cpu_ns - (int64_t)slot->cpu_ns);
     bool again = slot->recapture && sampler->code_version_changed;
     if (slot->sampled && (uint64_t)cpu_ns == slot->cpu_ns && !again)
         return;
-    tell_name(sampler, index);
+    pl_sampler_tell_name(sampler, index);
     switch (capture(sampler, index, &cpu_ns)) {
     case PL_QUIET_RUNNING:
+        sampler->awake.running++;
         ask_thread(sampler, index, cpu_ns);
         break;
     case PL_QUIET_TAKEN:
-        put_ran(sampler, index, PL_RAN_QUIET, cpu_ns);
+        pl_sampler_put_ran(sampler, index, PL_RAN_QUIET, cpu_ns);
         break;
     case PL_QUIET_LOST: /* it may stay blocked for long: try again */
-        put_ran(sampler, index, PL_RAN_QUIET, cpu_ns);
+        pl_sampler_put_ran(sampler, index, PL_RAN_QUIET, cpu_ns);
         slot->cpu_ns = (uint64_t)cpu_ns;
         slot->sampled = false;
         return;
     case PL_QUIET_SAME:
-        put_ran(sampler, index, PL_RAN_SAME, cpu_ns);
+        pl_sampler_put_ran(sampler, index, PL_RAN_SAME, cpu_ns);
         break;
     case PL_QUIET_GONE:
         sampler->scan_wanted = sampler->gone_suspected = true;
@@ -204,66 +202,60 @@ static void look_at_thread(struct pl_sampler *sampler, unsigned index)
     slot->cpu_ns = (uint64_t)cpu_ns;
 }
 
-/* ---- cpu mode ---- */
-
-static void arm_timer(struct pl_sampler *sampler, unsigned index)
-{
-    struct pl_state *state = sampler->state;
-    struct pl_slot *slot = &state->slots[index];
-    struct sigevent event;
-    int id = -1;
-    pl_zero(&event, sizeof event);
-    event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = atomic_load(&pl_state_signal);
-    event.sigev_value.sival_ptr =
-        (void *)(uintptr_t)(atomic_load(&pl_state_cookie) | index);
-    event._sigev_un._tid = slot->tid;
-    long clock = (long)(int)((~(unsigned)slot->tid << 3) | 6);
-    if (pl_sys3(SYS_timer_create, clock, PL_ARG(&event), PL_ARG(&id)) < 0)
-        return;
-    slot->timer_id = id;
-    int64_t first = 1 + (int64_t)(next_random(sampler) % (uint64_t)state->period_ns);
-    struct itimerspec when = {
-        .it_interval = {state->period_ns / 1000000000, state->period_ns % 1000000000},
-        .it_value = {first / 1000000000, first % 1000000000}};
-    /* What a new thread used before it was found counts as overruns. */
-    pl_sys4(SYS_timer_settime, id, slot->existed ? 0 : TIMER_ABSTIME, PL_ARG(&when), 0);
-}
-
-static void look_at_clock(struct pl_sampler *sampler, unsigned index)
-{
-    struct pl_slot *slot = &sampler->state->slots[index];
-    int64_t cpu_ns = pl_thread_cpu_ns(slot->tid);
-    if (cpu_ns < 0) {
-        sampler->scan_wanted = true;
-        return;
-    }
-    if ((uint64_t)cpu_ns != slot->cpu_ns) {
-        tell_name(sampler, index);
-        if (sampler->tick % TELL_ROUNDS == 0)
-            put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);
-    }
-    slot->cpu_ns = (uint64_t)cpu_ns;
-    if (slot->timer_id < 0)
-        arm_timer(sampler, index);
-}
-
 /* ---- rounds ---- */
 
-static void look_at_all(struct pl_sampler *sampler)
+/* At the start of a round there is room for what every thread may do, and no other
+ * event takes it. */
+static void look_at(struct pl_sampler *sampler, unsigned index)
 {
-    /* Downwards: a thread that ends is replaced by the last of the list. */
-    for (uint32_t i = sampler->live_count; i-- > 0;) {
-        unsigned index = sampler->live[i];
-        struct pl_slot *slot = &sampler->state->slots[index];
-        if (!slot->announced && !pl_threads_announce(sampler, index, 2 * i + 4))
-            continue;
-        if (sampler->event_room < i + 2)
-            continue; /* kept for the RANs of the others */
-        if (sampler->state->cpu_mode)
-            look_at_clock(sampler, index);
-        else
-            look_at_thread(sampler, index);
+    struct pl_slot *slot = &sampler->state->slots[index];
+    if (!slot->announced &&
+        !pl_threads_announce(sampler, index, 2 * sampler->live_count + 4))
+        return;
+    if (sampler->state->cpu_mode)
+        pl_cpu_look(sampler, index);
+    else
+        look_at_thread(sampler, index);
+}
+
+static void look_at_all(struct pl_sampler *sampler, int64_t now_ns)
+{
+    pl_awake_begin(sampler, now_ns);
+    pl_awake_look(sampler, look_at);
+}
+
+/* Threads come and go by what threads do, so only when one has run. */
+static void find_threads(struct pl_sampler *sampler, int64_t now_ns)
+{
+    bool ran = sampler->awake.ran || sampler->state->cpu_mode;
+    sampler->ran_since_scan |= ran;
+    if (ran)
+        pl_codemap_suspect(sampler->codemap);
+    if (!(ran && pl_threads_changed(sampler)) && !sampler->scan_wanted &&
+        !(sampler->ran_since_scan && now_ns >= sampler->next_scan_ns))
+        return;
+    sampler->ran_since_scan = false;
+    pl_threads_scan(sampler, now_ns);
+    pl_threads_link_labels(sampler);
+    for (uint32_t i = sampler->awake_count; i-- > 0;) {
+        if (!sampler->state->slots[sampler->live[i]].announced)
+            look_at(sampler, sampler->live[i]);
+    }
+}
+
+static void tell_new_names(struct pl_sampler *sampler)
+{
+    struct pl_label_table *labels = atomic_load(&pl_label_table_current);
+    bool renamed = atomic_exchange_explicit(&sampler->state->names_stale, false,
+                                            memory_order_relaxed);
+    if (labels && atomic_load_explicit(&labels->renamed, memory_order_relaxed))
+        renamed |= atomic_exchange(&labels->renamed, 0) != 0;
+    if (!renamed)
+        return;
+    for (uint32_t i = 0; i < sampler->live_count; i++) {
+        if (sampler->state->slots[sampler->live[i]].announced &&
+            sampler->event_room >= 3 * sampler->live_count)
+            pl_threads_name(sampler, sampler->live[i], true);
     }
 }
 
@@ -276,28 +268,29 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
         return;
     }
     put_tick(sampler, now_ns);
-    if (pl_threads_changed(sampler) || sampler->scan_wanted ||
-        now_ns >= sampler->next_scan_ns)
-        pl_threads_scan(sampler, now_ns);
     pl_threads_link_labels(sampler);
-    struct pl_label_table *labels = atomic_load(&pl_label_table_current);
-    bool renamed = atomic_exchange_explicit(&sampler->state->names_stale, false,
-                                            memory_order_relaxed);
-    if (labels && atomic_load_explicit(&labels->renamed, memory_order_relaxed))
-        renamed |= atomic_exchange(&labels->renamed, 0) != 0;
-    for (uint32_t i = 0; renamed && i < sampler->live_count; i++) {
-        if (sampler->state->slots[sampler->live[i]].announced &&
-            sampler->event_room >= 3 * sampler->live_count)
-            pl_threads_name(sampler, sampler->live[i], true);
-    }
+    tell_new_names(sampler);
     refresh_code(sampler, now_ns, false);
     uint32_t version = pl_codemap_version(sampler->codemap);
     sampler->code_version_changed = version != sampler->code_version;
     sampler->code_version = version;
-    look_at_all(sampler);
+    if (!sampler->state->cpu_mode || sampler->state->paced || sampler->tell)
+        look_at_all(sampler, now_ns);
+    find_threads(sampler, now_ns);
     if (sampler->unsampled)
         pl_count(&segment->lost[sampler->unsampled_why], sampler->unsampled);
     publish_events(sampler);
+}
+
+static void run_round(struct pl_sampler *sampler, int64_t now_ns)
+{
+    if (!sampler->state->cpu_mode || pl_cpu_events_due(sampler, now_ns)) {
+        round_of_events(sampler, now_ns);
+        return;
+    }
+    sampler->event_room = 0;
+    sampler->tell = sampler->code_version_changed = false;
+    look_at_all(sampler, now_ns);
 }
 
 /* True when there is nobody left to sample; `status` is to be the process's. */
@@ -326,7 +319,7 @@ static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
         if (sampler->tick > next && !sampler->state->cpu_mode)
             pl_count(&sampler->segment->lost[PL_LOSS_TICK_MISSED],
                      sampler->tick - next);
-        round_of_events(sampler, now_ns);
+        run_round(sampler, now_ns);
         sampler->started = true;
         atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                               memory_order_relaxed);
@@ -352,6 +345,7 @@ static void settle(struct pl_sampler *sampler)
             pl_sys3(SYS_timer_delete, slot->timer_id, 0, 0);
             slot->existed = true; /* a later timer counts from its own start */
         }
+        pl_cpu_end(sampler, index);
         slot->timer_id = -1;
         slot->syscall_fd = -1; /* the descriptors end with the thread */
         if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
@@ -426,7 +420,8 @@ int pl_sampler_run(struct pl_sampler *sampler)
     pl_quiet_open_first(sampler);
     pl_codemap_set_tid(sampler->codemap, sampler->tid);
     be_punctual();
-    int64_t round_ns = state->cpu_mode ? CPU_ROUND_NS : state->period_ns;
+    pl_awake_open(sampler);
+    int64_t round_ns = state->cpu_mode ? pl_cpu_begin(sampler) : state->period_ns;
     int64_t now_ns = mono_ns();
     begin_events(sampler);
     refresh_code(sampler, now_ns, true);
@@ -434,7 +429,7 @@ int pl_sampler_run(struct pl_sampler *sampler)
     sampler->scan_wanted = true;
     if (!sampler->origin_ns) /* else going on after a pause */
         sampler->origin_ns =
-            now_ns + (int64_t)(next_random(sampler) % (uint64_t)round_ns);
+            now_ns + (int64_t)(pl_sampler_random(sampler) % (uint64_t)round_ns);
     atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                           memory_order_relaxed);
     say_ready(sampler, 1);

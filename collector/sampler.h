@@ -12,6 +12,19 @@
 
 #define PL_QUIET_WINDOW_BYTES (24u * 1024)
 
+/* awake.c: what it takes to leave sleeping threads alone. */
+struct pl_awake {
+    int load_fd;            /* /proc/loadavg; -1 */
+    int64_t others_cpu_ns;  /* CPU time of the process without us, when last read */
+    int64_t known_cpu_ns;   /* as much of it as was found in threads */
+    int64_t now_ns, ran_ns; /* of this tick; of the last one that found someone */
+    int64_t next_read_ns, next_sweep_ns;
+    uint32_t turn;    /* where looking in turn goes on */
+    uint32_t ran;     /* threads found to have run this tick */
+    uint32_t running; /* and to run */
+    bool sweep;       /* this tick everyone is looked at */
+};
+
 /* The sampler's own data, one per capture. */
 struct pl_sampler {
     struct pl_state *state;
@@ -31,6 +44,7 @@ struct pl_sampler {
     uint64_t task_links; /* link count of the task folder at the last scan */
     int64_t next_scan_ns, next_gone_ns;
     bool scan_wanted;
+    bool ran_since_scan;
     bool gone_suspected; /* a thread looks as if it had ended */
     bool started;        /* threads found from now on are new */
     uint32_t code_version;
@@ -40,8 +54,12 @@ struct pl_sampler {
     uint32_t label_changes; /* of the label table, when slots were linked to it */
     bool relink_labels;
     uint32_t live_count;
-    uint16_t live[PL_SEG_MAX_THREADS];       /* slots of live threads */
+    uint32_t awake_count;
+    uint16_t live[PL_SEG_MAX_THREADS];       /* slots of live threads: awake, asleep */
     uint16_t by_tid[2 * PL_SEG_MAX_THREADS]; /* hash: slot + 1 */
+    struct pl_awake awake;
+    int64_t next_events_ns, next_tell_ns; /* cpu mode: of rounds, of CPU clocks */
+    bool tell;                            /* this round tells CPU clocks */
     uint8_t quiet_window[PL_QUIET_WINDOW_BYTES];
     struct pl_walk quiet_walk;
     uint64_t quiet_pcs[PL_MAX_FRAMES];
@@ -92,6 +110,52 @@ int64_t pl_thread_cpu_ns(int tid);
  * has its exit status)? */
 bool pl_threads_all_gone(struct pl_sampler *sampler, int *status_out);
 
+/* ---- awake.c ---- */
+
+/* Once, at the start. */
+void pl_awake_open(struct pl_sampler *sampler);
+
+/* A tick begins: before any thread is looked at. */
+void pl_awake_begin(struct pl_sampler *sampler, int64_t now_ns);
+
+/* A thread was looked at and its CPU clock had moved by so much, or not (0). */
+void pl_awake_note(struct pl_sampler *sampler, unsigned index, int64_t ran_ns);
+
+/* `look` at all threads awake, and at as many of those asleep as have to be. */
+void pl_awake_look(struct pl_sampler *sampler,
+                   void (*look)(struct pl_sampler *sampler, unsigned index));
+
+/* A new thread is awake; one that ended is in neither part. */
+void pl_awake_add(struct pl_sampler *sampler, unsigned index);
+void pl_awake_remove(struct pl_sampler *sampler, unsigned index);
+
+/* ---- cpu_mode.c ---- */
+
+/* Once, at the start; returns the nanoseconds from one round to the next. */
+int64_t pl_cpu_begin(struct pl_sampler *sampler);
+
+/* Is this a round with events, or only one to look at who has run? */
+bool pl_cpu_events_due(struct pl_sampler *sampler, int64_t now_ns);
+
+/* Look at a thread, and ask it for the samples it owes. */
+void pl_cpu_look(struct pl_sampler *sampler, unsigned index);
+
+/* It ended, or sampling does: what no sample stands for is lost. */
+void pl_cpu_end(struct pl_sampler *sampler, unsigned index);
+
+/* ---- sampler.c ---- */
+
+/* Send our signal; false if the thread is gone. */
+bool pl_sampler_signal(struct pl_sampler *sampler, unsigned index);
+
+void pl_sampler_put_ran(struct pl_sampler *sampler, unsigned index, enum pl_ran how,
+                        int64_t cpu_ns);
+
+/* Read the thread's name if it may have changed it and there is room to tell. */
+void pl_sampler_tell_name(struct pl_sampler *sampler, unsigned index);
+
+uint64_t pl_sampler_random(struct pl_sampler *sampler);
+
 /* ---- quiet.c ---- */
 
 enum pl_quiet {
@@ -104,6 +168,9 @@ enum pl_quiet {
 
 /* Once, at the start: the first thread of the process. */
 void pl_quiet_open_first(struct pl_sampler *sampler);
+
+/* Is the thread running, or about to (RUNNING), blocked (TAKEN, LOST) or GONE? */
+enum pl_quiet pl_quiet_state(struct pl_sampler *sampler, unsigned index);
 
 /* Look whether the thread is blocked, and if so walk its stack, without disturbing
  * it (TAKEN). Then, if nothing happened meanwhile, put it into the ring. */

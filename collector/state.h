@@ -38,6 +38,9 @@ struct pl_slot {
     /* Wall: the tick whose stack is wanted; whoever exchanges it for something
      * else accounts for it (handler: record or ring full; sampler: no answer). */
     _Atomic uint32_t want_tick;
+    /* CPU mode above the rate of the kernel's timers: periods a sample is owed for,
+     * taken by the handler; what is left at the end is lost. */
+    _Atomic uint32_t owed_periods;
     /* handler writes, sampler reads */
     _Atomic uint64_t tcb; /* end of a thread's stack: where libc's own block is */
     _Atomic(const struct pl_code_table *) using; /* table of the walk under way */
@@ -46,8 +49,11 @@ struct pl_slot {
     struct pl_label_stream told_labels; /* handler only: in the thread's ring */
 
     /* sampler only */
-    uint64_t cpu_ns;     /* CPU clock last accepted */
-    uint64_t quiet_hash; /* of its stack when last captured quietly; 0: none */
+    uint64_t cpu_ns;      /* CPU clock last accepted */
+    uint64_t told_cpu_ns; /* and last told, in cpu mode */
+    int64_t credit_ns;    /* CPU time no sample stands for yet */
+    uint32_t ran_tick;    /* when it was last seen to have run */
+    uint64_t quiet_hash;  /* of its stack when last captured quietly; 0: none */
     struct pl_label_stream told_quietly;     /* of its labels, in the sampler's ring */
     uint64_t name[PL_THREAD_NAME_BYTES / 8]; /* as last told */
     uint64_t seen_scan;
@@ -64,6 +70,7 @@ struct pl_state {
     int pid; /* 0: this is the child of a fork, where the memory reads as zero */
     int hidden_tid;
     bool cpu_mode;
+    bool paced; /* cpu mode in which the sampler signals, not the kernel's timers */
     int64_t period_ns;
     _Atomic uint32_t stop; /* futex: 1 the sampler is to end */
     _Atomic bool names_stale;

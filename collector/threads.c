@@ -175,7 +175,8 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     struct pl_slot *slot = &sampler->state->slots[index];
     struct pl_seg_thread *shared = &segment->threads[index];
     slot->tid = tid;
-    slot->cpu_ns = (uint64_t)cpu_ns;
+    slot->cpu_ns = slot->told_cpu_ns = (uint64_t)cpu_ns;
+    slot->credit_ns = 0;
     slot->quiet_hash = 0;
     pl_zero(slot->name, sizeof slot->name);
     atomic_store(&slot->labels, NULL);
@@ -187,6 +188,7 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     slot->existed = !sampler->started;
     slot->syscall_fd = slot->timer_id = -1;
     atomic_store(&slot->want_tick, PL_NO_TICK);
+    atomic_store(&slot->owed_periods, 0);
     atomic_store(&slot->using, NULL);
     atomic_store(&slot->busy, false);
     atomic_store(&slot->tcb, 0);
@@ -199,7 +201,7 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     if (index >= atomic_load_explicit(&segment->thread_high, memory_order_relaxed))
         atomic_store_explicit(&segment->thread_high, index + 1, memory_order_release);
     slot->live = true;
-    sampler->live[sampler->live_count++] = (uint16_t)index;
+    pl_awake_add(sampler, index);
     sampler->by_tid[hash_place(sampler, tid)] = (uint16_t)(index + 1);
 }
 
@@ -298,6 +300,7 @@ void pl_threads_end(struct pl_sampler *sampler, unsigned index)
     }
     if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
         pl_count(&shared->lost[PL_LOSS_NO_ANSWER], 1);
+    pl_cpu_end(sampler, index);
     if (slot->syscall_fd >= 0)
         pl_sys3(SYS_close, slot->syscall_fd, 0, 0);
     if (slot->timer_id >= 0)
@@ -305,12 +308,7 @@ void pl_threads_end(struct pl_sampler *sampler, unsigned index)
     slot->syscall_fd = slot->timer_id = -1;
     slot->live = false;
     slot->tid = 0;
-    for (uint32_t i = 0; i < sampler->live_count; i++) {
-        if (sampler->live[i] == index) {
-            sampler->live[i] = sampler->live[--sampler->live_count];
-            break;
-        }
-    }
+    pl_awake_remove(sampler, index);
 }
 
 static bool read_comm(int tid, uint64_t *name)

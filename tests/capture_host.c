@@ -363,6 +363,120 @@ static int mode_threads(void)
     return 0;
 }
 
+#define SLEEPERS 60
+static sem_t turns[SLEEPERS], turn_done;
+
+__attribute__((noinline)) static void burn_cpu(double seconds)
+{
+    struct timespec t;
+    double end = -1, at;
+    do {
+        for (volatile int i = 0; i < 1000; i++)
+            ;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        at = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+        if (end < 0)
+            end = at + seconds;
+    } while (at < end);
+}
+
+static void *sleeper(void *argument)
+{
+    sem_t *turn = argument;
+    sem_wait(turn);
+    burn_cpu(0.02);
+    sem_post(&turn_done);
+    sem_wait(turn);
+    return NULL;
+}
+
+/* Threads that have slept for long, each busy once; only one at a time runs. */
+static int mode_sleepers(void)
+{
+    pthread_t threads[SLEEPERS];
+    sem_init(&turn_done, 0, 0);
+    for (int i = 0; i < SLEEPERS; i++) {
+        sem_init(&turns[i], 0, 0);
+        pthread_create(&threads[i], NULL, sleeper, &turns[i]);
+    }
+    usleep(800000);
+    for (int i = 0; i < SLEEPERS; i++) {
+        sem_post(&turns[i]);
+        sem_wait(&turn_done);
+    }
+    for (int i = 0; i < SLEEPERS; i++)
+        sem_post(&turns[i]);
+    join_all(threads, SLEEPERS);
+    puts("all had their turn");
+    return 0;
+}
+
+/* A thousand at once. */
+static int mode_crowd(void)
+{
+    static pthread_t threads[1000];
+    static sem_t crowd_turn;
+    pthread_attr_t attr;
+    int count = 0;
+    sem_init(&crowd_turn, 0, 0);
+    sem_init(&turn_done, 0, 1);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, 64 * 1024);
+    while (count < 1000 &&
+           pthread_create(&threads[count], &attr, (void *(*)(void *))sem_wait,
+                          &crowd_turn) == 0)
+        count++;
+    burn(0.5);
+    for (int i = 0; i < count; i++)
+        sem_post(&crowd_turn);
+    join_all(threads, count);
+    printf("threads %d\n", count);
+    return 0;
+}
+
+static void *no_life(void *nothing)
+{
+    return nothing;
+}
+
+/* Thousands a second. */
+static int mode_churn(void)
+{
+    pthread_t thread;
+    long failed = 0, count = 0;
+    double end = now() + 1;
+    while (now() < end) {
+        failed += pthread_create(&thread, NULL, no_life, NULL) != 0;
+        failed += pthread_join(thread, NULL) != 0;
+        count++;
+    }
+    printf("failed %ld, %s\n", failed, count > 500 ? "many" : "few");
+    return 0;
+}
+
+static int burn_alone(void *nothing)
+{
+    (void)nothing;
+    for (volatile long i = 0; i < 400000000; i++)
+        ;
+    return 0;
+}
+
+/* A thread libc knows nothing of. */
+static int mode_clone(void)
+{
+    static char stack[65536];
+    static _Atomic int alive = 1;
+    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                CLONE_SYSVSEM | CLONE_CHILD_CLEARTID;
+    if (clone(burn_alone, stack + sizeof stack, flags, NULL, NULL, NULL, &alive) < 0)
+        return 1;
+    while (alive)
+        usleep(1000);
+    puts("the other ended");
+    return 0;
+}
+
 static void *named(void *unused)
 {
     (void)unused;
@@ -521,6 +635,8 @@ int main(int argc, char **argv)
         {"blocked", mode_blocked},   {"errno", mode_errno},
         {"forks", mode_forks},       {"spawns", mode_spawns},
         {"daemon", mode_daemon},     {"threads", mode_threads},
+        {"sleepers", mode_sleepers}, {"crowd", mode_crowd},
+        {"churn", mode_churn},       {"clone", mode_clone},
         {"names", mode_names},       {"wild", mode_wild},
         {"altstack", mode_altstack}, {"fibers", mode_fibers},
         {"deep", mode_deep},         {"namespace", mode_namespace},

@@ -239,6 +239,27 @@ static void test_rates(void)
     watch_close(&watch);
 }
 
+/* More samples than the kernel's timers would bring, for all CPU time there is. */
+static void test_high_rate(void)
+{
+    struct run run;
+    watch_open(&watch);
+    const struct watch_session *s = run_host(&run, "burn", "1000", "cpu");
+    if (s) {
+        double expected = run.cpu_s * 1000;
+        uint64_t lost =
+            watch_lost(s, PL_LOSS_NO_ANSWER) + watch_lost(s, PL_LOSS_RING_FULL);
+        CHECK((double)(s->periods + lost) >= expected * 0.85 - 30 &&
+                  (double)(s->periods + lost) <= expected * 1.1 + 30,
+              "%lu periods and %lu lost, expected %f", (unsigned long)s->periods,
+              (unsigned long)lost, expected);
+        CHECK(s->records * 10 > s->periods * 3 && s->quiet_records == 0,
+              "%lu records of %lu periods", (unsigned long)s->records,
+              (unsigned long)s->periods);
+    }
+    watch_close(&watch);
+}
+
 static void test_blocked_signals(void)
 {
     struct run run;
@@ -273,6 +294,64 @@ static void test_many_threads(void)
         CHECK(s->starts >= 50 && s->starts - s->ends <= 60, "%lu, %lu ended",
               (unsigned long)s->starts, (unsigned long)s->ends);
         CHECK(atomic_load(&s->reader.seg->thread_high) <= 300, "slots are used again");
+    }
+    watch_close(&watch);
+}
+
+/* Threads that are not looked at while they sleep are seen when they run, whichever
+ * it is: at most a few periods of all the CPU time are missing. */
+static void test_sleepers(void)
+{
+    struct run run;
+    watch_open(&watch);
+    struct watch_session *s = run_host(&run, "sleepers", "200", "wall");
+    CHECK(strcmp(run.out, "all had their turn\n") == 0, "%s", run.out);
+    if (s) {
+        double expected = 60 * 0.02 * 200;
+        CHECK((double)s->signalled > expected * 0.6, "%lu signalled, %f expected",
+              (unsigned long)s->signalled, expected);
+        CHECK(s->starts == 61, "%lu", (unsigned long)s->starts);
+    }
+    watch_close(&watch);
+}
+
+static void test_crowd(void)
+{
+    struct run run;
+    watch_open(&watch);
+    struct watch_session *s = run_host(&run, "crowd", "101", "wall");
+    CHECK(strcmp(run.out, "threads 1000\n") == 0, "%s", run.out);
+    if (s) {
+        CHECK(s->starts == 1001, "%lu", (unsigned long)s->starts);
+        CHECK(s->quiet_records + watch_lost(s, PL_LOSS_RING_FULL) >= 1000 &&
+                  s->quiet_records >= 800,
+              "%lu", (unsigned long)s->quiet_records);
+    }
+    watch_close(&watch);
+}
+
+static void test_churn(void)
+{
+    struct run run;
+    watch_open(&watch);
+    struct watch_session *s = run_host(&run, "churn", "1000", "wall");
+    CHECK(strcmp(run.out, "failed 0, many\n") == 0, "%s", run.out);
+    if (s)
+        CHECK(s->starts - s->ends <= 10 && s->ticks > 100, "%lu, %lu ended",
+              (unsigned long)s->starts, (unsigned long)s->ends);
+    watch_close(&watch);
+}
+
+static void test_clone(void)
+{
+    struct run run;
+    watch_open(&watch);
+    struct watch_session *s = run_host(&run, "clone", "200", "wall");
+    CHECK(strcmp(run.out, "the other ended\n") == 0, "%s", run.out);
+    if (s) {
+        double expected = run.cpu_s * 200;
+        CHECK(s->starts == 2 && (double)s->records > expected * 0.6 - 5,
+              "%lu records, %f expected", (unsigned long)s->records, expected);
     }
     watch_close(&watch);
 }
@@ -465,6 +544,8 @@ static void test_in_process(void)
 
 TEST_MAIN({"host_unchanged", test_host_unchanged}, {"descriptors", test_descriptors},
           {"namespace", test_namespace}, {"off", test_off}, {"rates", test_rates},
+          {"high_rate", test_high_rate}, {"sleepers", test_sleepers},
+          {"crowd", test_crowd}, {"churn", test_churn}, {"clone", test_clone},
           {"blocked_signals", test_blocked_signals}, {"names", test_names},
           {"many_threads", test_many_threads}, {"forks", test_forks},
           {"daemon", test_daemon}, {"depth", test_depth}, {"altstack", test_altstack},

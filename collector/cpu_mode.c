@@ -1,0 +1,141 @@
+/* CPU mode: a sample for every period of CPU time a thread uses.
+ *
+ * Timers of the kernel on each thread's CPU clock send the signals, to the thread
+ * that runs; the rounds of the sampler, every 20 ms, only look after threads, names
+ * and modules. Such timers expire when the kernel's own timer ticks (often 250 times
+ * a second) and not in between. For shorter periods the sampler paces the samples:
+ *
+ *   every period:  CPU clock moved?       what it moved by is the thread's credit
+ *                  a period or more?      if it runs now: owe it the samples, signal it
+ *
+ * A thread that is blocked keeps its credit until it is found running: it is not
+ * disturbed, and its stack would not be where it used the time. One sample then
+ * stands for as many periods as were owed. So of each thread
+ *     CPU time / period = periods stored + lost + less than one
+ * in both ways of sampling. */
+#include "collector/sampler.h"
+
+#include "collector/sys.h"
+
+#include <signal.h>
+#include <time.h>
+
+#define ROUND_NS INT64_C(20000000)
+#define TELL_NS  INT64_C(200000000) /* from one report of CPU clocks to the next */
+
+/* What the coarse clock is advanced by is the period of the kernel's timer. */
+static int64_t kernel_tick_ns(void)
+{
+    struct timespec tick = {0, 0};
+    pl_sys3(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, PL_ARG(&tick), 0);
+    return tick.tv_sec * INT64_C(1000000000) + tick.tv_nsec;
+}
+
+int64_t pl_cpu_begin(struct pl_sampler *sampler)
+{
+    struct pl_state *state = sampler->state;
+    state->paced = state->period_ns < kernel_tick_ns();
+    sampler->next_events_ns = sampler->next_tell_ns = 0;
+    return state->paced ? state->period_ns : ROUND_NS;
+}
+
+bool pl_cpu_events_due(struct pl_sampler *sampler, int64_t now_ns)
+{
+    if (now_ns < sampler->next_events_ns)
+        return false;
+    if (sampler->state->paced)
+        sampler->next_events_ns = now_ns + ROUND_NS;
+    sampler->tell = now_ns >= sampler->next_tell_ns;
+    if (sampler->tell)
+        sampler->next_tell_ns = now_ns + TELL_NS;
+    return true;
+}
+
+static void arm_timer(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_state *state = sampler->state;
+    struct pl_slot *slot = &state->slots[index];
+    struct sigevent event;
+    int id = -1;
+    pl_zero(&event, sizeof event);
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = atomic_load(&pl_state_signal);
+    event.sigev_value.sival_ptr =
+        (void *)(uintptr_t)(atomic_load(&pl_state_cookie) | index);
+    event._sigev_un._tid = slot->tid;
+    long clock = (long)(int)((~(unsigned)slot->tid << 3) | 6);
+    if (pl_sys3(SYS_timer_create, clock, PL_ARG(&event), PL_ARG(&id)) < 0)
+        return;
+    slot->timer_id = id;
+    int64_t first =
+        1 + (int64_t)(pl_sampler_random(sampler) % (uint64_t)state->period_ns);
+    struct itimerspec when = {
+        .it_interval = {state->period_ns / 1000000000, state->period_ns % 1000000000},
+        .it_value = {first / 1000000000, first % 1000000000}};
+    /* What a new thread used before it was found counts as overruns. */
+    pl_sys4(SYS_timer_settime, id, slot->existed ? 0 : TIMER_ABSTIME, PL_ARG(&when), 0);
+}
+
+/* The first sample is due at any moment within the first period. */
+static void give_credit(struct pl_sampler *sampler, struct pl_slot *slot)
+{
+    slot->credit_ns =
+        (int64_t)(pl_sampler_random(sampler) % (uint64_t)sampler->state->period_ns);
+    if (!slot->existed)
+        slot->credit_ns += (int64_t)slot->cpu_ns;
+    slot->sampled = true;
+}
+
+static void ask(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_slot *slot = &sampler->state->slots[index];
+    int64_t periods = slot->credit_ns / sampler->state->period_ns;
+    slot->credit_ns -= periods * sampler->state->period_ns;
+    atomic_fetch_add(&slot->owed_periods, (uint32_t)periods);
+    if (!pl_sampler_signal(sampler, index))
+        sampler->scan_wanted = true;
+}
+
+void pl_cpu_look(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_state *state = sampler->state;
+    struct pl_slot *slot = &state->slots[index];
+    int64_t cpu_ns = pl_thread_cpu_ns(slot->tid);
+    if (cpu_ns < 0) {
+        sampler->scan_wanted = true;
+        return;
+    }
+    if (state->paced && !slot->sampled)
+        give_credit(sampler, slot);
+    if (!state->paced && slot->timer_id < 0)
+        arm_timer(sampler, index);
+    if (sampler->tell && (uint64_t)cpu_ns != slot->told_cpu_ns) {
+        pl_sampler_tell_name(sampler, index);
+        pl_sampler_put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);
+        slot->told_cpu_ns = (uint64_t)cpu_ns;
+    }
+    int64_t ran_ns = cpu_ns - (int64_t)slot->cpu_ns;
+    slot->cpu_ns = (uint64_t)cpu_ns;
+    pl_awake_note(sampler, index, ran_ns);
+    if (!state->paced || !ran_ns)
+        return;
+    slot->credit_ns += ran_ns;
+    if (pl_quiet_state(sampler, index) != PL_QUIET_RUNNING)
+        return;
+    sampler->awake.running++;
+    if (slot->credit_ns >= state->period_ns)
+        ask(sampler, index);
+}
+
+/* It ended, or sampling does, before a sample stood for all it used. */
+void pl_cpu_end(struct pl_sampler *sampler, unsigned index)
+{
+    struct pl_state *state = sampler->state;
+    struct pl_slot *slot = &state->slots[index];
+    uint64_t owed = atomic_exchange(&slot->owed_periods, 0);
+    if (state->paced && slot->sampled)
+        owed += (uint64_t)(slot->credit_ns / state->period_ns);
+    slot->credit_ns = 0;
+    if (owed)
+        pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], owed);
+}
