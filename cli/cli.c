@@ -67,6 +67,18 @@ void pl_cli_salvage(struct pl_cli *cli)
                    path);
 }
 
+const char *pl_cli_cache(struct pl_cli *cli, const char *name)
+{
+    const char *cache = getenv("XDG_CACHE_HOME");
+    int len = -1;
+    if (cache && cache[0] == '/')
+        len = snprintf(cli->cache, sizeof cli->cache, "%s/proflite/%s", cache, name);
+    else if (home_dir())
+        len = snprintf(cli->cache, sizeof cli->cache, "%s/.cache/proflite/%s",
+                       home_dir(), name);
+    return len >= 0 && (size_t)len < sizeof cli->cache ? cli->cache : NULL;
+}
+
 enum pl_status pl_cli_open(struct pl_cli *cli, enum pl_store_mode mode,
                            struct pl_store **store_out, struct pl_error *err)
 {

@@ -27,6 +27,7 @@ struct pl_cli {
     const char *db;                           /* --db; NULL: not given */
     bool json;
     char default_db[4096];
+    char cache[4096];
 };
 
 /* One option of a command; a table of them ends with name NULL. */
@@ -62,6 +63,10 @@ const char *pl_cli_db(struct pl_cli *cli, struct pl_error *err);
 /* Put into the store what recorders left that died before they could, and say so.
  * Failing, everything goes on: what was left stays for the next time. */
 void pl_cli_salvage(struct pl_cli *cli);
+
+/* Where something may be kept that can be made again: a path under the XDG cache
+ * folder, or NULL. Borrowed from `cli` until the next call. */
+const char *pl_cli_cache(struct pl_cli *cli, const char *name);
 
 /* Open the store of the command line. NOT_FOUND says how to make one. */
 PL_MUST_CHECK enum pl_status pl_cli_open(struct pl_cli *cli, enum pl_store_mode mode,

@@ -180,6 +180,7 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
     o->environment = getenv("PROFLITE_ENVIRONMENT");
     o->dist = getenv("PROFLITE_DIST");
     o->db = pl_store_path(r->store);
+    o->keep_dir = pl_cli_cache(r->cli, "rows");
     status = pl_drain_open(o, &r->sink, &r->drain, err);
     if (status)
         return status;

@@ -23,10 +23,11 @@
 #define TABLES         8u
 #define NO_MODULE      UINT32_MAX
 #define IN_GROUP       (UINT32_MAX - 1)
-#define FIRST_GAP_NS   INT64_C(20000000)
+#define FIRST_GAP_NS   INT64_C(1000000)
 #define LONGEST_GAP_NS INT64_C(2000000000)
 #define RETIRED_FOR_NS INT64_C(100000000)
-#define ASKED_SHARE    100 /* reading takes at most one part in so many of a core */
+#define ASKED_SHARE    100 /* reading takes at most one part in so many of a core, */
+#define CREDIT_NS      INT64_C(10000000) /* but a program may load many at once */
 #define LOOK_SHARE     1000
 
 struct module {
@@ -56,6 +57,7 @@ struct pl_codemap {
     int tid; /* a thread that lives as long as the map: the sampler */
     int64_t next_read_ns, next_look_ns, gap_ns;
     bool suspected; /* a thread has run since the mappings were read */
+    int64_t credit_ns, credited_ns; /* what reading may still take; as of when */
     uint32_t rows_generation, version;
     uint32_t module_count, range_count, pending_count;
     uint64_t ranges_hash; /* of all ranges */
@@ -115,6 +117,7 @@ struct pl_codemap *pl_codemap_init(void *memory, struct pl_state *state,
     map->dir = dir;
     map->main_address = main_address;
     map->gap_ns = FIRST_GAP_NS;
+    map->credit_ns = CREDIT_NS;
     map->stale = true;
     atomic_store(&state->code, table_at(map, 0));
     return map;
@@ -472,25 +475,38 @@ void pl_codemap_suspect(struct pl_codemap *map)
     map->suspected = true;
 }
 
+static void earn(struct pl_codemap *map, int64_t now_ns)
+{
+    if (map->credited_ns)
+        map->credit_ns += (now_ns - map->credited_ns) / ASKED_SHARE;
+    if (map->credit_ns > CREDIT_NS)
+        map->credit_ns = CREDIT_NS;
+    map->credited_ns = now_ns;
+}
+
 bool pl_codemap_refresh(struct pl_codemap *map, int64_t now_ns, bool force)
 {
     map->log_changed = false;
     if (atomic_exchange_explicit(&map->state->segment->maps_stale, 0,
                                  memory_order_relaxed))
         map->stale = true;
-    bool asked = map->stale && now_ns >= map->next_read_ns;
+    earn(map, now_ns);
+    bool asked = map->stale && map->credit_ns > 0 && now_ns >= map->next_read_ns;
     bool due = map->suspected && now_ns >= map->next_look_ns;
     if (force || asked || due) {
         map->stale = map->suspected = false;
         int64_t cost_ns = mono_ns();
         read_maps(map, now_ns);
+        atomic_store_explicit(&map->state->segment->maps_read_ns, now_ns,
+                              memory_order_release);
         cost_ns = mono_ns() - cost_ns;
         /* Code made at run time asks again and again in vain: look less often. So
          * too where there are very many mappings. */
         map->gap_ns = map->log_changed ? FIRST_GAP_NS : map->gap_ns * (asked ? 2 : 1);
         if (map->gap_ns > LONGEST_GAP_NS)
             map->gap_ns = LONGEST_GAP_NS;
-        map->next_read_ns = now_ns + at_least(map->gap_ns, cost_ns * ASKED_SHARE);
+        map->credit_ns -= cost_ns;
+        map->next_read_ns = now_ns + map->gap_ns;
         map->next_look_ns = now_ns + at_least(LONGEST_GAP_NS, cost_ns * LOOK_SHARE);
     }
     look_for_rows(map);

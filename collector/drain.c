@@ -130,6 +130,7 @@ enum pl_status pl_drain_open(const struct pl_drain_options *options,
     status = pl_rowcache_open(options->dir, &drain->shared.rows, err);
     if (status != PL_OK)
         goto out;
+    pl_rowcache_keep(drain->shared.rows, options->keep_dir);
     pl_rowcache_prepare_common(drain->shared.rows);
     drain->shared.remote = pl_remote_open();
     *drain_out = drain;
@@ -175,7 +176,7 @@ void pl_drain_close(struct pl_drain *drain)
 
 void pl_drain_prepare(struct pl_drain *drain, const char *program)
 {
-    pl_rowcache_prepare(drain->shared.rows, program);
+    pl_rowcache_prepare_program(drain->shared.rows, program);
 }
 
 /* ---- attaching ---- */

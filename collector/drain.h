@@ -25,6 +25,7 @@ struct pl_drain_options {
     const char *db;      /* the store the sink writes, for a journal beside it; NULL:
                             none is kept */
     size_t memory_bytes; /* for what is not in the store yet; 0: 128 MiB */
+    const char *keep_dir; /* where unwind rows outlive the recording; NULL: they do not */
 };
 
 struct pl_drain_stats {

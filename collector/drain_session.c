@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 /* A sampler that did not tick for so long may be dead: look at the process. */
-#define STALE_NS      (200 * PL_NS_PER_MS)
-#define LOOK_EVERY_NS (100 * PL_NS_PER_MS)
-#define MAPS_AFTER_NS (2 * PL_NS_PER_S)
-#define FUTURE_NS     PL_NS_PER_S /* clocks agree; anything beyond makes no sense */
+#define STALE_NS       (200 * PL_NS_PER_MS)
+#define LOOK_EVERY_NS  (100 * PL_NS_PER_MS)
+#define MAPS_AFTER_NS  (2 * PL_NS_PER_S)
+#define MODULE_WAIT_NS (30 * PL_NS_PER_MS)
+#define FUTURE_NS      PL_NS_PER_S /* clocks agree; anything beyond makes no sense */
 
 struct pl_drain_session *pl_drain_session_new(void)
 {
@@ -279,8 +280,22 @@ static void read_quiet_ring(struct pl_drain_shared *shared, struct pl_drain_sess
     }
 }
 
+/* A stack with code that no module is known for yet, likely of a library just loaded:
+ * leave it in the ring until the program has looked, if it does so soon. */
+static bool should_wait(const struct pl_drain_session *s, const struct pl_rec *rec,
+                        int64_t now_ns)
+{
+    const struct pl_seg_thread *thread = &s->reader.seg->threads[rec->slot];
+    uint64_t used = atomic_load_explicit(&thread->head, memory_order_relaxed) -
+                    atomic_load_explicit(&thread->tail, memory_order_relaxed);
+    return rec->kind == PL_REC_REGISTERS && rec->end == PL_WALK_NO_MODULE &&
+           now_ns - rec->mono_ns < MODULE_WAIT_NS && used < PL_RING_BYTES / 2 &&
+           atomic_load_explicit(&s->reader.seg->maps_read_ns, memory_order_acquire) <=
+               rec->mono_ns;
+}
+
 static void read_ring(struct pl_drain_shared *shared, struct pl_drain_session *s,
-                      uint32_t slot, int64_t now_ns)
+                      uint32_t slot, int64_t now_ns, bool final)
 {
     struct pl_drain_timeline_thread *thread = s->timeline.by_slot[slot];
     enum pl_segment_read got;
@@ -291,6 +306,8 @@ static void read_ring(struct pl_drain_shared *shared, struct pl_drain_session *s
         }
         struct pl_rec rec;
         memcpy(&rec, shared->record, sizeof rec);
+        if (!final && rec.slot == slot && should_wait(s, &rec, now_ns))
+            return;
         if (rec.slot == slot && rec.generation == thread->generation)
             read_record(shared, s, thread, &rec, false, now_ns);
         else
@@ -339,7 +356,7 @@ static void read_losses(struct pl_drain_session *s, uint32_t high)
  * has been read and which the host has written is then seen. Modules between the
  * two, so that every address captured is in a module the drain knows. */
 static void read_all(struct pl_drain_shared *shared, struct pl_drain_session *s,
-                     int64_t now_ns)
+                     int64_t now_ns, bool final)
 {
     if (!s->reader.seg || !pl_segment_refresh(&s->reader))
         return;
@@ -354,7 +371,7 @@ static void read_all(struct pl_drain_shared *shared, struct pl_drain_session *s,
         atomic_load_explicit(&s->reader.seg->thread_high, memory_order_acquire);
     for (uint32_t slot = 0; slot < high && slot < PL_SEG_MAX_THREADS; slot++)
         if (s->timeline.by_slot[slot])
-            read_ring(shared, s, slot, now_ns);
+            read_ring(shared, s, slot, now_ns, final);
     read_losses(s, high);
     release_slots(s);
 }
@@ -446,7 +463,7 @@ void pl_drain_session_advance(struct pl_drain_shared *shared,
 void pl_drain_session_pump(struct pl_drain_shared *shared, struct pl_drain_session *s,
                            int64_t now_ns)
 {
-    read_all(shared, s, now_ns);
+    read_all(shared, s, now_ns, false);
     pl_journal_commit(s->timeline.journal, s);
     if (!shared->salvage)
         pl_segment_publish(&s->reader);
@@ -552,7 +569,7 @@ void pl_drain_session_finish(struct pl_drain_shared *shared, struct pl_drain_ses
     int exit_status = -1;
     s->timeline.journal = NULL;
     if (life != PL_LIFE_DAMAGED) {
-        read_all(shared, s, now_ns);
+        read_all(shared, s, now_ns, true);
         pl_drain_session_advance(shared, s, now_ns, true);
     }
     enum pl_session_state state = PL_SESSION_KILLED;

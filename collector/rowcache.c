@@ -1,5 +1,7 @@
 #include "collector/rowcache.h"
 
+#include "base/hash.h"
+#include "collector/rowkeep.h"
 #include "collector/rows_key.h"
 #include "collector/segment.h"
 
@@ -13,7 +15,8 @@
 #include <unistd.h>
 
 struct pl_rowcache {
-    int dir_fd; /* <dir>/rows */
+    int dir_fd;              /* <dir>/rows */
+    struct pl_rowkeep *keep; /* NULL: none */
 };
 
 enum pl_status pl_rowcache_open(const char *dir, struct pl_rowcache **cache_out,
@@ -30,7 +33,7 @@ enum pl_status pl_rowcache_open(const char *dir, struct pl_rowcache **cache_out,
         status = pl_error_set(err, PL_NOMEM, "out of memory");
         goto out;
     }
-    cache->dir_fd = -1;
+    *cache = (struct pl_rowcache){.dir_fd = -1};
     if (mkdirat(fd, PL_ROWS_DIR, 0700) == 0 || errno == EEXIST)
         cache->dir_fd =
             openat(fd, PL_ROWS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -53,7 +56,14 @@ void pl_rowcache_close(struct pl_rowcache *cache)
         return;
     if (cache->dir_fd >= 0)
         close(cache->dir_fd);
+    pl_rowkeep_close(cache->keep);
     free(cache);
+}
+
+void pl_rowcache_keep(struct pl_rowcache *cache, const char *folder)
+{
+    pl_rowkeep_close(cache->keep);
+    cache->keep = folder ? pl_rowkeep_open(folder) : NULL;
 }
 
 static bool write_all(int fd, const void *data, size_t bytes)
@@ -71,10 +81,22 @@ static bool write_all(int fd, const void *data, size_t bytes)
     return true;
 }
 
+uint32_t pl_rowcache_check(const struct pl_cfi_rows *rows)
+{
+    const struct pl_rows_header *h = &rows->header;
+    uint64_t hash = pl_hash_bytes(rows->pages, ((size_t)h->page_count + 1) * 4);
+    hash = pl_hash_mix(hash, pl_hash_bytes(rows->rows, (size_t)h->row_count * 8));
+    if (h->wide_count)
+        hash = pl_hash_mix(
+            hash, pl_hash_bytes(rows->wide, h->wide_count * sizeof *rows->wide));
+    return (uint32_t)pl_hash_mix(hash, pl_hash_mix(h->base, h->wide_count));
+}
+
 enum pl_status pl_rowcache_write(int dir_fd, const char *name,
                                  const struct pl_cfi_rows *rows, struct pl_error *err)
 {
-    const struct pl_rows_header *h = &rows->header;
+    struct pl_rows_header head = rows->header, *h = &head;
+    head.check = pl_rowcache_check(rows);
     size_t pages_bytes = ((size_t)h->page_count + 1) * sizeof *rows->pages;
     size_t rows_bytes = (size_t)h->row_count * sizeof *rows->rows;
     size_t wide_bytes = (size_t)h->wide_count * sizeof *rows->wide;
@@ -133,7 +155,8 @@ enum pl_status pl_rowcache_make(struct pl_rowcache *cache,
     char name[PL_ROWS_KEY_TEXT];
     if (module->build_id_bytes) {
         name_of(module, NULL, name);
-        if (exists(cache, name))
+        pl_rowkeep_use(cache->keep, name);
+        if (exists(cache, name) || pl_rowkeep_take(cache->keep, name, cache->dir_fd))
             return PL_OK;
     }
     struct pl_elf_image elf;
@@ -153,6 +176,8 @@ enum pl_status pl_rowcache_make(struct pl_rowcache *cache,
     status = pl_cfi_compile(&elf, &rows, err);
     if (status == PL_OK)
         status = pl_rowcache_write(cache->dir_fd, name, &rows, err);
+    if (status == PL_OK && module->build_id_bytes)
+        pl_rowkeep_put(cache->keep, name, &rows);
 out:
     pl_cfi_rows_deinit(&rows);
     pl_elf_close(&elf);
@@ -172,6 +197,21 @@ void pl_rowcache_prepare(struct pl_rowcache *cache, const char *path)
         status = pl_rowcache_make(cache, &module, NULL);
     }
     pl_elf_close(&elf);
+}
+
+void pl_rowcache_prepare_program(struct pl_rowcache *cache, const char *path)
+{
+    struct pl_elf_image elf;
+    char name[PL_ROWS_KEY_TEXT];
+    if (pl_elf_open(&elf, path, NULL) == PL_OK && elf.build_id_bytes) {
+        struct pl_rowcache_module module = {.path = path,
+                                            .build_id = elf.build_id,
+                                            .build_id_bytes = elf.build_id_bytes};
+        name_of(&module, &elf, name);
+        pl_rowkeep_take_all(cache->keep, name, cache->dir_fd);
+    }
+    pl_elf_close(&elf);
+    pl_rowcache_prepare(cache, path);
 }
 
 static int prepare_loaded(struct dl_phdr_info *info, size_t size, void *arg)

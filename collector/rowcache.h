@@ -17,6 +17,10 @@ struct pl_rowcache;
 /* Makes <dir>/rows if need be. */
 PL_MUST_CHECK enum pl_status
 pl_rowcache_open(const char *dir, struct pl_rowcache **cache_out, struct pl_error *err);
+
+/* Keep rows in a folder of the user's from now on, and take those kept there
+ * (rowkeep.h). `folder` NULL: no. */
+void pl_rowcache_keep(struct pl_rowcache *cache, const char *folder);
 void pl_rowcache_close(struct pl_rowcache *cache); /* NULL is fine; keeps the files */
 
 struct pl_rowcache_module {
@@ -38,9 +42,16 @@ PL_MUST_CHECK enum pl_status pl_rowcache_make(struct pl_rowcache *cache,
  * build-id then. NULL: of the vdso. Errors are not worth telling. */
 void pl_rowcache_prepare(struct pl_rowcache *cache, const char *path);
 
+/* The same for the program that the recording is of, and for all that its earlier
+ * recordings used. */
+void pl_rowcache_prepare_program(struct pl_rowcache *cache, const char *path);
+
 /* The same for what nearly every program maps: libc and its like, as this process
  * has them. A few milliseconds. */
 void pl_rowcache_prepare_common(struct pl_rowcache *cache);
+
+/* The sum that belongs into their header. */
+uint32_t pl_rowcache_check(const struct pl_cfi_rows *rows);
 
 /* Write compiled rows to a new file in a folder (for tests, too). */
 PL_MUST_CHECK enum pl_status pl_rowcache_write(int dir_fd, const char *name,

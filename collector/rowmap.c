@@ -8,19 +8,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static bool rows_make_sense(const struct pl_rows_header *rows, uint64_t bytes)
-{
-    if (bytes < sizeof *rows || rows->magic != PL_ROWS_MAGIC ||
-        bytes != pl_rows_bytes(rows))
-        return false;
-    const uint32_t *page = (const void *)(rows + 1);
-    for (uint32_t i = 0; i < rows->page_count; i++) {
-        if (page[i] > page[i + 1])
-            return false;
-    }
-    return page[rows->page_count] == rows->row_count;
-}
-
 static const struct pl_rows_header *map_rows(long fd)
 {
     struct stat info;
@@ -31,7 +18,7 @@ static const struct pl_rows_header *map_rows(long fd)
     if (address < 0 && address > -4096)
         return NULL;
     const struct pl_rows_header *rows = (const void *)(uintptr_t)address;
-    if (rows_make_sense(rows, (uint64_t)info.st_size)) {
+    if (pl_rows_valid(rows, (uint64_t)info.st_size)) {
         pl_sys3(SYS_madvise, address, info.st_size, MADV_DONTFORK);
         return rows;
     }

@@ -25,7 +25,7 @@ struct pl_rows_header {
     uint32_t fde_count;   /* for the curious */
     uint32_t unsupported; /* rows of kind PL_ROW_UNSUPPORTED with code under them */
     uint32_t wide_count;
-    uint32_t spare;
+    uint32_t check; /* sum over what follows, for files kept (rowkeep.h) */
 };
 
 enum pl_row_kind {
@@ -83,6 +83,21 @@ static inline uint64_t pl_rows_bytes(const struct pl_rows_header *header)
     return sizeof *header + 4 * ((uint64_t)header->page_count + 1) +
            sizeof(struct pl_row) * (uint64_t)header->row_count +
            sizeof(struct pl_wide_rule) * (uint64_t)header->wide_count;
+}
+
+/* Can a file with this content, aligned to 8, be searched without leaving it? */
+static inline _Bool pl_rows_valid(const void *file, uint64_t bytes)
+{
+    const struct pl_rows_header *rows = file;
+    if (bytes < sizeof *rows || rows->magic != PL_ROWS_MAGIC ||
+        bytes != pl_rows_bytes(rows))
+        return 0;
+    const uint32_t *page = (const void *)(rows + 1);
+    for (uint32_t i = 0; i < rows->page_count; i++) {
+        if (page[i] > page[i + 1])
+            return 0;
+    }
+    return page[rows->page_count] == rows->row_count;
 }
 
 #endif

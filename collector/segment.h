@@ -228,7 +228,8 @@ struct pl_segment {
     _Atomic uint64_t lost[PL_LOSS_COUNT]; /* not of one thread */
     _Atomic uint32_t module_count;
     _Atomic uint32_t paths_used;
-    _Atomic uint32_t maps_stale; /* handler: "address in no module I know" */
+    _Atomic uint32_t maps_stale;  /* handler: "address in no module I know" */
+    _Atomic int64_t maps_read_ns; /* mono: the module log is as it was then, or newer */
 
     /* Drain -> host */
     _Atomic uint32_t rows_generation; /* grows when row files were added */
