@@ -15,6 +15,13 @@ ROLLBACK;
 -- name: sync_each_commit
 PRAGMA synchronous = FULL;
 
+-- name: void_ids
+-- A number no epoch ever had, whatever was lost.
+INSERT INTO dict_epoch
+SELECT max(id) + 1 + abs(random() % 1000000), (SELECT coalesce(max(id), 0) + 1 FROM stack),
+       unixepoch() * 1000000000
+FROM dict_epoch;
+
 -- name: get_generation
 SELECT value FROM meta WHERE key = 'generation';
 

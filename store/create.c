@@ -8,6 +8,7 @@
 #include "store/db.h"
 
 #include "base/id.h"
+#include "store/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,10 +127,12 @@ static int fill(sqlite3 *db)
     return rc;
 }
 
-static void remove_temporary(const char *path)
+static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+
+/* From the `from`-th suffix on. */
+static void remove_files(const char *path, size_t from)
 {
-    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    for (size_t i = from; i < sizeof suffixes / sizeof *suffixes; i++) {
         char *name = sqlite3_mprintf("%s%s", path, suffixes[i]);
         if (name)
             (void)unlink(name);
@@ -164,11 +167,29 @@ static enum pl_status publish(const char *temporary, const char *path,
         there = link(temporary, path) == 0 || errno == EEXIST;
     if (!there)
         return pl_error_set(err, PL_IO, "cannot create %s: %s", path, strerror(errno));
-    sync_folder(path);
     return PL_OK;
 }
 
-static enum pl_status build(const char *temporary, const char *path,
+/* A log that a removed store left at the name would go into this one. Others who make
+ * it, too, wait; who finds one there leaves all as it is. */
+static enum pl_status publish_alone(const char *temporary, const char *path,
+                                    bool locked, struct pl_error *err)
+{
+    int fd = -1;
+    enum pl_status status = locked ? PL_OK : pl_lock_open(path, &fd, err);
+    if (status == PL_OK && !locked && !pl_lock_take(fd, PL_DB_BUSY_MS))
+        status = pl_error_set(err, PL_BUSY, "cannot create %s: its lock is held", path);
+    if (status == PL_OK && access(path, F_OK) != 0) {
+        remove_files(path, 1);
+        status = publish(temporary, path, err);
+        sync_folder(path);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return status;
+}
+
+static enum pl_status build(const char *temporary, const char *path, bool locked,
                             struct pl_error *err)
 {
     sqlite3 *db = NULL;
@@ -181,10 +202,10 @@ static enum pl_status build(const char *temporary, const char *path,
                               "cannot create %s: %s%s", path, sqlite3_errmsg(db),
                               (rc & 0xff) == SQLITE_FULL ? "; free some space" : "");
     (void)sqlite3_close(db);
-    return status == PL_OK ? publish(temporary, path, err) : status;
+    return status == PL_OK ? publish_alone(temporary, path, locked, err) : status;
 }
 
-enum pl_status pl_db_create(const char *path, struct pl_error *err)
+enum pl_status pl_db_create(const char *path, bool locked, struct pl_error *err)
 {
     enum pl_status status = make_folders(path, err);
     if (status != PL_OK)
@@ -201,8 +222,8 @@ enum pl_status pl_db_create(const char *path, struct pl_error *err)
     } else {
         (void)fchmod(fd, 0600);
         (void)close(fd);
-        status = build(temporary, path, err);
-        remove_temporary(temporary);
+        status = build(temporary, path, locked, err);
+        remove_files(temporary, 0);
     }
     sqlite3_free(temporary);
     return status;

@@ -249,7 +249,8 @@ static enum pl_status connect_file(struct pl_store *store, struct pl_error *err)
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
     flags |=
         store->mode == PL_STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-    store->real_path = realpath(store->path, NULL);
+    if (!store->real_path)
+        store->real_path = realpath(store->path, NULL);
     if (!store->real_path)
         return pl_error_set(err, PL_IO, "cannot open %s: %s", store->path,
                             strerror(errno));
@@ -298,26 +299,76 @@ static enum pl_status settle_version(struct pl_store *store, struct pl_error *er
     return pl_db_migrate(store, version, err);
 }
 
-static enum pl_status open_checked(struct pl_store *store, struct pl_error *err)
+/* What is at the path, made if that is wanted. */
+static enum pl_status find_file(struct pl_store *store, bool locked,
+                                struct pl_error *err)
 {
     struct stat file;
     enum pl_status status = check_kind(store->path, &file, err);
     if (status == PL_NOT_FOUND && store->mode == PL_STORE_CREATE) {
-        status = pl_db_create(store->path, err);
+        status = pl_db_create(locked ? store->real_path : store->path, locked, err);
         if (status == PL_OK)
             status = check_kind(store->path, &file, err);
     }
     if (status != PL_OK)
         return status;
+    store->file_number += file.st_dev != store->dev || file.st_ino != store->ino;
     store->dev = file.st_dev;
     store->ino = file.st_ino;
-    status = connect_file(store, err);
+    return PL_OK;
+}
+
+static enum pl_status open_checked(struct pl_store *store, struct pl_error *err)
+{
+    enum pl_status status = find_file(store, false, err);
+    if (status == PL_OK)
+        status = connect_file(store, err);
     if (status != PL_OK)
         return status;
     pl_db_watch_log(store);
     status = settle_version(store, err);
-    uint64_t generation;
-    return status == PL_OK ? pl_store_generation(store, &generation, err) : status;
+    return status == PL_OK ? pl_log_guard_remember(store, err) : status;
+}
+
+/* Within a transaction's lock: nothing is migrated here. */
+static enum pl_status open_known(struct pl_store *store, struct pl_error *err)
+{
+    int version = 0;
+    enum pl_status status = find_file(store, true, err);
+    if (status == PL_OK)
+        status = connect_file(store, err);
+    if (status != PL_OK)
+        return status;
+    pl_db_watch_log(store);
+    int rc = read_version(store->db, &version);
+    if (rc != SQLITE_OK)
+        return pl_db_error(store, rc, "read version", err);
+    if (version != pl_db_version())
+        return pl_error_set(err, PL_INPUT, "%s was replaced by one of another format",
+                            store->path);
+    if (store->durable)
+        status = pl_store_make_durable(store, err);
+    return status == PL_OK ? pl_log_guard_remember(store, err) : status;
+}
+
+enum pl_status pl_db_connect_again(struct pl_store *store, struct pl_error *err)
+{
+    for (size_t i = 0; i < PL_SQL_COUNT; i++) {
+        (void)sqlite3_finalize(store->statements[i].handle);
+        store->statements[i].handle = NULL;
+    }
+    if (sqlite3_close(store->db) != SQLITE_OK)
+        return pl_error_set(err, PL_BUSY, "%s: a statement is running", store->path);
+    store->db = NULL;
+    store->guard = (struct pl_log_guard){0};
+    enum pl_status status = open_known(store, err);
+    store->lost = status != PL_OK;
+    if (store->lost) { /* an empty one stands in: there always is a connection */
+        (void)sqlite3_close(store->db);
+        (void)sqlite3_open_v2(":memory:", &store->db,
+                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, NULL);
+    }
+    return status;
 }
 
 enum pl_status pl_store_open(const char *path, enum pl_store_mode mode,
@@ -367,6 +418,7 @@ enum pl_status pl_store_make_durable(struct pl_store *store, struct pl_error *er
 {
     int rc =
         sqlite3_exec(store->db, pl_sql_text[PL_SQL_SYNC_EACH_COMMIT], NULL, NULL, NULL);
+    store->durable = rc == SQLITE_OK;
     return pl_db_error(store, rc, "sync_each_commit", err);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "sql/statements.h" /* generated: enum pl_sql, PL_SQL_COUNT */
+#include "store/log_guard.h"
 #include "store/store.h"
 
 #include <sqlite3.h>
@@ -31,15 +32,19 @@ struct pl_store {
     char *path;      /* as given */
     char *real_path; /* absolute, for side files and after a chdir */
     enum pl_store_mode mode;
-    bool newer;          /* written by a newer minor version: no writing */
-    bool in_write;       /* inside pl_db_begin_write */
-    int lock_fd;         /* <path>-lock, -1 until the first write */
-    bool holds_signal;   /* SIGXFSZ is blocked for the transaction */
-    uint64_t dev, ino;   /* of the file opened, to notice that it was replaced */
-    int log_pages;       /* of the WAL after the last commit */
-    int log_pages_tried; /* when a checkpoint was last tried */
-    bool wrote;          /* since opened */
-    int changes;         /* sqlite3_total_changes when the transaction began */
+    bool newer;           /* written by a newer minor version: no writing */
+    bool in_write;        /* inside pl_db_begin_write */
+    int lock_fd;          /* <path>-lock, -1 until the first write */
+    bool holds_signal;    /* SIGXFSZ is blocked for the transaction */
+    uint64_t dev, ino;    /* of the file opened, to notice that it was replaced */
+    uint64_t file_number; /* grows when another file was opened in its place */
+    bool lost;            /* nothing could be opened again; tried next time */
+    int log_pages;        /* of the WAL after the last commit */
+    int log_pages_tried;  /* when a checkpoint was last tried */
+    bool wrote;           /* since opened */
+    bool durable;         /* each commit waits for the disk */
+    struct pl_log_guard guard;
+    int changes; /* sqlite3_total_changes when the transaction began */
     struct pl_stmt statements[PL_SQL_COUNT];
     struct pl_writer *writer; /* NULL until pl_store_sink */
 };
@@ -105,8 +110,9 @@ void pl_db_end_read(struct pl_store *store);
 int pl_db_version(void);
 
 /* Make a complete empty store at `path`, whole or not at all, with its folders.
- * OK too if another process was quicker. */
-PL_MUST_CHECK enum pl_status pl_db_create(const char *path, struct pl_error *err);
+ * OK too if another process was quicker. `locked`: the caller has the writer lock. */
+PL_MUST_CHECK enum pl_status pl_db_create(const char *path, bool locked,
+                                          struct pl_error *err);
 
 /* Bring an older file up to pl_db_version(), a transaction per step. */
 PL_MUST_CHECK enum pl_status pl_db_migrate(struct pl_store *store, int version,
@@ -115,6 +121,13 @@ PL_MUST_CHECK enum pl_status pl_db_migrate(struct pl_store *store, int version,
 /* Run migrations from number `from` on, then the views; sets user_version. To
  * be called inside a transaction. Returns SQLite's code. */
 int pl_db_apply(sqlite3 *db, int from, int to);
+
+/* Close the connection and open what is at the path now (made, if it would be made by
+ * an open): statements are prepared anew, what memory knows of the file is void if it
+ * is another. Errors  BUSY a statement is running; as open. Then every begin tries
+ * again. */
+PL_MUST_CHECK enum pl_status pl_db_connect_again(struct pl_store *store,
+                                                 struct pl_error *err);
 
 void pl_db_watch_log(struct pl_store *store);
 void pl_db_close_lock(struct pl_store *store);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ enum {
     LOG_PAGES_WANTED = 1024,   /* 4 MiB: fold back what readers allow */
     LOG_PAGES_STEP = 256,      /* try again after another 1 MiB */
     LOG_PAGES_TOO_MANY = 4096, /* 16 MiB: wait a moment for readers */
-    LOG_PAGES_BRAKE = 8192,    /* 32 MiB: no more than 1 MiB in 2 s, so that a reader
+    LOG_PAGES_BRAKE = 7168,    /* 28 MiB: no more than 1 MiB in 2 s, so that a reader
                                   of a minute sees a log of 64 MiB at most */
     READER_PATIENCE_MS = 100,
     BRAKE_PATIENCE_MS = 2000,
@@ -49,63 +50,13 @@ void pl_db_watch_log(struct pl_store *store)
     (void)sqlite3_wal_hook(store->db, on_commit, store);
 }
 
-/* ---- the lock file ---- */
-
-/* As SQLite does for its own side files: a store that root wrote to stays usable
- * for its owner. */
-static void match_owner(const char *path, int fd)
-{
-    struct stat file;
-    if (geteuid() == 0 && stat(path, &file) == 0)
-        (void)!fchown(fd, file.st_uid, file.st_gid);
-    (void)fchmod(fd, 0600);
-}
+/* ---- entering and leaving ---- */
 
 static enum pl_status open_lock(struct pl_store *store, struct pl_error *err)
 {
     if (store->lock_fd >= 0)
         return PL_OK;
-    char *path = sqlite3_mprintf("%s-lock", store->real_path);
-    if (!path)
-        return pl_error_set(err, PL_NOMEM, "out of memory");
-    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    enum pl_status status = PL_OK;
-    int fd = open(path, flags);
-    if (fd < 0 && errno == ENOENT) {
-        fd = open(path, flags | O_CREAT, 0600);
-        if (fd >= 0)
-            match_owner(store->real_path, fd);
-    }
-    if (fd < 0)
-        status = pl_error_set(err, PL_IO,
-                              "cannot write %s: its lock file %s-lock: %s; make folder "
-                              "and files writable for this user",
-                              store->path, store->path, strerror(errno));
-    store->lock_fd = fd;
-    sqlite3_free(path);
-    return status;
-}
-
-/* flock has no timeout of its own; sleeps grow from 50 us to 2 ms. */
-static bool take_lock(struct pl_store *store, int patience_ms)
-{
-    int64_t give_up = pl_clock_mono_ns() + patience_ms * PL_NS_PER_MS;
-    long pause_ns = 50000;
-    while (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return false;
-        if (pl_clock_mono_ns() >= give_up)
-            return false;
-        (void)nanosleep(&(struct timespec){0, pause_ns}, NULL);
-        if (pause_ns < 2000000)
-            pause_ns *= 2;
-    }
-    return true;
-}
-
-static void release_lock(struct pl_store *store)
-{
-    (void)flock(store->lock_fd, LOCK_UN);
+    return pl_lock_open(store->real_path, &store->lock_fd, err);
 }
 
 /* A file size limit (RLIMIT_FSIZE) kills the writing process, which may be the
@@ -134,8 +85,15 @@ static void let_signal_go(struct pl_store *store)
 
 static bool enter(struct pl_store *store, int patience_ms)
 {
-    if (!take_lock(store, patience_ms))
+    if (!pl_lock_take(store->lock_fd, patience_ms))
         return false;
+    while (!pl_lock_is_current(store->real_path, store->lock_fd)) {
+        (void)close(store->lock_fd);
+        store->lock_fd = -1;
+        if (open_lock(store, NULL) != PL_OK ||
+            !pl_lock_take(store->lock_fd, patience_ms))
+            return false;
+    }
     hold_signal(store);
     return true;
 }
@@ -143,7 +101,7 @@ static bool enter(struct pl_store *store, int patience_ms)
 static void leave(struct pl_store *store)
 {
     let_signal_go(store);
-    release_lock(store);
+    pl_lock_release(store->lock_fd);
 }
 
 /* ---- checkpoints; the lock is held ---- */
@@ -151,6 +109,11 @@ static void leave(struct pl_store *store)
 static int run_checkpoint(struct pl_store *store, int mode, int patience_ms)
 {
     int log = 0, done = 0;
+    struct pl_error err = {0};
+    if (pl_log_guard_write(store, true, &err) != PL_OK) {
+        pl_log(PL_LOG_WARN, "store", "%s", err.message);
+        return SQLITE_BUSY; /* nothing of a damaged log goes into the file */
+    }
     (void)sqlite3_busy_timeout(store->db, patience_ms);
     int rc = sqlite3_wal_checkpoint_v2(store->db, "main", mode, &log, &done);
     (void)sqlite3_busy_timeout(store->db, PL_DB_BUSY_MS);
@@ -218,19 +181,6 @@ static enum pl_status run(struct pl_store *store, enum pl_sql id, struct pl_erro
     return status == PL_OK ? pl_stmt_run(stmt, err) : status;
 }
 
-/* A removed or replaced file takes commits and loses them. */
-static enum pl_status check_identity(struct pl_store *store, struct pl_error *err)
-{
-    struct stat now;
-    if (stat(store->real_path, &now) == 0 && now.st_dev == store->dev &&
-        now.st_ino == store->ino)
-        return PL_OK;
-    return pl_error_set(err, PL_IO,
-                        "cannot write %s: the file was removed or replaced while in "
-                        "use; open it again",
-                        store->path);
-}
-
 static enum pl_status check_writable(struct pl_store *store, struct pl_error *err)
 {
     if (store->mode == PL_STORE_READ)
@@ -241,7 +191,7 @@ static enum pl_status check_writable(struct pl_store *store, struct pl_error *er
                             "cannot write %s: a newer proflite made it; it can be read "
                             "only, or update this one",
                             store->path);
-    return check_identity(store, err);
+    return PL_OK;
 }
 
 enum pl_status pl_db_begin_write(struct pl_store *store, struct pl_error *err)
@@ -256,7 +206,9 @@ enum pl_status pl_db_begin_write(struct pl_store *store, struct pl_error *err)
                             "cannot write %s: another process has been writing for %d "
                             "s; try again",
                             store->path, PL_DB_BUSY_MS / 1000);
-    status = run(store, PL_SQL_BEGIN_WRITE, err);
+    status = pl_log_guard_write(store, false, err);
+    if (status == PL_OK)
+        status = run(store, PL_SQL_BEGIN_WRITE, err);
     if (status != PL_OK) {
         leave(store);
         return status;
@@ -304,7 +256,13 @@ enum pl_status pl_db_commit(struct pl_store *store, struct pl_error *err)
 
 enum pl_status pl_db_begin_read(struct pl_store *store, struct pl_error *err)
 {
-    return run(store, PL_SQL_BEGIN_READ, err);
+    bool mend = false;
+    enum pl_status status = pl_log_guard_read(store, &mend, err);
+    if (status == PL_OK && mend) { /* which is done under the lock */
+        status = pl_db_begin_write(store, err);
+        pl_db_rollback(store);
+    }
+    return status == PL_OK ? run(store, PL_SQL_BEGIN_READ, err) : status;
 }
 
 void pl_db_end_read(struct pl_store *store)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/db.h"
 #include "store/intern.h"
+#include "store/sessions.h"
 #include "store/slots.h"
 #include "store/text.h"
 
@@ -19,6 +20,8 @@
 struct pl_writer {
     struct pl_store *store;
     struct pl_intern *intern;
+    struct pl_sessions sessions; /* begun and not ended */
+    uint64_t file_number;        /* the file the memory is about */
 };
 
 /* One put on its way. */
@@ -39,6 +42,7 @@ void pl_writer_free(struct pl_writer *writer)
     if (!writer)
         return;
     pl_intern_free(writer->intern);
+    pl_sessions_deinit(&writer->sessions);
     free(writer);
 }
 
@@ -114,8 +118,18 @@ static enum pl_status begin_session(void *self, const struct pl_sink_session *se
         status = pl_db_commit(writer->store, err);
     else
         pl_db_rollback(writer->store);
+    if (status == PL_OK)
+        pl_sessions_add(&writer->sessions, session);
     pl_text_pool_deinit(&pool);
     return status;
+}
+
+/* A session whose row went with a file or a log that others removed. */
+static bool begin_again(struct pl_writer *writer, const struct pl_id *id,
+                        struct pl_error *err)
+{
+    const struct pl_sink_session *session = pl_sessions_find(&writer->sessions, id);
+    return session && begin_session(writer, session, err) == PL_OK;
 }
 
 static enum pl_status unknown_session(const struct pl_writer *writer, const char *uuid,
@@ -143,11 +157,10 @@ static enum pl_status finish_session(struct pl_writer *writer, const char *uuid,
     return status == PL_OK && !id ? unknown_session(writer, uuid, err) : status;
 }
 
-static enum pl_status end_session(void *self, const struct pl_id *session_id,
-                                  int64_t end_ns, enum pl_session_state state,
-                                  int exit_status, struct pl_error *err)
+static enum pl_status end_once(struct pl_writer *writer, const struct pl_id *session_id,
+                               int64_t end_ns, enum pl_session_state state,
+                               int exit_status, struct pl_error *err)
 {
-    struct pl_writer *writer = self;
     char uuid[PL_ID_TEXT];
     pl_id_format(session_id, uuid);
     if ((size_t)state >= sizeof state_names / sizeof *state_names)
@@ -159,6 +172,20 @@ static enum pl_status end_session(void *self, const struct pl_id *session_id,
     if (status == PL_OK)
         return pl_db_commit(writer->store, err);
     pl_db_rollback(writer->store);
+    return status;
+}
+
+static enum pl_status end_session(void *self, const struct pl_id *session_id,
+                                  int64_t end_ns, enum pl_session_state state,
+                                  int exit_status, struct pl_error *err)
+{
+    struct pl_writer *writer = self;
+    enum pl_status status =
+        end_once(writer, session_id, end_ns, state, exit_status, err);
+    if (status == PL_NOT_FOUND && begin_again(writer, session_id, err))
+        status = end_once(writer, session_id, end_ns, state, exit_status, err);
+    if (status == PL_OK)
+        pl_sessions_drop(&writer->sessions, session_id);
     return status;
 }
 
@@ -493,6 +520,11 @@ static enum pl_status complete(struct pl_put *put, struct pl_error *err)
     return status;
 }
 
+void pl_writer_forget(struct pl_writer *writer)
+{
+    pl_intern_forget(writer->intern);
+}
+
 enum pl_status pl_put_new(struct pl_writer *writer, const struct pl_sink_part *part,
                           struct pl_put **put_out, struct pl_error *err)
 {
@@ -501,6 +533,9 @@ enum pl_status pl_put_new(struct pl_writer *writer, const struct pl_sink_part *p
         return pl_error_set(err, PL_NOMEM, "out of memory");
     put->writer = writer;
     put->part = part;
+    if (writer->file_number != writer->store->file_number)
+        pl_writer_forget(writer);
+    writer->file_number = writer->store->file_number;
     enum pl_status status = prepare(put, err);
     if (status == PL_OK)
         *put_out = put;
@@ -530,15 +565,9 @@ void pl_put_free(struct pl_put *put)
     free(put);
 }
 
-void pl_writer_forget(struct pl_writer *writer)
+static enum pl_status put_once(struct pl_writer *writer,
+                               const struct pl_sink_part *part, struct pl_error *err)
 {
-    pl_intern_forget(writer->intern);
-}
-
-static enum pl_status put_part(void *self, const struct pl_sink_part *part,
-                               struct pl_error *err)
-{
-    struct pl_writer *writer = self;
     struct pl_put *put = NULL;
     int64_t chunk_id;
     bool duplicate = false;
@@ -555,6 +584,16 @@ static enum pl_status put_part(void *self, const struct pl_sink_part *part,
             pl_writer_forget(writer);
     }
     pl_put_free(put);
+    return status;
+}
+
+static enum pl_status put_part(void *self, const struct pl_sink_part *part,
+                               struct pl_error *err)
+{
+    struct pl_writer *writer = self;
+    enum pl_status status = put_once(writer, part, err);
+    if (status == PL_NOT_FOUND && begin_again(writer, &part->session_id, err))
+        status = put_once(writer, part, err);
     return status;
 }
 

@@ -117,12 +117,12 @@ static bool is_sound(const char *path)
     return sound;
 }
 
-/* What a failing creation left in the folder. */
+/* What a failing creation left in the folder, but for the lock file. */
 static int left_behind(const char *path)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", "-lock"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
     int left = 0;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 4; i++) {
         char name[300];
         (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
         left += access(name, F_OK) == 0;

@@ -189,6 +189,7 @@ static void test_truncated(void)
     CHECK(stat(path, &file) == 0 && truncate(path, file.st_size / 2) == 0);
     CHECK(unlink(support_path("cut.db-wal")) == 0);
     CHECK(unlink(support_path("cut.db-shm")) == 0);
+    CHECK(unlink(support_path("cut.db-lock")) == 0);
     check_refused(path, PL_INPUT, "damaged");
     /* garbage where the schema is: refused or, at the latest, a clear error */
     path = support_path("garbage.db");
