@@ -1,7 +1,7 @@
 /* A program that links libproflite, for tests/test_linked.c: its first argument
  * names what it does. It prints what it was promised wrongly, and the ids of its
  * sessions; exit 0 if all was well. */
-#include "proflite.h"
+#include "host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,40 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static int wrong;
-
-#define EXPECT(condition)                                                              \
-    do {                                                                               \
-        if (!(condition)) {                                                            \
-            printf("line %d: %s is false (%s)\n", __LINE__, #condition,                \
-                   proflite_last_error());                                             \
-            wrong = 1;                                                                 \
-        }                                                                              \
-    } while (0)
-
-static int64_t cpu_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* The function the tests look for. */
-__attribute__((noinline)) static void linked_hot_function(int64_t ms)
-{
-    volatile uint64_t sum = 1;
-    int64_t end = cpu_ms() + ms;
-    while (cpu_ms() < end)
-        for (int i = 0; i < 20000; i++)
-            sum = sum * 31 + (uint64_t)i;
-}
-
-static void print_id(void)
-{
-    const char *id = proflite_profiler_id();
-    printf("id %s\n", id ? id : "none");
-}
 
 /* ---- what each mode does ---- */
 
@@ -355,10 +321,7 @@ static void run_undisturbed(void)
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } modes[] = {
+    static const struct host_mode modes[] = {
         {"restart", run_restart}, {"off", run_off},
         {"options", run_options}, {"names", run_names},
         {"exit", run_exit},       {"fork", run_fork},
@@ -366,10 +329,5 @@ int main(int argc, char **argv)
         {"fsize", run_fsize},     {"undisturbed", run_undisturbed},
         {"storm", run_storm},
     };
-    for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++)
-        if (strcmp(argv[1], modes[i].name) == 0) {
-            modes[i].run();
-            return wrong;
-        }
-    return 2;
+    return argc > 1 ? run_mode(argv[1], modes, sizeof modes / sizeof modes[0]) : 2;
 }
