@@ -394,11 +394,16 @@ static void read_maps(struct pl_codemap *map, int64_t now_ns)
 
 /* ---- publishing ---- */
 
+/* A handler makes its slot busy, reads which table is current, then says so. */
 static bool in_use(struct pl_codemap *map, const struct pl_code_table *table)
 {
     uint32_t high = atomic_load(&map->state->segment->thread_high);
     for (uint32_t i = 0; i < high; i++) {
-        if (atomic_load(&map->state->slots[i].using) == table)
+        const struct pl_slot *slot = &map->state->slots[i];
+        if (!atomic_load(&slot->busy))
+            continue;
+        const struct pl_code_table *using = atomic_load(&slot->using);
+        if (!using || using == table)
             return true;
     }
     return false;

@@ -104,15 +104,14 @@ static void restart_call(ucontext_t *context)
 
 /* ---- the sample ---- */
 
-/* Say which table is being used, so that the sampler does not take it back. */
+/* Say which table is being used, so that the sampler does not take it back. From when
+ * the slot became busy until this is seen, it takes back none. */
 static const struct pl_code_table *take_table(struct pl_state *state,
                                               struct pl_slot *slot)
 {
-    const struct pl_code_table *table;
-    do {
-        table = atomic_load_explicit(&state->code, memory_order_acquire);
-        atomic_store(&slot->using, table);
-    } while (table != atomic_load(&state->code));
+    const struct pl_code_table *table =
+        atomic_load_explicit(&state->code, memory_order_acquire);
+    atomic_store_explicit(&slot->using, table, memory_order_relaxed);
     return table;
 }
 
@@ -209,7 +208,7 @@ static void put_sample(struct pl_state *state, struct pl_slot *slot,
     set_memory(slot, &walk.memory);
     walk.code = take_table(state, slot);
     pl_unwind_walk(&walk);
-    atomic_store_explicit(&slot->using, NULL, memory_order_release);
+    atomic_store_explicit(&slot->using, NULL, memory_order_relaxed);
     if (walk.unknown_code || walk.memory.refills != WINDOW_MOVES)
         atomic_store_explicit(&state->segment->maps_stale, 1, memory_order_relaxed);
 
@@ -221,7 +220,6 @@ static void put_sample(struct pl_state *state, struct pl_slot *slot,
         rec.kind = PL_REC_STACK;
         rec.pc_count = (uint16_t)walk.count;
         bytes = (uint32_t)(sizeof rec + walk.count * sizeof(uint64_t));
-        pl_count(&shared->walks[walk.end], 1);
     }
     rec.bytes = bytes;
     *(struct pl_rec *)(void *)space.at = rec;
@@ -298,7 +296,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     ucontext_t *interrupted = context;
     if (state && state->pid && index < PL_SEG_MAX_THREADS) {
         struct pl_slot *slot = &state->slots[index];
-        atomic_exchange(&slot->busy, true);
+        atomic_exchange(&slot->busy, true); /* before anything else is read */
         if (slot->ring.bytes && !atomic_load(&state->stop))
             sample(state, index, info, interrupted->uc_mcontext.gregs);
         atomic_store_explicit(&slot->busy, false, memory_order_release);

@@ -50,6 +50,8 @@ struct pl_memo {
     uint32_t first_frame, first_load; /* of the last walk */
     uint32_t at;                      /* where in it the walk under way has got to */
     uint32_t frame_count, load_count; /* of the walk under way */
+    uint64_t lo, hi;                  /* where the last walk loaded from */
+    uint64_t pcs[PL_MEMO_FRAMES];     /* of the frames, as they are recorded */
     struct pl_memo_frame frames[PL_MEMO_FRAMES + 1]; /* the last one: sp is infinite */
     struct pl_memo_load loads[PL_MEMO_LOADS];
 };
@@ -76,6 +78,12 @@ static inline uint32_t pl_memo_known(const struct pl_frame *frame)
     return (uint32_t)frame->exact | (uint32_t)frame->bp_known << 1;
 }
 
+/* A frame's address as it stands in records. */
+static inline uint64_t pl_memo_recorded(uint64_t pc, bool exact)
+{
+    return (pc & ~PL_PC_EXACT) | (exact ? PL_PC_EXACT : 0);
+}
+
 /* Has the last walk been in this state? Stack pointers only grow along a walk. There
  * is no telling how many frames to pass over: a loop would be predicted wrongly most
  * of the time. Two at a time without a branch will catch up soon enough. */
@@ -91,23 +99,51 @@ static inline bool pl_memo_meets(struct pl_memo *memo, const struct pl_frame *no
            at < PL_MEMO_FRAMES;
 }
 
-/* Are the words loaded from there on what they were? They must still lie in memory
- * that may be loaded from, [lo, hi). If not, only frames beyond are of use. */
+/* Not (all of) the last walk is of use, only what lies beyond this load. */
+static inline void pl_memo_skip(struct pl_memo *memo, uint32_t load)
+{
+    while (memo->at < PL_MEMO_FRAMES && memo->frames[memo->at].load <= load)
+        memo->at++;
+}
+
+static inline uint64_t pl_memo_differs(const struct pl_memo_load *load)
+{
+    return *(const volatile uint64_t *)(uintptr_t)load->address ^ load->value;
+}
+
+/* Are the words loaded from there on what they were? The memory that may be loaded
+ * from, [lo, hi), must still be the same. If not, only frames beyond are of use. */
 static inline bool pl_memo_holds(struct pl_memo *memo, uint64_t lo, uint64_t hi)
 {
-    uint64_t span = hi - 8 - lo;
     uint32_t i = memo->frames[memo->at].load;
-    if (hi < 8 || lo > hi - 8)
+    if (memo->lo != lo || memo->hi != hi) {
+        memo->at = PL_MEMO_FRAMES;
         return false;
-    while (i < PL_MEMO_LOADS && memo->loads[i].address - lo <= span &&
-           *(const volatile uint64_t *)(uintptr_t)memo->loads[i].address ==
-               memo->loads[i].value)
+    }
+    while (i + 4 <= PL_MEMO_LOADS &&
+           !(pl_memo_differs(&memo->loads[i]) | pl_memo_differs(&memo->loads[i + 1]) |
+             pl_memo_differs(&memo->loads[i + 2]) |
+             pl_memo_differs(&memo->loads[i + 3])))
+        i += 4;
+    while (i < PL_MEMO_LOADS && !pl_memo_differs(&memo->loads[i]))
         i++;
     if (i == PL_MEMO_LOADS)
         return true;
-    while (memo->at < PL_MEMO_FRAMES && memo->frames[memo->at].load <= i)
-        memo->at++;
+    pl_memo_skip(memo, i);
     return false;
+}
+
+/* Copy the addresses from where the walks met to the end; returns their number. */
+static inline uint32_t pl_memo_take(const struct pl_memo *memo, uint64_t *to)
+{
+    typedef uint64_t words __attribute__((vector_size(32), aligned(8), may_alias));
+    uint32_t count = PL_MEMO_FRAMES - memo->at, i = 0;
+    const uint64_t *from = memo->pcs + memo->at;
+    for (; i + 4 <= count; i += 4)
+        *(words *)(void *)(to + i) = *(const words *)(const void *)(from + i);
+    for (; i < count; i++)
+        to[i] = from[i];
+    return count;
 }
 
 /* Note a frame; false when there is no room. What is left of the last walk must not
@@ -124,6 +160,7 @@ static inline bool pl_memo_note(struct pl_memo *memo, const struct pl_frame *fra
     to->bp = frame->bp;
     to->load = memo->load_count;
     to->known = pl_memo_known(frame);
+    memo->pcs[memo->frame_count - 1] = pl_memo_recorded(frame->pc, frame->exact);
     return true;
 }
 
@@ -142,11 +179,13 @@ static inline bool pl_memo_note_load(struct pl_memo *memo, uint64_t address,
 
 /* The walk under way, complete, becomes the last one: what was noted goes before the
  * frame met (after all frames: before the end). */
-static inline void pl_memo_keep(struct pl_memo *memo, uint64_t version)
+static inline void pl_memo_keep(struct pl_memo *memo, uint64_t version, uint64_t lo,
+                                uint64_t hi)
 {
     uint32_t frames_by = memo->at - memo->frame_count;
     uint32_t loads_by = memo->frames[memo->at].load - memo->load_count;
     for (uint32_t i = memo->frame_count; i-- > 0;) {
+        memo->pcs[i + frames_by] = memo->pcs[i];
         memo->frames[i + frames_by] = memo->frames[i];
         memo->frames[i + frames_by].load += loads_by;
     }
@@ -156,15 +195,17 @@ static inline void pl_memo_keep(struct pl_memo *memo, uint64_t version)
     memo->first_frame = frames_by;
     memo->first_load = loads_by;
     memo->version = version;
+    memo->lo = lo;
+    memo->hi = hi;
 }
 
 /* The same for one that met nothing of the last one. */
-static inline void pl_memo_keep_all(struct pl_memo *memo, uint64_t version,
-                                    enum pl_walk_end end)
+static inline void pl_memo_keep_all(struct pl_memo *memo, uint64_t version, uint64_t lo,
+                                    uint64_t hi, enum pl_walk_end end)
 {
     memo->at = PL_MEMO_FRAMES;
     memo->end = end;
-    pl_memo_keep(memo, version);
+    pl_memo_keep(memo, version, lo, hi);
 }
 
 #endif

@@ -196,7 +196,6 @@ static enum pl_quiet put_record(struct pl_sampler *sampler, unsigned index,
         rec.pc_count = (uint16_t)walk->count;
         rec.bytes = need;
         pl_copy(space.at + sizeof rec, walk->pcs, walk->count * sizeof(uint64_t));
-        pl_count(&shared->walks[walk->end], 1);
     }
     pl_copy(space.at, &rec, sizeof rec);
     pl_ring_commit(&ring, &space, label_bytes + rec.bytes);

@@ -189,7 +189,6 @@ struct pl_seg_thread {
     _Atomic uint64_t head;
     _Atomic uint64_t tail;
     _Atomic uint64_t lost[PL_LOSS_COUNT];
-    _Atomic uint64_t walks[PL_WALK_COUNT]; /* how its walks ended */
 };
 
 /* ---- the segment ---- */

@@ -27,8 +27,8 @@
 /* One thread, beside its struct pl_seg_thread of the same index. */
 struct pl_slot {
     /* sampler writes, handler reads */
-    struct pl_ring ring;        /* bytes NULL: none */
-    struct pl_row_cache *cache; /* the handler's; NULL: none */
+    _Alignas(64) struct pl_ring ring; /* bytes NULL: none */
+    struct pl_row_cache *cache;       /* the handler's; NULL: none */
     int tid;
     uint32_t generation;
     _Atomic(const struct pl_label_block *) labels; /* NULL: its thread has none */

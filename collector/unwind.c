@@ -390,11 +390,6 @@ static bool find_rule(struct pl_walk *walk, struct pl_frame *frame,
     return true;
 }
 
-static uint64_t recorded(uint64_t pc, bool exact)
-{
-    return (pc & ~PL_PC_EXACT) | (exact ? PL_PC_EXACT : 0);
-}
-
 /* If the last walk was here and would go on as it did, take over the rest of it. */
 static bool go_on_as_before(struct pl_walk *walk, const struct pl_frame *frame)
 {
@@ -403,11 +398,9 @@ static bool go_on_as_before(struct pl_walk *walk, const struct pl_frame *frame)
         PL_MEMO_FRAMES - memo->at >= walk->max_frames - walk->count ||
         !pl_memo_holds(memo, walk->memory.lo, walk->memory.hi))
         return false;
-    for (uint32_t i = memo->at; i < PL_MEMO_FRAMES; i++)
-        walk->pcs[walk->count++] =
-            recorded(memo->frames[i].pc, memo->frames[i].known & 1);
+    walk->count += pl_memo_take(memo, walk->pcs + walk->count);
     cut(walk, memo->end, false);
-    pl_memo_keep(memo, walk->code->version);
+    pl_memo_keep(memo, walk->code->version, walk->memory.lo, walk->memory.hi);
     return true;
 }
 
@@ -450,10 +443,11 @@ void pl_unwind_walk(struct pl_walk *walk)
             if (!pl_memo_note(walk->memory.memo, &frame))
                 walk->memory.memo = NULL;
         }
-        walk->pcs[walk->count++] = recorded(frame.pc, frame.exact);
+        walk->pcs[walk->count++] = pl_memo_recorded(frame.pc, frame.exact);
         more = step(walk, &frame, &range, &switches);
     }
     if (walk->memory.memo &&
         (walk->end == PL_WALK_ROOT || walk->end == PL_WALK_ROOT_ZERO))
-        pl_memo_keep_all(walk->memory.memo, walk->code->version, walk->end);
+        pl_memo_keep_all(walk->memory.memo, walk->code->version, walk->memory.lo,
+                         walk->memory.hi, walk->end);
 }

@@ -21,7 +21,7 @@
 #define MOST 256
 
 static struct pl_state *state;
-static uint64_t stack_hi;
+static uint64_t stack_lo, stack_hi;
 static char dir[] = "/dev/shm/proflite-test-XXXXXX";
 static volatile long samples, equal, shipped, frames, taken_over, shown;
 
@@ -31,7 +31,8 @@ static void set_up(void)
     struct pl_rowcache *rows = NULL;
     if (state)
         return;
-    state = calloc(1, sizeof *state);
+    state = aligned_alloc(64, sizeof *state);
+    memset(state, 0, sizeof *state);
     state->segment = calloc(1, sizeof *state->segment);
     state->pid = getpid();
     void *memory = mmap(NULL, pl_codemap_bytes(), PROT_READ | PROT_WRITE,
@@ -65,24 +66,23 @@ static void set_up(void)
     pthread_getattr_np(pthread_self(), &attr);
     pthread_attr_getstack(&attr, &base, &bytes);
     pthread_attr_destroy(&attr);
-    stack_hi = (uint64_t)(uintptr_t)base + bytes;
+    stack_lo = (uint64_t)(uintptr_t)base;
+    stack_hi = stack_lo + bytes;
 }
 
 static unsigned walk_rows(const ucontext_t *context, uint64_t *pcs, bool *ships)
 {
     const greg_t *regs = context->uc_mcontext.gregs;
     static struct pl_row_cache cache;
-    struct pl_walk walk = {
-        .code = atomic_load(&state->code),
-        .cache = &cache,
-        /* saved registers already popped are in the red zone */
-        .memory = {.lo = (uint64_t)regs[REG_RSP] - 128, .hi = stack_hi},
-        .pc = (uint64_t)regs[REG_RIP],
-        .sp = (uint64_t)regs[REG_RSP],
-        .bp = (uint64_t)regs[REG_RBP],
-        .bp_known = true,
-        .max_frames = MOST,
-        .pcs = pcs};
+    struct pl_walk walk = {.code = atomic_load(&state->code),
+                           .cache = &cache,
+                           .memory = {.lo = stack_lo, .hi = stack_hi},
+                           .pc = (uint64_t)regs[REG_RIP],
+                           .sp = (uint64_t)regs[REG_RSP],
+                           .bp = (uint64_t)regs[REG_RBP],
+                           .bp_known = true,
+                           .max_frames = MOST,
+                           .pcs = pcs};
     pl_unwind_walk(&walk);
     for (unsigned i = 0; i < walk.count; i++)
         pcs[i] &= ~PL_PC_EXACT;

@@ -1,5 +1,4 @@
-/* What a sample costs the thread it is taken from, and what idle threads cost (not a
- * test).
+/* What a sample costs the thread it is taken from (not a test).
  *
  *   bench_capture [ROUNDS]    default 15; gperftools' handler is measured, too, where
  *                             libprofiler.so.0 can be loaded
@@ -39,7 +38,6 @@
 #define BATCH        1000
 #define SLOW_BATCH   100 /* of gperftools' handler */
 #define COOKIE       (UINT64_C(1) << 20)
-#define IDLE_NS      INT64_C(3000000000)
 
 static const int depths[] = {10, 30, 60, 120};
 #define DEPTHS (sizeof depths / sizeof depths[0])
@@ -106,6 +104,18 @@ struct worker {
 
 static __thread struct worker *self;
 static struct worker workers[MOST_THREADS];
+
+static _Atomic unsigned failures; /* of the records looked at */
+
+static void look_at_record(unsigned index)
+{
+    const struct pl_seg_thread *shared = &state->segment->threads[index];
+    const struct pl_ring *ring = &state->slots[index].ring;
+    uint64_t at = atomic_load(&shared->tail), head = atomic_load(&shared->head);
+    const struct pl_rec *rec = (const void *)(ring->bytes + (at & (ring->size - 1)));
+    if (at != head && rec->kind != PL_REC_PAD)
+        failures += rec->kind != PL_REC_STACK || rec->end > PL_WALK_ROOT_ZERO;
+}
 
 static void answer_drained(unsigned index)
 {
@@ -174,6 +184,8 @@ static void send_one(struct worker *worker)
         return;
     }
     syscall(SYS_rt_tgsigqueueinfo, state->pid, worker->tid, PL_SIGNAL, &worker->info);
+    if (!(worker->random & 0x3f00))
+        look_at_record(worker->index);
     answer_drained(worker->index);
 }
 
@@ -310,7 +322,8 @@ static void set_up_ours(void)
     struct pl_error err;
     struct pl_rowcache *rows = NULL;
     pl_vclock_init(getauxval(AT_SYSINFO_EHDR));
-    state = calloc(1, sizeof *state);
+    state = aligned_alloc(64, sizeof *state);
+    memset(state, 0, sizeof *state);
     state->segment = calloc(1, sizeof *state->segment);
     state->pid = getpid();
     void *memory = mmap(NULL, pl_codemap_bytes(), PROT_READ | PROT_WRITE,
@@ -424,15 +437,13 @@ static void print_signals(void)
 
 static void print_failures(void)
 {
-    uint64_t failures = 0;
-    for (unsigned i = 0; i < MOST_THREADS; i++) {
-        for (int end = PL_WALK_DEPTH; end < PL_WALK_COUNT; end++)
-            failures += state->segment->threads[i].walks[end];
-        failures += state->segment->threads[i].lost[PL_LOSS_RING_FULL];
-    }
-    if (failures)
-        printf("%lu stacks did not reach the root: the figures say little\n",
-               (unsigned long)failures);
+    uint64_t lost = 0;
+    for (unsigned i = 0; i < MOST_THREADS; i++)
+        lost += state->segment->threads[i].lost[PL_LOSS_RING_FULL];
+    if (failures || lost)
+        printf("%u stacks did not reach the root, %lu were lost: the figures say "
+               "little\n",
+               failures, (unsigned long)lost);
 }
 
 static void measure_signals(int threads)
@@ -458,79 +469,7 @@ static void measure_signals(int threads)
     print_failures();
 }
 
-/* ---- idle threads ---- */
-
-static int never_ready[2];
-
-static void *wait_for_ever(void *argument)
-{
-    struct pollfd poll_fd = {.fd = never_ready[0], .events = POLLIN};
-    char byte;
-    if ((uintptr_t)argument & 1)
-        poll(&poll_fd, 1, -1);
-    while (read(never_ready[0], &byte, 1) != 0)
-        ;
-    return NULL;
-}
-
-static double cpu_s(void)
-{
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           1e-6 * (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
-}
-
-/* In the drain's place, until nothing is told any more. */
-static void discard(struct pl_segment *segment)
-{
-    for (int i = 0; i < 40; i++) {
-        usleep(25000);
-        atomic_store(&segment->event_tail, atomic_load(&segment->event_head));
-        atomic_store(&segment->quiet_tail, atomic_load(&segment->quiet_head));
-    }
-}
-
-/* In a process of its own, in which nothing runs but the sampler. */
-static void idle_child(int threads, int hz)
-{
-    pthread_attr_t attr;
-    pthread_t thread;
-    struct pl_capture_options options = {.dir = dir, .period_ns = 1000000000 / hz};
-    if (pipe(never_ready) != 0)
-        fail("pipe");
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, 64 << 10);
-    for (int i = 1; i < threads; i++) {
-        if (pthread_create(&thread, &attr, wait_for_ever, (void *)(uintptr_t)i) != 0)
-            fail("pthread_create");
-    }
-    if (pl_capture_start(&options) != 0)
-        fail("capture");
-    discard(atomic_load(&pl_state_current)->segment);
-    double from_s = cpu_s();
-    int64_t from_ns = pl_vclock_ns(CLOCK_MONOTONIC);
-    struct timespec wait = {IDLE_NS / 1000000000, IDLE_NS % 1000000000};
-    nanosleep(&wait, NULL);
-    double took_s = 1e-9 * (double)(pl_vclock_ns(CLOCK_MONOTONIC) - from_ns);
-    printf("%8d%8d%12.2f\n", threads, hz, 100 * (cpu_s() - from_s) / took_s);
-    fflush(stdout);
-    pl_capture_stop();
-    _exit(0);
-}
-
-static void measure_idle(void)
-{
-    static const int cases[][2] = {{1, 101}, {64, 101}, {512, 101}, {512, 20}};
-    printf("\nidle threads, sampler's CPU time\n threads      Hz   %% of a core\n");
-    fflush(stdout);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        pid_t child = fork();
-        if (child == 0)
-            idle_child(cases[i][0], cases[i][1]);
-        waitpid(child, NULL, 0);
-    }
-}
+/* ---- the whole ---- */
 
 static void remove_folder(const char *path)
 {
@@ -558,7 +497,6 @@ int main(int argc, char **argv)
     }
     if (!mkdtemp(dir))
         fail(dir);
-    measure_idle(); /* first: its processes have no other handler */
     set_up_ways();
     measure_signals(1);
     measure_signals(MOST_THREADS);
