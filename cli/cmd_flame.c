@@ -12,7 +12,15 @@
 
 #define DEFAULT_MIN_PERCENT 0.5
 
-enum { OPT_OUTPUT, OPT_UNIT, OPT_METRIC, OPT_MIN_PERCENT, OPT_DEPTH };
+enum {
+    OPT_OUTPUT,
+    OPT_UNIT,
+    OPT_METRIC,
+    OPT_MIN_PERCENT,
+    OPT_DEPTH,
+    OPT_TRANSFORM,
+    OPT_INVERT
+};
 
 static const struct pl_option options[] = {
     [OPT_OUTPUT] = {"output", 'o', "FILE",
@@ -22,6 +30,9 @@ static const struct pl_option options[] = {
     [OPT_MIN_PERCENT] = {"min-percent", 0, "P",
                          "hide what weighs less (.5 in the terminal, 0 with --json)"},
     [OPT_DEPTH] = {"depth", 0, "N", "hide what is called deeper"},
+    [OPT_TRANSFORM] = {"transform", 't', "HOW",
+                       "change the tree (see below); may come again"},
+    [OPT_INVERT] = {"invert", 0, NULL, "leaves first, their callers below them"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -36,6 +47,7 @@ struct flame {
     enum pl_metric metric;
     double min_percent; /* < 0: not given */
     long depth;
+    struct pl_transform_list transforms;
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -91,6 +103,10 @@ static int set_option(void *self, int option, const char *value)
         return pl_cli_usage(&pl_cmd_flame, "--metric is wall or cpu, not '%s'", value);
     case OPT_MIN_PERCENT:
         return set_min_percent(flame, value);
+    case OPT_TRANSFORM:
+        return pl_select_transform(&pl_cmd_flame, &flame->transforms, value);
+    case OPT_INVERT:
+        return pl_select_transform(&pl_cmd_flame, &flame->transforms, "invert");
     default:
         if (pl_options_number(value, 1, 1000000, &flame->depth))
             return PL_EXIT_OK;
@@ -168,7 +184,7 @@ static enum pl_status write_file(const struct flame *flame,
 static int run(struct pl_cli *cli, int argc, char **argv)
 {
     struct flame flame = {.min_percent = -1, .unit = PL_TREE_SAMPLES};
-    struct pl_select select;
+    struct pl_select select = {0};
     struct pl_profile profile = {0};
     struct pl_error err = {0};
     enum pl_status status = PL_OK;
@@ -180,8 +196,8 @@ static int run(struct pl_cli *cli, int argc, char **argv)
         exit_code = pl_cli_usage(&pl_cmd_flame, "--json and -o exclude each other");
         goto out;
     }
-    status =
-        pl_query_profile(select.store, &select.selection, flame.metric, &profile, &err);
+    status = pl_query_transformed(select.store, &select.selection, flame.metric,
+                                  &flame.transforms, &profile, &err);
     if (status)
         goto out;
     if (!profile.samples)
@@ -196,6 +212,7 @@ out:
     if (status)
         exit_code = pl_cli_fail(&err);
     pl_profile_deinit(&profile);
+    pl_transform_list_deinit(&flame.transforms);
     pl_select_close(&select);
     return exit_code;
 }
@@ -206,8 +223,11 @@ const struct pl_command pl_cmd_flame = {
     .summary = "The call tree: in the terminal, or as a flame graph in a file",
     .details =
         "Of a node hidden by --min-percent or --depth all below it is hidden, too;\n"
-        "what is hidden is counted. Files always hold everything.",
+        "what is hidden is counted. Files always hold "
+        "everything.\n\n" PL_SELECT_TRANSFORMS,
     .examples = "proflite flame --session 3 --min-percent 2\n"
+                "proflite flame --invert --from -1h\n"
+                "proflite flame -t focus:main -t hide:memcpy -t recursion\n"
                 "proflite flame -o flame.svg\n"
                 "proflite flame -o - | flamegraph.pl > flame.svg\n",
     .options = options,

@@ -64,7 +64,7 @@ static int no_option(void *self, int option, const char *value)
 
 static int run(struct pl_cli *cli, int argc, char **argv)
 {
-    struct pl_select select;
+    struct pl_select select = {0};
     struct pl_session_list list = {0};
     struct pl_error err = {0};
     int exit_code = PL_EXIT_OK;

@@ -9,13 +9,15 @@
 
 #define TTY_LIMIT 30
 
-enum { OPT_LIMIT, OPT_SORT, OPT_METRIC };
+enum { OPT_LIMIT, OPT_SORT, OPT_METRIC, OPT_TRANSFORM };
 
 static const struct pl_option options[] = {
     [OPT_LIMIT] = {"limit", 'n', "N", "how many; 0: all (30 on a terminal, else all)"},
     [OPT_SORT] = {"sort", 0, "self|total",
                   "by time in the function itself (default) or with its callees"},
     [OPT_METRIC] = {"metric", 0, "wall|cpu", "elapsed time (default) or CPU time"},
+    [OPT_TRANSFORM] = {"transform", 't', "HOW",
+                       "change the tree first (see below); may come again"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -23,6 +25,7 @@ struct top {
     long limit; /* -1: not given */
     bool by_total;
     enum pl_metric metric;
+    struct pl_transform_list transforms;
 };
 
 static int set_option(void *self, int option, const char *value)
@@ -38,6 +41,8 @@ static int set_option(void *self, int option, const char *value)
         if (top->by_total || strcmp(value, "self") == 0)
             return PL_EXIT_OK;
         return pl_cli_usage(&pl_cmd_top, "--sort is self or total, not '%s'", value);
+    case OPT_TRANSFORM:
+        return pl_select_transform(&pl_cmd_top, &top->transforms, value);
     default:
         if (pl_select_metric(value, &top->metric))
             return PL_EXIT_OK;
@@ -102,7 +107,7 @@ static enum pl_status print_table(const struct pl_profile *profile, size_t count
 static int run(struct pl_cli *cli, int argc, char **argv)
 {
     struct top top = {.limit = -1};
-    struct pl_select select;
+    struct pl_select select = {0};
     struct pl_profile profile = {0};
     struct pl_error err = {0};
     enum pl_status status = PL_OK;
@@ -110,8 +115,8 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     if (!pl_select_open(&select, cli, &pl_cmd_top, argc, argv, set_option, &top,
                         &exit_code))
         goto out;
-    status =
-        pl_query_profile(select.store, &select.selection, top.metric, &profile, &err);
+    status = pl_query_transformed(select.store, &select.selection, top.metric,
+                                  &top.transforms, &profile, &err);
     if (status)
         goto out;
     if (top.limit < 0)
@@ -130,6 +135,7 @@ out:
     if (status)
         exit_code = pl_cli_fail(&err);
     pl_profile_deinit(&profile);
+    pl_transform_list_deinit(&top.transforms);
     pl_select_close(&select);
     return exit_code;
 }
@@ -140,7 +146,7 @@ const struct pl_command pl_cmd_top = {
     .summary = "Functions by the time spent in them",
     .details =
         "Self is time in the function itself, total adds what it called; recursion\n"
-        "counts once.",
+        "counts once.\n\n" PL_SELECT_TRANSFORMS,
     .examples = "proflite top --session 3 --metric cpu\n"
                 "proflite top --sort total --limit 10 --from -1h\n"
                 "proflite top --json\n",

@@ -2,14 +2,13 @@
 
 #include <string.h>
 
-bool pl_select_open(struct pl_select *select, struct pl_cli *cli,
+bool pl_select_read(struct pl_select *select, struct pl_cli *cli,
                     const struct pl_command *command, int argc, char **argv,
                     int (*set)(void *self, int option, const char *value), void *self,
                     int *exit_code)
 {
     struct pl_error err = {0};
     int option;
-    *select = (struct pl_select){0};
     pl_options_init(&select->options, cli, command, argc, argv);
     *exit_code = PL_EXIT_OK;
     while ((option = pl_options_next(&select->options)) >= 0) {
@@ -20,7 +19,7 @@ bool pl_select_open(struct pl_select *select, struct pl_cli *cli,
     *exit_code = select->options.exit_code;
     if (option == PL_OPTIONS_DONE)
         return false;
-    if (!pl_options_no_operands(&select->options)) {
+    if (!select->takes_operands && !pl_options_no_operands(&select->options)) {
         *exit_code = select->options.exit_code;
         return false;
     }
@@ -29,6 +28,17 @@ bool pl_select_open(struct pl_select *select, struct pl_cli *cli,
         return false;
     }
     pl_cli_salvage(cli);
+    return true;
+}
+
+bool pl_select_open(struct pl_select *select, struct pl_cli *cli,
+                    const struct pl_command *command, int argc, char **argv,
+                    int (*set)(void *self, int option, const char *value), void *self,
+                    int *exit_code)
+{
+    struct pl_error err = {0};
+    if (!pl_select_read(select, cli, command, argc, argv, set, self, exit_code))
+        return false;
     if (pl_cli_open(cli, PL_STORE_READ, &select->store, &err)) {
         *exit_code = pl_cli_fail(&err);
         return false;
@@ -46,6 +56,15 @@ bool pl_select_metric(const char *text, enum pl_metric *metric_out)
 {
     *metric_out = strcmp(text, "cpu") == 0 ? PL_METRIC_CPU : PL_METRIC_WALL;
     return *metric_out == PL_METRIC_CPU || strcmp(text, "wall") == 0;
+}
+
+int pl_select_transform(const struct pl_command *command,
+                        struct pl_transform_list *list, const char *text)
+{
+    struct pl_error err = {0};
+    if (pl_transform_list_add(list, text, &err) == PL_OK)
+        return PL_EXIT_OK;
+    return pl_cli_usage(command, "%s", err.message);
 }
 
 static bool selects_something(const struct pl_selection *s)

@@ -49,7 +49,7 @@ enum pl_status pl_transform_parse(const char *text, struct pl_transform *transfo
     return pl_error_set(err, PL_USAGE,
                         "'%.60s' is no transform: use focus:NAME, callers:NAME, "
                         "ignore:NAME, hide:NAME, collapse:NAME, recursion, in_app, "
-                        "modules, files or invert",
+                        "modules, files, invert or threads",
                         text);
 }
 
@@ -244,9 +244,9 @@ static enum pl_status rewrite(struct rewrite *re, const char *name,
     return status == PL_OK ? pl_tree_finish(re->tree, profile_out, err) : status;
 }
 
-enum pl_status pl_profile_transform(struct pl_profile *profile,
-                                    const struct pl_transform *transform,
-                                    struct pl_error *err)
+enum pl_status pl_profile_rewrite(const struct pl_profile *profile,
+                                  const struct pl_transform *transform,
+                                  struct pl_profile *profile_out, struct pl_error *err)
 {
     struct rewrite re = {.from = profile, .kind = transform->kind};
     struct pl_profile made = {.metric = profile->metric,
@@ -256,19 +256,87 @@ enum pl_status pl_profile_transform(struct pl_profile *profile,
     enum pl_status status = rewrite(&re, transform->function, &made, err);
     if (status == PL_OK) {
         made.left_out_ns = profile->left_out_ns + profile->total_ns - made.total_ns;
-        pl_profile_deinit(profile);
-        *profile = made;
+        *profile_out = made;
     }
     free_rewrite(&re);
     return status;
 }
 
+enum pl_status pl_profile_transform(struct pl_profile *profile,
+                                    const struct pl_transform *transform,
+                                    struct pl_error *err)
+{
+    struct pl_profile made;
+    enum pl_status status = pl_profile_rewrite(profile, transform, &made, err);
+    if (status == PL_OK) {
+        pl_profile_deinit(profile);
+        *profile = made;
+    }
+    return status;
+}
+
+/* ---- lists ---- */
+
+enum pl_status pl_transform_list_add(struct pl_transform_list *list, const char *text,
+                                     struct pl_error *err)
+{
+    struct pl_transform transform = {0};
+    if (strcmp(text, "threads") == 0) {
+        list->threads = true;
+        return PL_OK;
+    }
+    if (list->count == PL_TRANSFORMS_MAX)
+        return pl_error_set(err, PL_USAGE, "more than %d transforms",
+                            PL_TRANSFORMS_MAX);
+    enum pl_status status = pl_transform_parse(text, &transform, err);
+    if (status != PL_OK)
+        return status;
+    struct pl_transform *grown = realloc(list->list, (list->count + 1) * sizeof *grown);
+    if (grown)
+        list->list = grown;
+    char *function = transform.function ? strdup(transform.function) : NULL;
+    if (!grown || (transform.function && !function)) {
+        free(function);
+        return pl_error_set(err, PL_NOMEM, "out of memory for transforms");
+    }
+    transform.function = function;
+    list->list[list->count++] = transform;
+    return PL_OK;
+}
+
+void pl_transform_list_deinit(struct pl_transform_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free((char *)(uintptr_t)list->list[i].function);
+    free(list->list);
+    *list = (struct pl_transform_list){0};
+}
+
 enum pl_status pl_profile_transform_all(struct pl_profile *profile,
-                                        const struct pl_transform *transforms,
-                                        size_t count, struct pl_error *err)
+                                        const struct pl_transform_list *transforms,
+                                        struct pl_error *err)
 {
     enum pl_status status = PL_OK;
-    for (size_t i = 0; i < count && status == PL_OK; i++)
-        status = pl_profile_transform(profile, &transforms[i], err);
+    for (size_t i = 0; i < transforms->count && status == PL_OK; i++)
+        status = pl_profile_transform(profile, &transforms->list[i], err);
+    return status;
+}
+
+enum pl_status
+pl_query_transformed(struct pl_store *store, const struct pl_selection *selection,
+                     enum pl_metric metric, const struct pl_transform_list *transforms,
+                     struct pl_profile *profile_out, struct pl_error *err)
+{
+    struct pl_profile profile = {0};
+    enum pl_status status =
+        transforms->threads
+            ? pl_query_profile_threads(store, selection, metric, &profile, err)
+            : pl_query_profile(store, selection, metric, &profile, err);
+    if (status == PL_OK)
+        status = pl_profile_transform_all(&profile, transforms, err);
+    if (status == PL_OK)
+        *profile_out = profile;
+    else
+        pl_profile_deinit(&profile);
     return status;
 }

@@ -28,7 +28,7 @@ struct pl_transform {
     const char *function; /* NAME; NULL for those without */
 };
 
-#define PL_TRANSFORMS_MAX 64
+#define PL_TRANSFORMS_MAX 64 /* of a list */
 
 /* "focus:NAME", "callers:NAME", "ignore:NAME", "hide:NAME", "collapse:NAME",
  * "recursion", "in_app", "modules", "files", "invert"; `function` points into `text`.
@@ -37,16 +37,42 @@ PL_MUST_CHECK enum pl_status pl_transform_parse(const char *text,
                                                 struct pl_transform *transform_out,
                                                 struct pl_error *err);
 
+/* Make another profile of one; nothing is shared.  Errors  NOMEM; INPUT a tree of too
+ * many boxes. */
+PL_MUST_CHECK enum pl_status pl_profile_rewrite(const struct pl_profile *profile,
+                                                const struct pl_transform *transform,
+                                                struct pl_profile *profile_out,
+                                                struct pl_error *err);
+
 /* Replace `profile` by its transform, splits included. On error it is as before.
  * Errors  NOMEM; INPUT a tree of too many boxes. */
 PL_MUST_CHECK enum pl_status pl_profile_transform(struct pl_profile *profile,
                                                   const struct pl_transform *transform,
                                                   struct pl_error *err);
 
-/* All of them, in order. */
+/* What a user asks to be done with a tree, in order. All zero is nothing. */
+struct pl_transform_list {
+    struct pl_transform *list; /* owned, with their text */
+    size_t count;
+    bool threads; /* "threads": the first level are threads */
+};
+
+/* Add one more, or "threads".  Errors  USAGE; NOMEM. */
+PL_MUST_CHECK enum pl_status pl_transform_list_add(struct pl_transform_list *list,
+                                                   const char *text,
+                                                   struct pl_error *err);
+void pl_transform_list_deinit(struct pl_transform_list *list);
+
+/* All of them but "threads", in order. */
 PL_MUST_CHECK enum pl_status
 pl_profile_transform_all(struct pl_profile *profile,
-                         const struct pl_transform *transforms, size_t count,
+                         const struct pl_transform_list *transforms,
                          struct pl_error *err);
+
+/* A selection's profile, transformed.  Errors  as pl_query_profile. */
+PL_MUST_CHECK enum pl_status
+pl_query_transformed(struct pl_store *store, const struct pl_selection *selection,
+                     enum pl_metric metric, const struct pl_transform_list *transforms,
+                     struct pl_profile *profile_out, struct pl_error *err);
 
 #endif

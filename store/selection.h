@@ -31,6 +31,10 @@ struct pl_selection_args {
 
 /* Caller's storage. `now_ns` (Unix) is what "-1h" is relative to. */
 void pl_selection_args_init(struct pl_selection_args *args, int64_t now_ns);
+/* Another one that says the same.  Errors  NOMEM. */
+PL_MUST_CHECK enum pl_status
+pl_selection_args_copy(struct pl_selection_args *to,
+                       const struct pl_selection_args *from, struct pl_error *err);
 void pl_selection_args_deinit(struct pl_selection_args *args);
 
 /* Is `key` one pl_selection_set knows? */

@@ -1,8 +1,60 @@
 /* A selection in one line of words (see selection.h). */
 #include "store/selection.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static enum pl_status set_id(struct pl_selection_args *args, const char *key,
+                             int64_t id, struct pl_error *err)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%" PRId64, id);
+    return pl_selection_set(args, key, text, err);
+}
+
+static enum pl_status set_label(struct pl_selection_args *args,
+                                const struct pl_label *label, struct pl_error *err)
+{
+    char *text = NULL;
+    int len = label->value ? asprintf(&text, "%s=%s", label->key, label->value)
+                           : asprintf(&text, "%s", label->key);
+    if (len < 0)
+        return pl_error_set(err, PL_NOMEM, "out of memory reading the selection");
+    enum pl_status status = pl_selection_set(args, "label", text, err);
+    free(text);
+    return status;
+}
+
+enum pl_status pl_selection_args_copy(struct pl_selection_args *to,
+                                      const struct pl_selection_args *from,
+                                      struct pl_error *err)
+{
+    const struct {
+        const char *key, *value;
+    } texts[] = {{"app", from->app},
+                 {"release", from->release},
+                 {"env", from->environment},
+                 {"thread_name", from->thread_name},
+                 {"function", from->function}};
+    enum pl_status status = PL_OK;
+    pl_selection_args_init(to, from->now_ns);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && status == PL_OK; i++)
+        if (texts[i].value)
+            status = pl_selection_set(to, texts[i].key, texts[i].value, err);
+    for (size_t i = 0; i < from->session_count && status == PL_OK; i++)
+        status = set_id(to, "session", from->sessions[i], err);
+    for (size_t i = 0; i < from->thread_count && status == PL_OK; i++)
+        status = set_id(to, "thread", from->threads[i], err);
+    for (size_t i = 0; i < from->label_count && status == PL_OK; i++)
+        status = set_label(to, &from->labels[i], err);
+    to->from_ns = from->from_ns;
+    to->to_ns = from->to_ns;
+    to->metric = from->metric;
+    to->uses_now = from->uses_now;
+    return status;
+}
 
 /* The next word of *text, quotes taken off, into `word` (as large as the text);
  * false at the end. An open quote ends with the text. */

@@ -246,6 +246,7 @@ void pl_json_flamegraph(struct pl_buf *out, const struct pl_profile *profile,
     pl_json_int_field(out, "total_ns", profile->total_ns);
     pl_json_int_field(out, "samples", profile->samples);
     pl_json_int_field(out, "lost", profile->lost);
+    pl_json_int_field(out, "left_out_ns", profile->left_out_ns);
     pl_json_int_field(out, "from_ns", profile->from_ns);
     pl_json_int_field(out, "to_ns", profile->to_ns);
     pl_json_int_field(out, "node_count", (int64_t)profile->node_count);

@@ -1,5 +1,7 @@
 #include "web/json.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* By hand: a flame graph holds millions of numbers. */
@@ -38,6 +40,23 @@ void pl_json_int_field(struct pl_buf *out, const char *key, int64_t value)
 {
     put_key(out, key);
     pl_json_int(out, value);
+}
+
+/* Not in the locale's way, and never NaN or infinity: JSON has none. */
+void pl_json_real(struct pl_buf *out, double value)
+{
+    char text[40];
+    (void)snprintf(text, sizeof text, "%.9g", value);
+    for (char *at = text; *at; at++)
+        if (*at == ',')
+            *at = '.';
+    pl_buf_puts(out, isfinite(value) ? text : "null");
+}
+
+void pl_json_real_field(struct pl_buf *out, const char *key, double value)
+{
+    put_key(out, key);
+    pl_json_real(out, value);
 }
 
 void pl_json_string_field(struct pl_buf *out, const char *key, const char *text)

@@ -8,8 +8,12 @@
 void pl_json_int(struct pl_buf *out, int64_t value);
 void pl_json_string(struct pl_buf *out, const char *text); /* NULL: null */
 
+/* A share, a probability: nine digits. */
+void pl_json_real(struct pl_buf *out, double value);
+
 /* `,"key":value`; `key` is one of ours: plain. */
 void pl_json_int_field(struct pl_buf *out, const char *key, int64_t value);
+void pl_json_real_field(struct pl_buf *out, const char *key, double value);
 void pl_json_string_field(struct pl_buf *out, const char *key, const char *text);
 
 /* 1, 0 and, for -1, null. */
