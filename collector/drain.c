@@ -414,10 +414,14 @@ static bool all_stopped(const struct pl_drain *drain, int64_t *beats)
 static void stop_all(struct pl_drain *drain)
 {
     int64_t until_ns = pl_clock_mono_ns() + STOP_WAIT_NS, beats = -1;
-    for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
-        if (s->reader.seg && pl_segment_refresh(&s->reader))
-            atomic_store(&s->reader.seg->stop, 1);
-    if (!drain->sessions)
+    bool any = false;
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next) {
+        if (!s->reader.seg || !pl_segment_refresh(&s->reader))
+            continue;
+        atomic_store(&s->reader.seg->stop, 1);
+        any = true;
+    }
+    if (!any)
         return;
     do {
         usleep(15000);

@@ -240,6 +240,19 @@ static void count_skipped(struct pl_drain_timeline *t, const struct pl_window *w
     }
 }
 
+/* Ticks after the last one that had room in the event ring: nobody reads any more, or
+ * the program ended before it was read on. */
+static void lose_untold(struct pl_drain_timeline *t)
+{
+    uint64_t untold = t->event_full_now > t->host_event_full
+                          ? t->event_full_now - t->host_event_full
+                          : 0;
+    t->host_event_full += untold;
+    for (size_t i = 0; untold && i < t->thread_count; i++)
+        if (!t->threads[i]->ended)
+            t->threads[i]->lost[PL_LOSS_EVENT_FULL] += untold;
+}
+
 static void advance_wall(struct pl_drain_timeline *t, bool final)
 {
     struct pl_window *window = t->windows;
@@ -254,6 +267,8 @@ static void advance_wall(struct pl_drain_timeline *t, bool final)
             lose_missed(t->threads[i]);
         if (window->next)
             count_skipped(t, window);
+        else
+            lose_untold(t);
     }
 }
 
@@ -314,15 +329,34 @@ static void take_host_losses(struct pl_drain_timeline *t,
     }
 }
 
+/* Is there anything to tell of a thread that no sample will come from any more? */
+static bool is_owed(const struct pl_drain_timeline *t)
+{
+    for (size_t i = 0; i < t->thread_count; i++) {
+        const struct pl_drain_timeline_thread *thread = t->threads[i];
+        if (thread->end_counted)
+            continue;
+        for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++)
+            if (t->host_now[thread->slot][reason] > t->host_lost[thread->slot][reason])
+                return true;
+    }
+    return false;
+}
+
+static bool open_cpu_window(struct pl_drain_timeline *t, int64_t horizon, bool final)
+{
+    int64_t first = earliest(t);
+    if (first == INT64_MAX && final && is_owed(t))
+        first = t->newest_ns;
+    return first != INT64_MAX && (final || first <= horizon) &&
+           pl_drain_window_open(t, first + t->to_unix_ns);
+}
+
 static void advance_cpu(struct pl_drain_timeline *t, int64_t now_ns, bool final)
 {
     int64_t horizon = final ? INT64_MAX : now_ns - PL_TIMELINE_SETTLE_NS;
-    if (!t->windows) {
-        int64_t first = earliest(t);
-        if (first == INT64_MAX || first > horizon ||
-            !pl_drain_window_open(t, first + t->to_unix_ns))
-            return;
-    }
+    if (!t->windows && !open_cpu_window(t, horizon, final))
+        return;
     struct pl_window *window = t->windows;
     if (window->resolved)
         return;
@@ -343,9 +377,13 @@ static void advance_cpu(struct pl_drain_timeline *t, int64_t now_ns, bool final)
 
 void pl_drain_timeline_advance(struct pl_drain_timeline *t, int64_t now_ns, bool final)
 {
-    pl_journal_advance(t->journal, now_ns);
+    const struct pl_window *last = t->last;
+    bool ready = pl_drain_timeline_ready(t);
     if (t->cpu_mode)
         advance_cpu(t, now_ns, final);
     else
         advance_wall(t, final);
+    /* What time alone has brought about has to come about again. */
+    bool turned = t->last != last || pl_drain_timeline_ready(t) != ready;
+    pl_journal_advance(t->journal, now_ns, turned);
 }

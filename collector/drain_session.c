@@ -453,7 +453,10 @@ void pl_drain_session_advance(struct pl_drain_shared *shared,
 {
     if (pl_drain_timeline_bytes(&s->timeline) > shared->memory_bytes)
         pl_drain_timeline_cut(&s->timeline);
+    s->timeline.event_full_now = s->host_now[PL_LOSS_EVENT_FULL];
     pl_drain_timeline_advance(&s->timeline, now_ns, final);
+    if (pl_drain_timeline_ready(&s->timeline))
+        pl_journal_commit(s->timeline.journal, s, true); /* before anyone has it */
     while (pl_drain_timeline_ready(&s->timeline)) {
         seal(shared, s);
         pl_drain_timeline_advance(&s->timeline, now_ns, final);
@@ -464,7 +467,7 @@ void pl_drain_session_pump(struct pl_drain_shared *shared, struct pl_drain_sessi
                            int64_t now_ns)
 {
     read_all(shared, s, now_ns, false);
-    pl_journal_commit(s->timeline.journal, s);
+    pl_journal_commit(s->timeline.journal, s, false);
     if (!shared->salvage)
         pl_segment_publish(&s->reader);
     pl_drain_session_advance(shared, s, now_ns, false);

@@ -118,7 +118,7 @@ struct pl_drain_timeline {
     /* The host's counters as last read, and how much of them parts tell of. */
     uint64_t host_now[PL_SEG_MAX_THREADS][PL_LOSS_COUNT];
     uint64_t host_lost[PL_SEG_MAX_THREADS][PL_LOSS_COUNT];
-    uint64_t host_event_full; /* likewise, of the session */
+    uint64_t event_full_now, host_event_full; /* likewise, ticks of all threads */
     uint64_t damaged;         /* records of no thread: in the next part */
 };
 

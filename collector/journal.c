@@ -214,9 +214,9 @@ void pl_journal_cut(struct pl_journal *j)
         pl_journal_put(j, (struct pl_journal_op){.kind = PL_OP_CUT}, NULL, 0);
 }
 
-void pl_journal_advance(struct pl_journal *j, int64_t now_ns)
+void pl_journal_advance(struct pl_journal *j, int64_t now_ns, bool turned)
 {
-    if (is_on(j) && j->told)
+    if (is_on(j) && (j->told || turned))
         put_word(j, (struct pl_journal_op){.kind = PL_OP_ADVANCE}, (uint64_t)now_ns);
     if (j)
         j->told = false;
@@ -374,7 +374,7 @@ static void write_anew(struct pl_journal *j, struct pl_drain_session *session)
     pl_buf_clear(&j->pending);
 }
 
-void pl_journal_commit(struct pl_journal *j, struct pl_drain_session *session)
+void pl_journal_commit(struct pl_journal *j, struct pl_drain_session *session, bool all)
 {
     if (!j)
         return;
@@ -387,7 +387,7 @@ void pl_journal_commit(struct pl_journal *j, struct pl_drain_session *session)
         j->damaged = session->timeline.damaged;
         put_word(j, (struct pl_journal_op){.kind = PL_OP_DAMAGED}, j->damaged);
     }
-    if (!j->news && !session->reader.moved)
+    if (!j->news && !session->reader.moved && !(all && j->pending.len))
         return;
     put_tails(j, &session->reader);
     if (write_batch(j, j->fd, j->nonce, j->bytes) != PL_OK) {

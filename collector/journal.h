@@ -72,7 +72,8 @@ void pl_journal_told(struct pl_journal *journal, const struct pl_label_sets *lab
 void pl_journal_ring_damaged(struct pl_journal *journal, uint16_t slot);
 void pl_journal_release(struct pl_journal *journal, uint16_t slot);
 void pl_journal_cut(struct pl_journal *journal);
-void pl_journal_advance(struct pl_journal *journal, int64_t now_ns);
+/* The timeline went on; `turned`: a window began, or is complete. */
+void pl_journal_advance(struct pl_journal *journal, int64_t now_ns, bool turned);
 /* The host's counter of losses stands at `value`; of a slot or PL_JOURNAL_SEGMENT. */
 void pl_journal_lost(struct pl_journal *journal, uint16_t slot, unsigned reason,
                      uint64_t value);
@@ -84,8 +85,10 @@ void pl_journal_popped(struct pl_journal *journal);
 /* ---- writing ---- */
 
 /* Write what is pending, with the session's positions in its segment. Makes the file
- * if there is none and none was before. Failing, the session goes on without. */
-void pl_journal_commit(struct pl_journal *journal, struct pl_drain_session *session);
+ * if there is none and none was before. `all`: also that the timeline went on, which
+ * else waits for what comes in next. Failing, the session goes on without. */
+void pl_journal_commit(struct pl_journal *journal, struct pl_drain_session *session,
+                       bool all);
 
 /* The store has every window dropped so far: write the state anew if that is worth
  * it, or if writing failed before. */

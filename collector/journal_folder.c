@@ -348,5 +348,6 @@ enum pl_status pl_journal_folders(const char *db,
         if (strlen(entry->d_name) == PL_ID_TEXT - 1 && pl_id_parse(entry->d_name, &id))
             visit_folder(&visit, base, entry->d_name);
     closedir(dir);
+    (void)rmdir(base); /* when it is empty */
     return PL_OK;
 }

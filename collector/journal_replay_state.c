@@ -265,7 +265,8 @@ static bool check_ticks(const struct pl_drain_timeline *t)
     const struct pl_window *last = t->last;
     if (t->cpu_mode || !t->any_tick)
         return t->cpu_mode || !t->windows;
-    return last && last->base + (uint64_t)last->count - 1 == t->newest_tick;
+    return last && last->base + (uint64_t)last->count - 1 == t->newest_tick &&
+           last->times[last->count - 1] == t->newest_ns + t->to_unix_ns;
 }
 
 static bool check_cpu(const struct pl_window *w,
