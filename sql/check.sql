@@ -119,13 +119,6 @@ WHERE s.end_ns < s.start_ns;
 
 -- ---- outcomes -----------------------------------------------------------------
 
--- name: check_outcome_twice
-SELECT format('chunk %.40s of project %d: %d outcomes for %.40s', o.chunk_uuid,
-              o.project_id, count(*), o.category)
-FROM outcome o /*scan*/
-GROUP BY o.project_id, o.chunk_uuid, o.category
-HAVING count(*) > 1;
-
 -- name: check_outcome_missing
 -- A chunk that was not sampled has none.
 SELECT format('chunk %d: done and without an outcome', c.id)

@@ -22,6 +22,11 @@ SELECT max(id) + 1 + abs(random() % 1000000), (SELECT coalesce(max(id), 0) + 1 F
        unixepoch() * 1000000000
 FROM dict_epoch;
 
+-- name: schema_objects
+SELECT name, sql FROM sqlite_schema /*scan*/
+WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+ORDER BY name COLLATE BINARY;
+
 -- name: get_generation
 SELECT value FROM meta WHERE key = 'generation';
 

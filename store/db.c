@@ -7,6 +7,7 @@
 #include "store/db.h"
 
 #include "base/buf.h"
+#include "store/schema.h"
 #include "store/writer.h"
 
 #include <errno.h>
@@ -327,6 +328,8 @@ static enum pl_status open_checked(struct pl_store *store, struct pl_error *err)
         return status;
     pl_db_watch_log(store);
     status = settle_version(store, err);
+    if (status == PL_OK && !store->newer)
+        status = pl_schema_check(store, err);
     return status == PL_OK ? pl_log_guard_remember(store, err) : status;
 }
 
@@ -346,7 +349,8 @@ static enum pl_status open_known(struct pl_store *store, struct pl_error *err)
     if (version != pl_db_version())
         return pl_error_set(err, PL_INPUT, "%s was replaced by one of another format",
                             store->path);
-    if (store->durable)
+    status = pl_schema_check(store, err);
+    if (status == PL_OK && store->durable)
         status = pl_store_make_durable(store, err);
     return status == PL_OK ? pl_log_guard_remember(store, err) : status;
 }
