@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_KEEP, OPT_MAX_SIZE, OPT_DRY_RUN };
+enum { OPT_KEEP, OPT_KEEP_HOURS, OPT_KEEP_DAYS, OPT_MAX_SIZE, OPT_DRY_RUN };
 
 static const struct pl_option options[] = {
     [OPT_KEEP] = {"keep", 0, "TIME", "remove samples older than this: 7d, 36h, 1h30m"},
+    [OPT_KEEP_HOURS] = {"keep-hours", 0, "TIME",
+                        "keep sums per hour, stack and thread so long: 30d"},
+    [OPT_KEEP_DAYS] = {"keep-days", 0, "TIME", "keep sums per day so long: 365d"},
     [OPT_MAX_SIZE] = {"max-size", 0, "BYTES",
                       "remove the oldest until what is used fits: 2G, 500M"},
     [OPT_DRY_RUN] = {"dry-run", 0, NULL, "only say what would go"},
@@ -61,6 +64,8 @@ static enum pl_status print_json(const struct pl_retention *retention,
     pl_json_int_field(&buf, "parts", result->parts);
     pl_json_int_field(&buf, "slots", result->slots);
     pl_json_int_field(&buf, "samples", result->samples);
+    pl_json_int_field(&buf, "hours", result->hours);
+    pl_json_int_field(&buf, "days", result->days);
     if (!retention->dry_run) {
         pl_json_int_field(&buf, "chunks", result->chunks);
         pl_json_int_field(&buf, "sessions", result->sessions);
@@ -88,6 +93,10 @@ static void print_text(const struct pl_retention *retention,
         printf(", %" PRId64 " chunk%s, %" PRId64 " session%s", result->chunks,
                pl_term_plural(result->chunks), result->sessions,
                pl_term_plural(result->sessions));
+    if (result->hours || result->days)
+        printf(", sums of %" PRId64 " hour%s and %" PRId64 " day%s", result->hours,
+               pl_term_plural(result->hours), result->days,
+               pl_term_plural(result->days));
     printf("; %s bytes used\n", used);
 }
 
@@ -136,21 +145,26 @@ static bool take_option(struct pl_options *parser, int option,
         retention->dry_run = true;
         return true;
     }
-    if (option == OPT_KEEP ? parse_keep(parser->value, &retention->before_ns)
-                           : parse_size(parser->value, &retention->max_bytes))
+    int64_t *before[] = {[OPT_KEEP] = &retention->before_ns,
+                         [OPT_KEEP_HOURS] = &retention->hours_before_ns,
+                         [OPT_KEEP_DAYS] = &retention->days_before_ns};
+    if (option == OPT_MAX_SIZE ? parse_size(parser->value, &retention->max_bytes)
+                               : parse_keep(parser->value, before[option]))
         return true;
     parser->exit_code =
-        option == OPT_KEEP
-            ? pl_cli_usage(&pl_cmd_gc, "--keep takes a time like 7d, not '%s'",
+        option == OPT_MAX_SIZE
+            ? pl_cli_usage(&pl_cmd_gc, "--max-size takes bytes like 2G, not '%s'",
                            parser->value)
-            : pl_cli_usage(&pl_cmd_gc, "--max-size takes bytes like 2G, not '%s'",
-                           parser->value);
+            : pl_cli_usage(&pl_cmd_gc, "--%s takes a time like 7d, not '%s'",
+                           options[option].name, parser->value);
     return false;
 }
 
 static int run(struct pl_cli *cli, int argc, char **argv)
 {
-    struct pl_retention retention = {.before_ns = INT64_MIN};
+    struct pl_retention retention = {.before_ns = INT64_MIN,
+                                     .hours_before_ns = INT64_MAX,
+                                     .days_before_ns = INT64_MAX};
     struct pl_options parser;
     int option;
     bool go = true;
@@ -178,8 +192,13 @@ const struct pl_command pl_cmd_gc = {
         "so\n"
         "does what is not processed yet or a live session is writing. Others may "
         "write\n"
-        "meanwhile. Exit code 5: --max-size is not reached.",
+        "meanwhile. With --keep-hours or --keep-days what the samples added up to "
+        "stays\n"
+        "longer than they do: graphs and tables of whole hours or days answer from "
+        "it.\n"
+        "Exit code 5: --max-size is not reached.",
     .examples = "proflite gc --keep 7d --max-size 2G\n"
+                "proflite gc --keep 7d --keep-hours 30d --keep-days 365d\n"
                 "proflite gc --keep 36h --dry-run --json\n",
     .options = options,
     .json = true,

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "process/lease.h"
 #include "process/symbolicate.h"
+#include "store/rollup.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 /* Renewed before each step. A step that takes longer may be overtaken by another
  * process: then both do it, with the same result. */
 #define LEASE_MS 60000
+
+/* The last part of an hour comes so much later. */
+#define ROLLUP_GRACE_S 150
 
 #define CATEGORY "profile_chunk"
 
@@ -239,6 +243,15 @@ static enum pl_status run_all(struct pl_pass *pass, struct pl_error *err)
     }
 }
 
+/* Hours that nobody writes to any more; most are summed up by their writer. */
+static enum pl_status sum_up(struct pl_pass *pass, struct pl_error *err)
+{
+    const struct pl_rollup_options options = {
+        .before_ns = pl_clock_wall_ns() - ROLLUP_GRACE_S * PL_NS_PER_S,
+        .stop = pass->options.stop};
+    return pl_rollup_run(pass->store, &options, err);
+}
+
 enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
 {
     enum pl_status status = take_lease(pass, err);
@@ -248,6 +261,8 @@ enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
         status = pl_pass_redo_all(pass->store, err);
     if (status == PL_OK)
         status = run_all(pass, err);
+    if (status == PL_OK)
+        status = sum_up(pass, err);
     pl_pass_release(pass->store, pass->owner);
     return status;
 }

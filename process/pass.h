@@ -7,6 +7,8 @@
  * gets exactly one outcome. A failing or slow symbolication keeps the chunk, with
  * the error stored beside it; only data that a step cannot read rejects it.
  *
+ * Then hours and days nobody writes to any more are summed up (store/rollup.h).
+ *
  * One process at a time runs the pass on a file, under a lease in the store. */
 #ifndef PL_PROCESS_PASS_H
 #define PL_PROCESS_PASS_H

@@ -64,9 +64,16 @@ WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = l.chunk_id)
   OR NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = l.thread_id);
 
 -- name: check_rollups
-SELECT format('rollup %d of %d s: no thread %d', r.bucket, r.level, r.thread_id)
+SELECT format('rollup %d of %d s: no thread %d of session %d', r.bucket, r.level,
+              r.thread_id, r.session_id)
 FROM rollup r /*scan*/
-WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = r.thread_id);
+WHERE NOT EXISTS (SELECT 1 FROM thread t
+                  WHERE t.id = r.thread_id AND t.session_id = r.session_id);
+
+-- name: check_rolled_sessions
+SELECT format('rollup %d of %d s: no session %d', r.bucket, r.level, r.session_id)
+FROM rolled r /*scan*/
+WHERE NOT EXISTS (SELECT 1 FROM session s WHERE s.id = r.session_id);
 
 -- name: check_functions
 SELECT format('function %d: no module %d', f.id, f.module_id)
@@ -99,7 +106,6 @@ WHERE (o.chunk_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id =
 -- ---- times --------------------------------------------------------------------
 
 -- name: check_part_times
--- The last tick may have come a second late; a part is cut by when it was due.
 SELECT CASE WHEN p.end_ns < p.start_ns OR p.end_ns - p.start_ns > 92000000000
               OR p.start_ns < 0
             THEN format('part %d: it lasts from %d to %d', p.id, p.start_ns, p.end_ns)
@@ -109,8 +115,7 @@ SELECT CASE WHEN p.end_ns < p.start_ns OR p.end_ns - p.start_ns > 92000000000
 FROM part p /*scan*/ LEFT JOIN chunk c ON c.id = p.chunk_id
 WHERE p.end_ns < p.start_ns OR p.end_ns - p.start_ns > 92000000000 OR p.start_ns < 0
   OR p.start_ns < c.start_ns OR p.end_ns > c.end_ns
-  OR max(p.end_ns - p.period_ns - 1000001000, p.start_ns) / 3600000000000
-     <> p.start_ns / 3600000000000;
+  OR p.end_ns > (p.start_ns / 3600000000000 + 1) * 3600000000000;
 
 -- name: check_session_times
 SELECT format('session %d: it ends before it starts', s.id)
@@ -161,6 +166,9 @@ WHERE part_id = :part;
 SELECT coalesce(sum(n), 0), coalesce(sum(n * weight), 0)
 FROM run_weight
 WHERE chunk_id = :chunk;
+
+-- name: check_rolled
+SELECT session_id, level, bucket, state, n FROM rolled /*scan*/ WHERE state IN (1, 2);
 
 -- name: check_counts
 SELECT (SELECT count(*) FROM session /*scan*/), (SELECT count(*) FROM thread),

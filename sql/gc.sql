@@ -1,4 +1,5 @@
--- `proflite gc`: whole parts go, the oldest first, and what hangs on them.
+-- `proflite gc`: whole parts go, the oldest first, and what hangs on them; then sums of
+-- hours and days.
 -- Lists of ids are JSON arrays.
 
 -- name: gc_settings
@@ -12,7 +13,8 @@ SELECT (SELECT page_count FROM pragma_page_count),
 
 -- name: gc_parts
 -- What may go: not what the pass or an upstream waits for, nor the chunk a live
--- session is writing. The last column is about what it takes in the file.
+-- session is writing; if sums outlive samples, nor what is not summed up. The last
+-- column is about what it takes in the file.
 SELECT p.id, p.chunk_id, p.session_id, p.start_ns, p.end_ns,
        (SELECT count(*) FROM slot l WHERE l.part_id = p.id),
        (SELECT coalesce(sum(l.n), 0) FROM slot l WHERE l.part_id = p.id),
@@ -30,6 +32,10 @@ WHERE p.start_ns >= :after AND p.start_ns <= :before AND p.end_ns <= :before
                              ORDER BY q.start_ns DESC LIMIT 1))
   AND p.chunk_id NOT IN (SELECT o.chunk_id FROM outbox o /*scan*/
                          WHERE o.state = 'waiting' AND o.chunk_id IS NOT NULL)
+  AND (NOT :summed
+       OR EXISTS (SELECT 1 FROM rolled r
+                  WHERE r.session_id = p.session_id AND r.level = 3600
+                    AND r.bucket = p.start_ns / 3600000000000 AND r.state IN (1, 2)))
 ORDER BY p.start_ns, p.end_ns, p.session_id, p.id
 LIMIT :limit;
 
@@ -37,6 +43,45 @@ LIMIT :limit;
 SELECT count(*)
 FROM part p JOIN chunk c ON c.id = p.chunk_id
 WHERE p.start_ns <= :before AND p.end_ns <= :before AND c.finished <> 1;
+
+-- name: gc_leave_hour
+-- Its sums are all that is left from now on.
+UPDATE rolled SET state = 2
+WHERE session_id = :session AND level = 3600 AND bucket = :hour AND state = 1;
+
+-- name: gc_hours
+-- Hours without samples, the oldest first; if days outlive them, those of days that are
+-- summed up, a day at a time.
+SELECT h.session_id, h.bucket, h.bucket FROM rolled h /*scan*/
+WHERE NOT :summed AND h.level = 3600 AND h.state = 2 AND h.bucket < :before
+UNION ALL
+SELECT h.session_id, min(h.bucket), max(h.bucket) FROM rolled h /*scan*/
+WHERE :summed AND h.level = 3600 AND h.state = 2 AND h.bucket / 24 * 24 + 24 <= :before
+GROUP BY h.session_id, h.bucket / 24
+HAVING EXISTS (SELECT 1 FROM rolled d
+               WHERE d.session_id = h.session_id AND d.level = 86400
+                 AND d.bucket = h.bucket / 24 AND d.state IN (1, 2))
+ORDER BY 2, 1
+LIMIT :limit;
+
+-- name: gc_days
+SELECT d.session_id, d.bucket, d.bucket FROM rolled d /*scan*/
+WHERE d.level = 86400 AND d.state = 2 AND d.bucket < :before
+ORDER BY 2, 1
+LIMIT :limit;
+
+-- name: gc_delete_rollups
+DELETE FROM rollup
+WHERE level = :level AND bucket BETWEEN :first AND :last AND session_id = :session;
+
+-- name: gc_delete_rolled
+DELETE FROM rolled
+WHERE session_id = :session AND level = :level AND bucket BETWEEN :first AND :last
+  AND state = 2;
+
+-- name: gc_leave_day
+UPDATE rolled SET state = 2
+WHERE session_id = :session AND level = 86400 AND bucket = :day AND state = 1;
 
 -- name: gc_delete_slots
 DELETE FROM slot WHERE part_id IN (SELECT value FROM json_each(:parts));
@@ -100,7 +145,7 @@ WHERE session_id = :session
                  WHERE session_id = :session AND thread_id IS NOT NULL)
   AND id NOT IN (SELECT t.thread_id FROM chunk c JOIN tail t ON t.chunk_id = c.id
                  WHERE c.session_id = :session)
-  AND id NOT IN (SELECT thread_id FROM rollup /*scan*/);
+  AND NOT EXISTS (SELECT 1 FROM rollup r WHERE r.thread_id = thread.id);
 
 -- name: gc_empty_sessions
 -- A session ends a little after its last part: its start is what is as old.
@@ -109,8 +154,7 @@ FROM session s /*scan*/
 WHERE s.state <> 'live' AND s.start_ns <= :before
   AND NOT EXISTS (SELECT 1 FROM part p WHERE p.session_id = s.id)
   AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.session_id = s.id)
-  AND NOT EXISTS (SELECT 1 FROM thread t JOIN rollup r ON r.thread_id = t.id
-                  WHERE t.session_id = s.id)
+  AND NOT EXISTS (SELECT 1 FROM rolled r WHERE r.session_id = s.id AND r.state = 2)
 LIMIT 200;
 
 -- name: gc_delete_session_threads
@@ -118,6 +162,14 @@ DELETE FROM thread WHERE session_id IN (SELECT value FROM json_each(:sessions));
 
 -- name: gc_delete_session_losses
 DELETE FROM loss WHERE session_id IN (SELECT value FROM json_each(:sessions));
+
+-- name: gc_delete_session_rollups
+DELETE FROM rollup
+WHERE thread_id IN (SELECT id FROM thread WHERE session_id IN
+                    (SELECT value FROM json_each(:sessions)));
+
+-- name: gc_delete_session_rolled
+DELETE FROM rolled WHERE session_id IN (SELECT value FROM json_each(:sessions));
 
 -- name: gc_delete_sessions
 DELETE FROM session WHERE id IN (SELECT value FROM json_each(:sessions));

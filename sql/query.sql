@@ -12,7 +12,49 @@ WHERE p.start_ns > :from - 3600000000000 AND p.start_ns < :to AND p.end_ns > :fr
   AND (:release IS NULL OR s.release = :release)
   AND (:environment IS NULL OR s.environment = :environment)
   AND (:sessions IS NULL OR p.session_id IN (SELECT value FROM json_each(:sessions)))
-ORDER BY p.start_ns, p.id;
+ORDER BY p.start_ns, p.end_ns, p.session_id, p.id;
+
+-- name: select_session_parts
+SELECT p.id, p.session_id, p.start_ns, p.end_ns, p.period_ns, p.origin_ns, p.unit_ns,
+       p.tick_width, p.tick_count, p.ticks
+FROM part p
+WHERE p.session_id = :session AND p.start_ns > :from - 3600000000000
+  AND p.start_ns < :to AND p.end_ns > :from
+ORDER BY p.start_ns, p.end_ns;
+
+-- name: select_sessions
+SELECT s.id
+FROM session s /*scan*/
+WHERE (:app IS NULL OR s.app = :app)
+  AND (:release IS NULL OR s.release = :release)
+  AND (:environment IS NULL OR s.environment = :environment)
+  AND (:sessions IS NULL OR s.id IN (SELECT value FROM json_each(:sessions)))
+ORDER BY s.id;
+
+-- name: select_rolled
+-- Summed-up hours and days that lie within the time.
+SELECT r.level, r.bucket, r.n, r.start_ns, r.end_ns
+FROM rolled r
+WHERE r.session_id = :session AND r.level = :level AND r.state IN (1, 2)
+  AND r.bucket >= :first AND r.bucket < :end
+ORDER BY r.bucket;
+
+-- name: select_any_rolled
+SELECT EXISTS (SELECT 1 FROM rolled /*scan*/ WHERE state IN (1, 2));
+
+-- name: select_rollup_samples
+SELECT coalesce(sum(n), 0) FROM rollup
+WHERE level = :level AND bucket = :bucket AND session_id = :session;
+
+-- name: select_rollup
+SELECT thread_id, n, n_cpu, wall_ns, cpu_ns, each_ns, sums FROM rollup
+WHERE level = :level AND bucket = :bucket AND session_id = :session;
+
+-- name: select_next_part
+SELECT start_ns FROM part
+WHERE session_id = :session AND start_ns >= :from AND start_ns < :to
+ORDER BY start_ns
+LIMIT 1;
 
 -- name: select_range
 -- What an open-ended selection spans.

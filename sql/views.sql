@@ -17,6 +17,7 @@ DROP VIEW IF EXISTS sample;
 DROP VIEW IF EXISTS frame;
 DROP VIEW IF EXISTS stack_frame;
 DROP VIEW IF EXISTS stack_folded;
+DROP VIEW IF EXISTS rollup_weight;
 DROP VIEW IF EXISTS function_weight;
 DROP VIEW IF EXISTS label;
 
@@ -184,14 +185,52 @@ SELECT s.id AS stack_id,
            FROM stack_frame f WHERE f.stack_id = s.id ORDER BY f.depth)), '') AS folded
 FROM stack s;
 
--- Self and total time per function, thread and hour. Recursion counts once.
+-- Hours (level 3600) and days (86400) of a session summed up per thread and stack. With
+-- `alone` = 1 there are no samples of it any more (of a day: nor hours).
+CREATE VIEW rollup_weight AS
+SELECT level, start_ns, session_id, thread_id, CAST(e AS INT) AS stack_id,
+       CAST(e1 AS INT) AS n,
+       coalesce(CAST(nullif(e5, '') AS INT), CAST(e1 AS INT) * each_ns) AS wall_ns,
+       coalesce(CAST(nullif(e3, '') AS INT), CAST(nullif(e5, '') AS INT),
+                CAST(e1 AS INT) * each_ns) AS cpu_ns,
+       alone
+FROM (SELECT *, substr(e4, instr(e4 || ',', ',') + 1) AS e5 FROM (
+      SELECT *, substr(e3, instr(e3 || ',', ',') + 1) AS e4 FROM (
+      SELECT *, substr(e2, instr(e2 || ',', ',') + 1) AS e3 FROM (
+      SELECT *, substr(e1, instr(e1 || ',', ',') + 1) AS e2 FROM (
+      SELECT r.level AS level, r.bucket * r.level * 1000000000 AS start_ns,
+             r.session_id AS session_id, r.thread_id AS thread_id,
+             r.each_ns AS each_ns, d.state = 2 AS alone, j.value AS e,
+             substr(j.value, instr(j.value || ',', ',') + 1) AS e1
+      FROM rolled d
+           CROSS JOIN rollup r ON r.level = d.level AND r.bucket = d.bucket
+                                  AND r.session_id = d.session_id,
+           json_each('["' || replace(replace(rtrim(hex(r.sums), 'A'), 'A', '","'), 'B',
+                                     ',') || '"]') j
+      WHERE d.state IN (1, 2) AND j.value > '')))));
+
+-- Self and total time per function, thread and hour. Recursion counts once. What is
+-- only summed up by the day has the day's start as its hour.
 CREATE VIEW function_weight AS
 WITH weight AS MATERIALIZED (
-         SELECT session_id, thread_id,
-                chunk_start_ns / 3600000000000 * 3600000000000 AS hour_ns,
-                stack_id, sum(n) AS n, sum(n * weight) AS ns
-         FROM run_weight WHERE unit IS NULL
-         GROUP BY 1, 2, 3, 4),
+         SELECT * FROM (
+             SELECT session_id, thread_id,
+                    chunk_start_ns / 3600000000000 * 3600000000000 AS hour_ns,
+                    stack_id, sum(n) AS n, sum(n * weight) AS ns
+             FROM run_weight WHERE unit IS NULL
+             GROUP BY 1, 2, 3, 4) w
+         WHERE NOT EXISTS (
+             SELECT 1 FROM rolled d
+             WHERE d.session_id = w.session_id AND d.level = 3600 AND d.state = 2
+               AND d.bucket = w.hour_ns / 3600000000000)
+         UNION ALL
+         SELECT session_id, thread_id, start_ns, stack_id, n, wall_ns
+         FROM rollup_weight r
+         WHERE alone
+           AND (level = 86400 OR NOT EXISTS (
+                    SELECT 1 FROM rolled d
+                    WHERE d.session_id = r.session_id AND d.level = 86400
+                      AND d.bucket = r.start_ns / 86400000000000 AND d.state = 2))),
      part_of AS MATERIALIZED (
          SELECT stack_id, function, module,
                 max(depth) = max(max(depth)) OVER (PARTITION BY stack_id) AS is_leaf

@@ -1,6 +1,7 @@
 /* Check: see check.h.  SQLite's own pages first, then what one statement can tell
  * (sql/check.sql), then the dictionary (check_stacks.c) and the samples
- * (check_samples.c), which have to be decoded. */
+ * (check_samples.c), which have to be decoded, and what sums them up
+ * (check_rollups.c). */
 #include "store/check.h"
 
 #include "store/check_state.h"
@@ -28,6 +29,7 @@ static const struct {
     {PL_CHECK_REFERENCE, PL_SQL_CHECK_LOSSES},
     {PL_CHECK_REFERENCE, PL_SQL_CHECK_TAILS},
     {PL_CHECK_REFERENCE, PL_SQL_CHECK_ROLLUPS},
+    {PL_CHECK_REFERENCE, PL_SQL_CHECK_ROLLED_SESSIONS},
     {PL_CHECK_REFERENCE, PL_SQL_CHECK_FUNCTIONS},
     {PL_CHECK_REFERENCE, PL_SQL_CHECK_FRAMES},
     {PL_CHECK_REFERENCE, PL_SQL_CHECK_NAMES},
@@ -146,6 +148,8 @@ static enum pl_status check_all(struct pl_check *check, struct pl_error *err)
         status = pl_check_stacks(check, err);
     if (status == PL_OK)
         status = pl_check_samples(check, err);
+    if (status == PL_OK)
+        status = pl_check_rollups(check, err);
     return status;
 }
 

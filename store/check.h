@@ -17,6 +17,7 @@
     X(STACK, "stack")         /* the dictionary */                                     \
     X(TICKS, "ticks")         /* times of samples */                                   \
     X(SLOT, "slot")           /* samples, and their sums */                            \
+    X(ROLLUP, "rollup")       /* sums of hours and days */                             \
     X(TOTAL, "total")         /* what views show is not what lies there */             \
     X(OUTCOME, "outcome")
 

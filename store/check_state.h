@@ -33,4 +33,8 @@ PL_MUST_CHECK enum pl_status pl_check_stacks(struct pl_check *check,
 PL_MUST_CHECK enum pl_status pl_check_samples(struct pl_check *check,
                                               struct pl_error *err);
 
+/* Hours and days against what they sum up. */
+PL_MUST_CHECK enum pl_status pl_check_rollups(struct pl_check *check,
+                                              struct pl_error *err);
+
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { END = 0xa, MINUS = 0xb, TIMES_2 = 0xc };
+enum { END = 0xa, MINUS = 0xb, BETWEEN = 0xb, TIMES_2 = 0xc };
 
 /* ---- numbers and runs ---- */
 
@@ -70,6 +70,42 @@ bool pl_digits_next(struct pl_digits *digits, int64_t *value_out)
     }
     *value_out = minus ? -(int64_t)value : (int64_t)value;
     return true;
+}
+
+static bool give_up(struct pl_digits *digits, bool damaged)
+{
+    digits->damaged = damaged;
+    digits->at = digits->end;
+    return false;
+}
+
+bool pl_digits_fields(struct pl_digits *digits, int64_t *fields, size_t most,
+                      size_t *count_out)
+{
+    size_t at = digits->at, end = digits->end, first = at, count = 0;
+    uint64_t value = 0;
+    for (; at < end; at++) {
+        unsigned n = nibble(digits, at);
+        if (n < 10) {
+            if (value > ((uint64_t)INT64_MAX - n) / 10)
+                return give_up(digits, true);
+            value = value * 10 + n;
+            continue;
+        }
+        if (at == first && !count && n == END && at + 1 == end)
+            return give_up(digits, false); /* padding */
+        if (at == first || n > BETWEEN || count == most)
+            return give_up(digits, true);
+        fields[count++] = (int64_t)value;
+        first = at + 1;
+        value = 0;
+        if (n == END) {
+            digits->at = at + 1;
+            *count_out = count;
+            return true;
+        }
+    }
+    return give_up(digits, at != digits->at);
 }
 
 bool pl_runs_next(struct pl_digits *digits, struct pl_run *run_out)
@@ -154,6 +190,12 @@ void pl_nibbles_number(struct pl_nibbles *nibbles, int64_t value)
 {
     uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     put_number(nibbles, value < 0, size, END);
+}
+
+void pl_nibbles_fields(struct pl_nibbles *nibbles, const int64_t *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        put_number(nibbles, false, (uint64_t)fields[i], i + 1 < count ? BETWEEN : END);
 }
 
 void pl_nibbles_run(struct pl_nibbles *nibbles, struct pl_run run)

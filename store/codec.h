@@ -2,7 +2,8 @@
  *
  * Numbers are decimal digits, one per nibble, high nibble first, because a bare
  * SQLite shell can read those: hex() prints them. Nibble A ends a number, B before
- * one is a minus sign, C..F end a run and mean x2..x5; a blob is padded with A.
+ * one is a minus sign (in rollups it parts the fields of an entry), C..F end a run and
+ * mean x2..x5; a blob is padded with A.
  * Decoders take bytes of a file, which are hostile: they never read past the
  * blob, and give up with `damaged` set. No allocation here but in pl_nibbles. */
 #ifndef PL_STORE_CODEC_H
@@ -29,9 +30,14 @@ struct pl_digits {
 /* `blob` may be NULL when `len` is 0. Borrowed until the last call. */
 void pl_digits_init(struct pl_digits *digits, const void *blob, size_t len);
 
-/* The next number of a list (frame ids of a stack, rollups); false at the end
+/* The next number of a list (frame ids of a stack); false at the end
  * or, with `damaged`, when the bytes make no sense. */
 bool pl_digits_next(struct pl_digits *digits, int64_t *value_out);
+
+/* The next entry of a list of entries (rollup.sums): numbers >= 0 with B between
+ * them; as above. More than `most` of them are damage. */
+bool pl_digits_fields(struct pl_digits *digits, int64_t *fields, size_t most,
+                      size_t *count_out);
 
 struct pl_run {
     uint32_t stack; /* 0: no sample at these ticks */
@@ -88,6 +94,7 @@ struct pl_nibbles {
 void pl_nibbles_deinit(struct pl_nibbles *nibbles);
 void pl_nibbles_clear(struct pl_nibbles *nibbles);
 void pl_nibbles_number(struct pl_nibbles *nibbles, int64_t value);
+void pl_nibbles_fields(struct pl_nibbles *nibbles, const int64_t *fields, size_t count);
 void pl_nibbles_run(struct pl_nibbles *nibbles, struct pl_run run);
 
 /* Pad to whole bytes; the blob is bytes[0 .. result-1]. */

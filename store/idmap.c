@@ -2,6 +2,7 @@
 #include "store/idmap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DIRECT_SPAN  ((int64_t)8 << 20) /* 32 MB of index, touched where used */
 #define FIRST_HASHED 1024u
@@ -28,6 +29,16 @@ void pl_idmap_deinit(struct pl_idmap *map)
     free(map->hashed);
     free(map->ids);
     *map = (struct pl_idmap){0};
+}
+
+void pl_idmap_clear(struct pl_idmap *map)
+{
+    for (uint32_t i = 0; i < map->count; i++)
+        if (map->ids[i] - map->first < map->span)
+            map->direct[map->ids[i] - map->first] = 0;
+    if (map->hashed_count)
+        memset(map->hashed, 0, ((size_t)map->hashed_mask + 1) * sizeof *map->hashed);
+    map->count = map->hashed_count = 0;
 }
 
 static uint32_t probe(const struct pl_idmap *map, uint32_t id)

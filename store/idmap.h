@@ -26,6 +26,7 @@ struct pl_idmap {
 /* Expect ids of first..last (a hint; 0, 0 if unknown). Caller's storage. */
 PL_MUST_CHECK bool pl_idmap_init(struct pl_idmap *map, int64_t first, int64_t last);
 void pl_idmap_deinit(struct pl_idmap *map);
+void pl_idmap_clear(struct pl_idmap *map); /* forget all ids, keep the memory */
 
 /* Slow halves of the two below. */
 uint32_t pl_idmap_find_hashed(const struct pl_idmap *map, uint32_t id);

@@ -190,7 +190,8 @@ static enum pl_status find_segments(struct pl_store *store,
                                     const struct pl_selected *range, int64_t cell_ns,
                                     struct segments *segments, struct pl_error *err)
 {
-    const struct pl_slot_visitor visitor = {segments, take_slot};
+    const struct pl_slot_visitor visitor = {
+        .self = segments, .slot = take_slot, .wants_ticks = true};
     struct pl_selected selected;
     segments->count = 0;
     segments->samples = 0;

@@ -250,7 +250,7 @@ enum pl_status pl_query_labels(struct pl_store *store,
                                struct pl_label_list *list_out, struct pl_error *err)
 {
     struct list list = {.store = store, .arena = pl_arena_new(), .part_id = -1};
-    const struct pl_slot_visitor visitor = {&list, count_slot};
+    const struct pl_slot_visitor visitor = {.self = &list, .slot = count_slot};
     struct pl_selected selected;
     enum pl_status status = pl_db_begin_read(store, err);
     if (status == PL_OK && (!list.arena || !pl_idmap_init(&list.tags, 0, 0)))

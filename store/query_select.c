@@ -73,6 +73,12 @@ void pl_select_bind(struct pl_stmt *stmt, const struct pl_select_binds *binds,
 {
     pl_stmt_int(stmt, ":from", open_from(selection));
     pl_stmt_int(stmt, ":to", open_to(selection));
+    pl_select_bind_sessions(stmt, binds, selection);
+}
+
+void pl_select_bind_sessions(struct pl_stmt *stmt, const struct pl_select_binds *binds,
+                             const struct pl_selection *selection)
+{
     pl_stmt_text(stmt, ":app", selection->app);
     pl_stmt_text(stmt, ":release", selection->release);
     pl_stmt_text(stmt, ":environment", selection->environment);
@@ -88,7 +94,7 @@ void pl_select_bind_threads(struct pl_stmt *stmt, const struct pl_select_binds *
 
 /* ---- slots ---- */
 
-struct select {
+struct pl_slot_select {
     struct pl_store *store;
     const struct pl_selection *selection;
     struct pl_select_binds binds;
@@ -101,7 +107,7 @@ struct select {
     struct pl_selected found;
 };
 
-static enum pl_status want_threads(struct select *select, struct pl_error *err)
+static enum pl_status want_threads(struct pl_slot_select *select, struct pl_error *err)
 {
     const struct pl_selection *selection = select->selection;
     struct pl_stmt *stmt;
@@ -127,15 +133,15 @@ static enum pl_status want_threads(struct select *select, struct pl_error *err)
     return status;
 }
 
-static bool wants_thread(const struct select *select, int64_t id)
+static bool wants_thread(const struct pl_slot_select *select, int64_t id)
 {
     return select->all_threads ||
            (id > 0 && id < UINT32_MAX &&
             pl_idmap_find(&select->threads, (uint32_t)id) != PL_IDMAP_NONE);
 }
 
-static enum pl_status visit_slots(struct select *select, const struct pl_part_row *part,
-                                  struct pl_error *err)
+static enum pl_status visit_slots(struct pl_slot_select *select,
+                                  const struct pl_part_row *part, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     struct pl_slot slot;
@@ -180,7 +186,7 @@ static void extend(struct pl_selected *range, int64_t from_ns, int64_t to_ns,
 }
 
 /* `stmt` is bound: one of the statements that give parts. */
-static enum pl_status visit_parts(struct select *select, struct pl_stmt *stmt,
+static enum pl_status visit_parts(struct pl_slot_select *select, struct pl_stmt *stmt,
                                   struct pl_error *err)
 {
     struct pl_part_row part;
@@ -203,7 +209,8 @@ static enum pl_status visit_parts(struct select *select, struct pl_stmt *stmt,
     return status;
 }
 
-static enum pl_status visit_selected(struct select *select, struct pl_error *err)
+static enum pl_status visit_selected(struct pl_slot_select *select,
+                                     struct pl_error *err)
 {
     struct pl_stmt *stmt;
     enum pl_status status = pl_stmt_get(select->store, PL_SQL_SELECT_PARTS, &stmt, err);
@@ -221,7 +228,8 @@ enum pl_status pl_select_slots(struct pl_store *store,
                                const struct pl_slot_visitor *visitor,
                                struct pl_selected *selected_out, struct pl_error *err)
 {
-    struct select select = {.store = store, .selection = selection, .visitor = visitor};
+    struct pl_slot_select select = {
+        .store = store, .selection = selection, .visitor = visitor};
     select.bins = (struct pl_bins){.from_ns = open_from(selection),
                                    .to_ns = open_to(selection),
                                    .open_from = !selection->from_ns,
@@ -230,6 +238,7 @@ enum pl_status pl_select_slots(struct pl_store *store,
     if (bins)
         select.bins = *bins;
     select.reader.bins = &select.bins;
+    select.reader.wants_ticks = visitor->wants_ticks;
     enum pl_status status = pl_select_binds_init(&select.binds, selection, err);
     if (status == PL_OK)
         status = want_threads(&select, err);
@@ -246,17 +255,107 @@ enum pl_status pl_select_slots(struct pl_store *store,
     return status;
 }
 
+/* ---- a session at a time ---- */
+
+enum pl_status pl_slot_select_open(struct pl_store *store,
+                                   const struct pl_selection *selection,
+                                   const struct pl_slot_visitor *visitor,
+                                   struct pl_slot_select **select_out,
+                                   struct pl_error *err)
+{
+    struct pl_slot_select *select = calloc(1, sizeof *select);
+    if (!select)
+        return pl_error_set(err, PL_NOMEM, "out of memory for a selection");
+    select->store = store;
+    select->selection = selection;
+    select->visitor = visitor;
+    select->reader.bins = &select->bins;
+    select->reader.wants_ticks = visitor->wants_ticks;
+    enum pl_status status = pl_select_binds_init(&select->binds, selection, err);
+    if (status == PL_OK)
+        status = want_threads(select, err);
+    if (status == PL_OK)
+        *select_out = select;
+    else
+        pl_slot_select_close(select);
+    return status;
+}
+
+void pl_slot_select_close(struct pl_slot_select *select)
+{
+    if (!select)
+        return;
+    pl_slot_reader_deinit(&select->reader);
+    pl_idmap_deinit(&select->threads);
+    pl_select_binds_deinit(&select->binds);
+    free(select);
+}
+
+static void set_bins(struct pl_slot_select *select, int64_t from_ns, int64_t to_ns)
+{
+    select->bins = (struct pl_bins){.from_ns = from_ns > TIME_MIN ? from_ns : TIME_MIN,
+                                    .to_ns = to_ns < TIME_MAX ? to_ns : TIME_MAX,
+                                    .open_from = from_ns == INT64_MIN,
+                                    .open_to = to_ns == INT64_MAX};
+    select->bins.bin_ns = select->bins.to_ns - select->bins.from_ns;
+}
+
+enum pl_status pl_slot_select_session(struct pl_slot_select *select, int64_t session_id,
+                                      int64_t from_ns, int64_t to_ns,
+                                      struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    set_bins(select, from_ns, to_ns);
+    if (select->bins.bin_ns <= 0)
+        return PL_OK;
+    enum pl_status status =
+        pl_stmt_get(select->store, PL_SQL_SELECT_SESSION_PARTS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":session", session_id);
+    pl_stmt_int(stmt, ":from", select->bins.from_ns - ROUNDING_NS);
+    pl_stmt_int(stmt, ":to", select->bins.to_ns + ROUNDING_NS);
+    return visit_parts(select, stmt, err);
+}
+
+bool pl_slot_select_reserve(struct pl_slot_select *select, int64_t wall_ns,
+                            int64_t cpu_ns)
+{
+    struct pl_slot_reader *reader = &select->reader;
+    return wall_ns >= 0 && cpu_ns >= 0 &&
+           !__builtin_add_overflow(reader->total_ns, wall_ns, &reader->total_ns) &&
+           !__builtin_add_overflow(reader->total_cpu_ns, cpu_ns, &reader->total_cpu_ns);
+}
+
+bool pl_slot_select_wants(const struct pl_slot_select *select, int64_t thread_id)
+{
+    return wants_thread(select, thread_id);
+}
+
+void pl_slot_select_found(struct pl_slot_select *select, int64_t from_ns, int64_t to_ns)
+{
+    const struct pl_bins all = {.from_ns = TIME_MIN, .to_ns = TIME_MAX};
+    extend(&select->found, from_ns, to_ns, &all);
+}
+
+struct pl_selected pl_slot_select_result(const struct pl_slot_select *select)
+{
+    return select->found;
+}
+
 enum pl_status pl_select_chunk(struct pl_store *store, int64_t chunk_id,
                                const struct pl_slot_visitor *visitor,
                                struct pl_error *err)
 {
-    struct select select = {.store = store,
-                            .visitor = visitor,
-                            .all_threads = true,
-                            .any_unit = true,
-                            .bins = {TIME_MIN, TIME_MAX, INT64_MAX, true, true}};
+    struct pl_slot_select select = {
+        .store = store,
+        .visitor = visitor,
+        .all_threads = true,
+        .any_unit = true,
+        .bins = {TIME_MIN, TIME_MAX, INT64_MAX, true, true}};
     struct pl_stmt *stmt;
     select.reader.bins = &select.bins;
+    select.reader.wants_ticks = visitor->wants_ticks;
     enum pl_status status = pl_stmt_get(store, PL_SQL_SELECT_CHUNK_PARTS, &stmt, err);
     if (status != PL_OK)
         return status;

@@ -47,7 +47,7 @@ struct pl_slot {
     const struct pl_slot_run *runs;
     size_t run_count;
     const int64_t *weights_ns;       /* per run and sample; NULL: period_ns */
-    const struct pl_ticks *ticks;    /* when each tick was */
+    const struct pl_ticks *ticks;    /* when each tick was, if the visitor wants it */
     const struct pl_tick_bins *bins; /* NULL: all of it is in `bin` */
     uint32_t bin;
 };
@@ -74,6 +74,7 @@ struct pl_slot_visitor {
     void *self;
     enum pl_status (*slot)(void *self, const struct pl_slot *slot,
                            struct pl_error *err);
+    bool wants_ticks; /* else parts that are not cut need not read theirs */
 };
 
 /* What was looked at. */
@@ -89,6 +90,29 @@ PL_MUST_CHECK enum pl_status
 pl_select_slots(struct pl_store *store, const struct pl_selection *selection,
                 const struct pl_bins *bins, const struct pl_slot_visitor *visitor,
                 struct pl_selected *selected_out, struct pl_error *err);
+
+/* The same a session and a stretch of time at a time: [from, to), or with
+ * INT64_MIN or INT64_MAX open. `selection` and `visitor` are borrowed until close; of
+ * the selection only threads count. */
+struct pl_slot_select;
+PL_MUST_CHECK enum pl_status pl_slot_select_open(struct pl_store *store,
+                                                 const struct pl_selection *selection,
+                                                 const struct pl_slot_visitor *visitor,
+                                                 struct pl_slot_select **select_out,
+                                                 struct pl_error *err);
+void pl_slot_select_close(struct pl_slot_select *select); /* NULL is fine */
+PL_MUST_CHECK enum pl_status pl_slot_select_session(struct pl_slot_select *select,
+                                                    int64_t session_id, int64_t from_ns,
+                                                    int64_t to_ns,
+                                                    struct pl_error *err);
+/* Sums of elsewhere (>= 0) that will be added to those of the slots; false: all
+ * together they would leave int64_t. */
+PL_MUST_CHECK bool pl_slot_select_reserve(struct pl_slot_select *select,
+                                          int64_t wall_ns, int64_t cpu_ns);
+bool pl_slot_select_wants(const struct pl_slot_select *select, int64_t thread_id);
+void pl_slot_select_found(struct pl_slot_select *select, int64_t from_ns,
+                          int64_t to_ns);
+struct pl_selected pl_slot_select_result(const struct pl_slot_select *select);
 
 /* The same for every slot of a chunk, whole, of whatever unit. */
 PL_MUST_CHECK enum pl_status pl_select_chunk(struct pl_store *store, int64_t chunk_id,
@@ -122,6 +146,9 @@ void pl_select_binds_deinit(struct pl_select_binds *binds);
 /* :from :to :app :release :environment :sessions */
 void pl_select_bind(struct pl_stmt *stmt, const struct pl_select_binds *binds,
                     const struct pl_selection *selection);
+/* :app :release :environment :sessions */
+void pl_select_bind_sessions(struct pl_stmt *stmt, const struct pl_select_binds *binds,
+                             const struct pl_selection *selection);
 /* :threads :name */
 void pl_select_bind_threads(struct pl_stmt *stmt, const struct pl_select_binds *binds,
                             const struct pl_selection *selection);

@@ -114,7 +114,7 @@ static enum pl_status gather(struct pl_store *store,
                              struct pl_error *err)
 {
     struct count count = {.list = list};
-    const struct pl_slot_visitor visitor = {&count, count_slot};
+    const struct pl_slot_visitor visitor = {.self = &count, .slot = count_slot};
     struct pl_selected selected;
     enum pl_status status = pl_stack_set_init(&count.only, store, selection, err);
     if (status == PL_OK)

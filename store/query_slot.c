@@ -131,7 +131,7 @@ enum pl_status pl_slot_reader_part(struct pl_slot_reader *reader,
     reader->part_bins.count = (size_t)part->tick_count;
     reader->part_ticks = (struct pl_ticks){0};
     reader->part_whole = in_one_bin(reader->bins, part, &reader->part_bin);
-    if (!part->tick_count)
+    if (!part->tick_count || (reader->part_whole && !reader->wants_ticks))
         return PL_OK;
     size_t len;
     const void *blob = pl_stmt_column_blob(part->stmt, 9, &len);

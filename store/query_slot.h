@@ -24,6 +24,7 @@ struct pl_slot_reader {
     struct pl_ticks part_ticks, own_ticks;
     struct pl_tick_bins part_bins, own_bins;
     const struct pl_bins *bins; /* what to cut to */
+    bool wants_ticks;           /* slots are to have their ticks */
     const struct pl_part_row *part;
     bool part_whole; /* the part lies in one bin: */
     uint32_t part_bin;

@@ -1,7 +1,8 @@
-/* Slots -> weight per stack: see query_weights.h. */
+/* Rollups and slots -> weight per stack: see query_weights.h. */
 #include "store/query_weights.h"
 
 #include "store/db.h"
+#include "store/query_rollup.h"
 
 #include <stdlib.h>
 
@@ -56,28 +57,53 @@ static bool gather_whole(struct gather *gather, const struct pl_slot *slot)
     return true;
 }
 
+static void find_column(struct gather *gather, int64_t thread_id)
+{
+    const struct pl_thread_columns *columns = gather->columns;
+    if (!columns)
+        return;
+    uint32_t place = pl_idmap_find(&columns->threads, (uint32_t)thread_id);
+    gather->column = place == PL_IDMAP_NONE ? columns->count - 1 : columns->of[place];
+}
+
 static enum pl_status gather_slot(void *self, const struct pl_slot *slot,
                                   struct pl_error *err)
 {
     struct gather *gather = self;
     bool whole = gather->metric == PL_METRIC_WALL && !slot->bins && !slot->weights_ns;
-    if (gather->columns) {
-        uint32_t place = pl_idmap_find(&gather->columns->threads, slot->thread_id);
-        gather->column = place == PL_IDMAP_NONE ? gather->columns->count - 1
-                                                : gather->columns->of[place];
-    }
+    find_column(gather, slot->thread_id);
     if (whole ? gather_whole(gather, slot) : gather_pieces(gather, slot))
         return PL_OK;
     return pl_error_set(err, PL_NOMEM, "out of memory for stacks");
+}
+
+static bool gather_sum(void *self, int64_t thread_id, uint32_t stack,
+                       const struct pl_stack_sum *sum)
+{
+    struct gather *gather = self;
+    bool cpu = gather->metric == PL_METRIC_CPU;
+    if (cpu && !sum->cpu_samples)
+        return true;
+    find_column(gather, thread_id);
+    struct pl_amount *amount = pl_stack_weight(gather->weights, stack, gather->column);
+    if (!amount)
+        return false;
+    int64_t samples = cpu ? sum->cpu_samples : sum->samples;
+    amount->ns += cpu ? sum->cpu_ns : sum->wall_ns;
+    amount->samples += samples;
+    if (sum->samples) /* of CPU only the samples are told apart, not the runs */
+        amount->squares +=
+            (double)sum->squares * (double)samples / (double)sum->samples;
+    return true;
 }
 
 static enum pl_status run(struct pl_store *store, const struct pl_selection *selection,
                           struct gather *gather, struct pl_selected *selected_out,
                           struct pl_error *err)
 {
-    const struct pl_slot_visitor visitor = {gather, gather_slot};
+    const struct pl_rolled_visitor visitor = {gather, gather_sum, gather_slot};
     enum pl_status status =
-        pl_select_slots(store, selection, NULL, &visitor, selected_out, err);
+        pl_select_rolled(store, selection, &visitor, selected_out, err);
     free(gather->pieces.list);
     return status;
 }

@@ -3,10 +3,9 @@
  * Killed anywhere, the batches before are gone and the others untouched. */
 #include "store/retention.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "store/db.h"
-#include "store/idmap.h"
+#include "store/retention_state.h"
+#include "store/rollup.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -20,23 +19,7 @@ enum {
     LIST_BYTES = 1 << 20,
 };
 
-struct pages {
-    int64_t count, free, size;
-};
-
-struct gc {
-    struct pl_store *store;
-    const struct pl_retention *retention;
-    struct pl_retention_result *result;
-    struct pl_idmap sessions;                          /* that lost parts */
-    struct pl_buf part_list, chunk_list, session_list; /* of a batch, JSON */
-    struct pages pages;
-    int64_t batch;    /* parts at a time */
-    int64_t after_ns; /* older ones have been looked at */
-    int64_t last_ns;  /* end of the youngest part gone */
-};
-
-static enum pl_status read_pages(struct gc *gc, struct pl_error *err)
+enum pl_status pl_gc_read_pages(struct pl_gc *gc, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row = false;
@@ -44,23 +27,23 @@ static enum pl_status read_pages(struct gc *gc, struct pl_error *err)
     if (status == PL_OK)
         status = pl_stmt_row(stmt, &row, err);
     if (row) {
-        gc->pages =
-            (struct pages){pl_stmt_column_int(stmt, 0), pl_stmt_column_int(stmt, 1),
-                           pl_stmt_column_int(stmt, 2)};
+        gc->pages = (struct pl_gc_pages){pl_stmt_column_int(stmt, 0),
+                                         pl_stmt_column_int(stmt, 1),
+                                         pl_stmt_column_int(stmt, 2)};
         pl_stmt_reset(stmt);
     }
     return status;
 }
 
-static int64_t used_bytes(const struct gc *gc)
+int64_t pl_gc_used_bytes(const struct pl_gc *gc)
 {
     return (gc->pages.count - gc->pages.free) * gc->pages.size;
 }
 
 /* How much more than the bound; 0: it fits. */
-static int64_t excess(const struct gc *gc)
+int64_t pl_gc_excess(const struct pl_gc *gc)
 {
-    int64_t most = gc->retention->max_bytes, used = used_bytes(gc);
+    int64_t most = gc->retention->max_bytes, used = pl_gc_used_bytes(gc);
     return most && used > most ? used - most : 0;
 }
 
@@ -78,7 +61,7 @@ static void list_add(struct pl_buf *list, int64_t id)
 }
 
 /* Run `sql` with the lists it knows; the rows it changed. */
-static enum pl_status run_lists(struct gc *gc, enum pl_sql sql, int64_t *changed_out,
+static enum pl_status run_lists(struct pl_gc *gc, enum pl_sql sql, int64_t *changed_out,
                                 struct pl_error *err)
 {
     const struct {
@@ -105,7 +88,7 @@ static enum pl_status out_of_memory(struct pl_error *err)
     return pl_error_set(err, PL_NOMEM, "out of memory for a list of parts");
 }
 
-static enum pl_status close_lists(struct gc *gc, struct pl_error *err)
+static enum pl_status close_lists(struct pl_gc *gc, struct pl_error *err)
 {
     pl_buf_putc(&gc->part_list, ']');
     pl_buf_putc(&gc->chunk_list, ']');
@@ -115,8 +98,9 @@ static enum pl_status close_lists(struct gc *gc, struct pl_error *err)
     return PL_OK;
 }
 
-static enum pl_status find_candidates(struct gc *gc, int64_t before_ns, int64_t limit,
-                                      struct pl_stmt **stmt_out, struct pl_error *err)
+static enum pl_status find_candidates(struct pl_gc *gc, int64_t before_ns,
+                                      int64_t limit, struct pl_stmt **stmt_out,
+                                      struct pl_error *err)
 {
     enum pl_status status = pl_stmt_get(gc->store, PL_SQL_GC_PARTS, stmt_out, err);
     if (status != PL_OK)
@@ -124,6 +108,7 @@ static enum pl_status find_candidates(struct gc *gc, int64_t before_ns, int64_t 
     pl_stmt_int(*stmt_out, ":after", gc->after_ns);
     pl_stmt_int(*stmt_out, ":before", before_ns);
     pl_stmt_int(*stmt_out, ":limit", limit);
+    pl_stmt_int(*stmt_out, ":summed", gc->hours_stay && !gc->retention->dry_run);
     return PL_OK;
 }
 
@@ -137,9 +122,33 @@ static int64_t count_part(struct pl_retention_result *result,
     return pl_stmt_column_int(stmt, 7);
 }
 
+enum pl_status pl_gc_add_session(struct pl_gc *gc, int64_t id, struct pl_error *err)
+{
+    if (id > 0 && id < UINT32_MAX &&
+        pl_idmap_add(&gc->sessions, (uint32_t)id) == PL_IDMAP_NONE)
+        return out_of_memory(err);
+    return PL_OK;
+}
+
+/* The hour of a part that goes: left to its sums, or to be summed up anew. */
+static enum pl_status leave_hour(struct pl_gc *gc, int64_t session, int64_t start_ns,
+                                 struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    if (!gc->hours_stay)
+        return pl_rollup_reopen(gc->store, session, start_ns, start_ns + 1, err);
+    enum pl_status status = pl_stmt_get(gc->store, PL_SQL_GC_LEAVE_HOUR, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":session", session);
+    pl_stmt_int(stmt, ":hour", start_ns / (PL_HOUR_S * PL_NS_PER_S));
+    return pl_stmt_run(stmt, err);
+}
+
 /* Lists of what goes, at most about `most_bytes` of it. */
-static enum pl_status fill_batch(struct gc *gc, int64_t before_ns, int64_t most_bytes,
-                                 struct pl_retention_result *gone, struct pl_error *err)
+static enum pl_status fill_batch(struct pl_gc *gc, int64_t before_ns,
+                                 int64_t most_bytes, struct pl_retention_result *gone,
+                                 struct pl_error *err)
 {
     struct pl_stmt *stmt = NULL;
     bool row = true;
@@ -155,10 +164,10 @@ static enum pl_status fill_batch(struct gc *gc, int64_t before_ns, int64_t most_
         list_add(&gc->part_list, pl_stmt_column_int(stmt, 0));
         list_add(&gc->chunk_list, pl_stmt_column_int(stmt, 1));
         list_add(&gc->session_list, session);
-        if (session > 0 && session < UINT32_MAX &&
-            pl_idmap_add(&gc->sessions, (uint32_t)session) == PL_IDMAP_NONE)
-            status = out_of_memory(err);
         gc->after_ns = pl_stmt_column_int(stmt, 3);
+        status = pl_gc_add_session(gc, session, err);
+        if (status == PL_OK)
+            status = leave_hour(gc, session, gc->after_ns, err);
         gc->last_ns = end > gc->last_ns ? end : gc->last_ns;
         bytes += count_part(gone, stmt);
     }
@@ -167,7 +176,7 @@ static enum pl_status fill_batch(struct gc *gc, int64_t before_ns, int64_t most_
     return status == PL_OK ? close_lists(gc, err) : status;
 }
 
-static enum pl_status delete_batch(struct gc *gc, struct pl_retention_result *gone,
+static enum pl_status delete_batch(struct pl_gc *gc, struct pl_retention_result *gone,
                                    struct pl_error *err)
 {
     const struct {
@@ -181,17 +190,17 @@ static enum pl_status delete_batch(struct gc *gc, struct pl_retention_result *go
         {PL_SQL_GC_DELETE_SENT, NULL},   {PL_SQL_GC_DELETE_CHUNKS, &gone->chunks},
     };
     enum pl_status status = PL_OK;
-    int64_t used = used_bytes(gc); /* nobody else writes in between */
+    int64_t used = pl_gc_used_bytes(gc); /* nobody else writes in between */
     for (size_t i = 0; i < sizeof steps / sizeof *steps && status == PL_OK; i++)
         status = run_lists(gc, steps[i].sql, steps[i].count, err);
     if (status == PL_OK)
-        status = read_pages(gc, err);
-    gone->bytes = used - used_bytes(gc);
+        status = pl_gc_read_pages(gc, err);
+    gone->bytes = used - pl_gc_used_bytes(gc);
     return status;
 }
 
 /* Let others write, and take more or less the next time. */
-static void pause_between(struct gc *gc, int64_t began_ns)
+static void pause_between(struct pl_gc *gc, int64_t began_ns)
 {
     int64_t took_ns = pl_clock_mono_ns() - began_ns;
     if (took_ns < BATCH_MS * PL_NS_PER_MS / 2 && gc->batch < BATCH_MOST)
@@ -201,12 +210,14 @@ static void pause_between(struct gc *gc, int64_t began_ns)
     (void)nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
 }
 
-static void add_result(struct pl_retention_result *sum,
-                       const struct pl_retention_result *gone)
+void pl_gc_add_result(struct pl_retention_result *sum,
+                      const struct pl_retention_result *gone)
 {
     sum->parts += gone->parts;
     sum->slots += gone->slots;
     sum->samples += gone->samples;
+    sum->hours += gone->hours;
+    sum->days += gone->days;
     sum->chunks += gone->chunks;
     sum->sessions += gone->sessions;
     sum->threads += gone->threads;
@@ -214,7 +225,7 @@ static void add_result(struct pl_retention_result *sum,
 }
 
 /* `*more_out`: something went, so more may be there. */
-static enum pl_status take_batch(struct gc *gc, int64_t before_ns, bool by_size,
+static enum pl_status take_batch(struct pl_gc *gc, int64_t before_ns, bool by_size,
                                  bool *more_out, struct pl_error *err)
 {
     struct pl_retention_result gone = {0};
@@ -223,10 +234,10 @@ static enum pl_status take_batch(struct gc *gc, int64_t before_ns, bool by_size,
     int64_t began_ns = pl_clock_mono_ns();
     if (status != PL_OK)
         return status;
-    status = read_pages(gc, err);
-    if (status == PL_OK && (!by_size || excess(gc)))
-        status =
-            fill_batch(gc, before_ns, by_size ? excess(gc) : INT64_MAX, &gone, err);
+    status = pl_gc_read_pages(gc, err);
+    if (status == PL_OK && (!by_size || pl_gc_excess(gc)))
+        status = fill_batch(gc, before_ns, by_size ? pl_gc_excess(gc) : INT64_MAX,
+                            &gone, err);
     if (status == PL_OK && gone.parts)
         status = delete_batch(gc, &gone, err);
     if (status != PL_OK || !gone.parts) {
@@ -236,13 +247,13 @@ static enum pl_status take_batch(struct gc *gc, int64_t before_ns, bool by_size,
     status = pl_db_commit(gc->store, err);
     if (status != PL_OK)
         return status;
-    add_result(gc->result, &gone);
+    pl_gc_add_result(gc->result, &gone);
     *more_out = true;
     pause_between(gc, began_ns);
     return PL_OK;
 }
 
-static enum pl_status take_parts(struct gc *gc, int64_t before_ns, bool by_size,
+static enum pl_status take_parts(struct pl_gc *gc, int64_t before_ns, bool by_size,
                                  struct pl_error *err)
 {
     enum pl_status status = PL_OK;
@@ -253,9 +264,38 @@ static enum pl_status take_parts(struct gc *gc, int64_t before_ns, bool by_size,
     return status;
 }
 
+/* ---- times and sums ---- */
+
+/* Make what is to outlive the samples. */
+static enum pl_status sum_up(struct pl_gc *gc, struct pl_error *err)
+{
+    int64_t now_ns = pl_clock_wall_ns();
+    const struct pl_rollup_options options = {
+        .before_ns = gc->retention->max_bytes ? now_ns : gc->before_ns, .force = true};
+    return gc->hours_stay && options.before_ns > 0
+               ? pl_rollup_run(gc->store, &options, err)
+               : PL_OK;
+}
+
+/* Samples by whole hours if their sums stay. */
+static void set_times(struct pl_gc *gc)
+{
+    const int64_t hour_ns = PL_HOUR_S * PL_NS_PER_S;
+    const struct pl_retention *r = gc->retention;
+    gc->before_ns = r->before_ns;
+    gc->hours_before_ns =
+        r->hours_before_ns < r->before_ns ? r->hours_before_ns : r->before_ns;
+    gc->days_before_ns = r->days_before_ns < gc->hours_before_ns ? r->days_before_ns
+                                                                 : gc->hours_before_ns;
+    gc->days_stay = gc->days_before_ns < gc->hours_before_ns;
+    gc->hours_stay = gc->hours_before_ns < gc->before_ns || gc->days_stay;
+    if (gc->hours_stay && gc->before_ns > 0)
+        gc->before_ns = gc->before_ns / hour_ns * hour_ns;
+}
+
 /* ---- what hung on them ---- */
 
-static enum pl_status list_empty_sessions(struct gc *gc, int64_t *count_out,
+static enum pl_status list_empty_sessions(struct pl_gc *gc, int64_t *count_out,
                                           struct pl_error *err)
 {
     struct pl_stmt *stmt;
@@ -273,7 +313,7 @@ static enum pl_status list_empty_sessions(struct gc *gc, int64_t *count_out,
     return status == PL_OK ? close_lists(gc, err) : status;
 }
 
-static enum pl_status take_sessions(struct gc *gc, struct pl_error *err)
+static enum pl_status take_sessions(struct pl_gc *gc, struct pl_error *err)
 {
     int64_t count = 1;
     enum pl_status status = PL_OK;
@@ -283,6 +323,10 @@ static enum pl_status take_sessions(struct gc *gc, struct pl_error *err)
         if (status != PL_OK)
             return status;
         status = list_empty_sessions(gc, &count, err);
+        if (status == PL_OK && count)
+            status = run_lists(gc, PL_SQL_GC_DELETE_SESSION_ROLLUPS, NULL, err);
+        if (status == PL_OK && count)
+            status = run_lists(gc, PL_SQL_GC_DELETE_SESSION_ROLLED, NULL, err);
         if (status == PL_OK && count)
             status =
                 run_lists(gc, PL_SQL_GC_DELETE_SESSION_THREADS, &gone.threads, err);
@@ -295,12 +339,12 @@ static enum pl_status take_sessions(struct gc *gc, struct pl_error *err)
         else
             pl_db_rollback(gc->store);
         if (status == PL_OK)
-            add_result(gc->result, &gone);
+            pl_gc_add_result(gc->result, &gone);
     }
     return status;
 }
 
-static enum pl_status take_threads(struct gc *gc, uint32_t session,
+static enum pl_status take_threads(struct pl_gc *gc, uint32_t session,
                                    struct pl_error *err)
 {
     struct pl_stmt *stmt;
@@ -323,10 +367,10 @@ static enum pl_status take_threads(struct gc *gc, uint32_t session,
 
 /* ---- the file ---- */
 
-static enum pl_status shorten_file(struct gc *gc, struct pl_error *err)
+static enum pl_status shorten_file(struct pl_gc *gc, struct pl_error *err)
 {
     int64_t before = INT64_MAX;
-    enum pl_status status = read_pages(gc, err);
+    enum pl_status status = pl_gc_read_pages(gc, err);
     if (gc->pages.free * FREE_SHARE_WANTED <= gc->pages.count)
         return status;
     while (status == PL_OK && gc->pages.free && gc->pages.free < before) {
@@ -343,7 +387,7 @@ static enum pl_status shorten_file(struct gc *gc, struct pl_error *err)
         else
             pl_db_rollback(gc->store);
         if (status == PL_OK)
-            status = read_pages(gc, err);
+            status = pl_gc_read_pages(gc, err);
         (void)nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
     }
     return status;
@@ -351,13 +395,13 @@ static enum pl_status shorten_file(struct gc *gc, struct pl_error *err)
 
 /* ---- all of it ---- */
 
-static enum pl_status count_waiting(struct gc *gc, struct pl_error *err)
+static enum pl_status count_waiting(struct pl_gc *gc, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row = false, fits = gc->result->fits;
     enum pl_status status = pl_stmt_get(gc->store, PL_SQL_GC_WAITING, &stmt, err);
     if (status == PL_OK) {
-        pl_stmt_int(stmt, ":before", fits ? gc->retention->before_ns : INT64_MAX);
+        pl_stmt_int(stmt, ":before", fits ? gc->before_ns : INT64_MAX);
         status = pl_stmt_row(stmt, &row, err);
     }
     if (row) {
@@ -367,12 +411,12 @@ static enum pl_status count_waiting(struct gc *gc, struct pl_error *err)
     return status;
 }
 
-static enum pl_status look(struct gc *gc, struct pl_error *err)
+static enum pl_status look(struct pl_gc *gc, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row;
-    int64_t before_ns = gc->retention->before_ns, most = gc->retention->max_bytes;
-    int64_t used = used_bytes(gc);
+    int64_t before_ns = gc->before_ns, most = gc->retention->max_bytes;
+    int64_t used = pl_gc_used_bytes(gc);
     gc->after_ns = INT64_MIN;
     enum pl_status status =
         find_candidates(gc, most ? INT64_MAX : before_ns, -1, &stmt, err);
@@ -380,31 +424,53 @@ static enum pl_status look(struct gc *gc, struct pl_error *err)
         if (pl_stmt_column_int(stmt, 4) <= before_ns ||
             (most && used - gc->result->bytes > most))
             gc->result->bytes += count_part(gc->result, stmt);
+    if (status == PL_OK)
+        status = pl_gc_look_at_sums(gc, PL_HOUR_S, gc->hours_before_ns,
+                                    &gc->result->hours, err);
+    if (status == PL_OK)
+        status = pl_gc_look_at_sums(gc, PL_DAY_S, gc->days_before_ns, &gc->result->days,
+                                    err);
     gc->result->used_bytes = used - gc->result->bytes;
     gc->result->file_bytes = gc->pages.count * gc->pages.size;
     gc->result->fits = !most || gc->result->used_bytes <= most;
     return status == PL_OK ? count_waiting(gc, err) : status;
 }
 
-static enum pl_status collect(struct gc *gc, struct pl_error *err)
+/* Samples first; sums only when there are no more of them. */
+static enum pl_status take_by_size(struct pl_gc *gc, struct pl_error *err)
+{
+    enum pl_status status = take_parts(gc, INT64_MAX, true, err);
+    if (status == PL_OK)
+        status = pl_gc_take_sums(gc, PL_HOUR_S, INT64_MAX, true, err);
+    return status == PL_OK ? pl_gc_take_sums(gc, PL_DAY_S, INT64_MAX, true, err)
+                           : status;
+}
+
+static enum pl_status collect(struct pl_gc *gc, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     enum pl_status status = pl_stmt_get(gc->store, PL_SQL_GC_SETTINGS, &stmt, err);
     if (status == PL_OK)
         status = pl_stmt_run(stmt, err);
     if (status == PL_OK)
-        status = take_parts(gc, gc->retention->before_ns, false, err);
+        status = sum_up(gc, err);
+    if (status == PL_OK)
+        status = take_parts(gc, gc->before_ns, false, err);
+    if (status == PL_OK)
+        status = pl_gc_take_sums(gc, PL_HOUR_S, gc->hours_before_ns, false, err);
+    if (status == PL_OK)
+        status = pl_gc_take_sums(gc, PL_DAY_S, gc->days_before_ns, false, err);
     if (status == PL_OK && gc->retention->max_bytes)
-        status = take_parts(gc, INT64_MAX, true, err);
+        status = take_by_size(gc, err);
     if (status == PL_OK)
         status = take_sessions(gc, err);
     for (uint32_t i = 0; i < gc->sessions.count && status == PL_OK; i++)
         status = take_threads(gc, gc->sessions.ids[i], err);
     if (status == PL_OK)
         status = shorten_file(gc, err);
-    gc->result->used_bytes = used_bytes(gc);
+    gc->result->used_bytes = pl_gc_used_bytes(gc);
     gc->result->file_bytes = gc->pages.count * gc->pages.size;
-    gc->result->fits = excess(gc) == 0;
+    gc->result->fits = pl_gc_excess(gc) == 0;
     return status == PL_OK ? count_waiting(gc, err) : status;
 }
 
@@ -412,11 +478,12 @@ enum pl_status pl_store_gc(struct pl_store *store, const struct pl_retention *re
                            struct pl_retention_result *result_out, struct pl_error *err)
 {
     *result_out = (struct pl_retention_result){0};
-    struct gc gc = {.store = store,
-                    .retention = retention,
-                    .result = result_out,
-                    .batch = BATCH_FIRST,
-                    .last_ns = retention->before_ns};
+    struct pl_gc gc = {.store = store,
+                       .retention = retention,
+                       .result = result_out,
+                       .batch = BATCH_FIRST,
+                       .last_ns = retention->before_ns};
+    set_times(&gc);
     pl_buf_init(&gc.part_list, LIST_BYTES);
     pl_buf_init(&gc.chunk_list, LIST_BYTES);
     pl_buf_init(&gc.session_list, LIST_BYTES);
@@ -426,12 +493,12 @@ enum pl_status pl_store_gc(struct pl_store *store, const struct pl_retention *re
     } else if (retention->dry_run) {
         status = pl_db_begin_read(store, err);
         if (status == PL_OK)
-            status = read_pages(&gc, err);
+            status = pl_gc_read_pages(&gc, err);
         if (status == PL_OK)
             status = look(&gc, err);
         pl_db_end_read(store);
     } else {
-        status = read_pages(&gc, err);
+        status = pl_gc_read_pages(&gc, err);
         if (status == PL_OK)
             status = collect(&gc, err);
     }

@@ -210,6 +210,15 @@ static enum pl_status encode_weights(struct pl_slot *slot,
     return slot->weights ? PL_OK : no_memory(err);
 }
 
+/* A time as it is stored: within the part, and rounded up still within its hour. */
+static int64_t in_part(const struct pl_slots *slots, int64_t time_ns)
+{
+    int64_t last_ns = (slots->start_ns / hour_ns + 1) * hour_ns - PL_NS_PER_US;
+    if (time_ns < slots->start_ns)
+        return slots->start_ns;
+    return time_ns < last_ns ? time_ns : last_ns;
+}
+
 /* A thread's own times, counted like all of the part's from one origin. */
 static enum pl_status encode_times(struct pl_slots *slots, struct pl_slot *slot,
                                    const struct pl_sink_thread *thread,
@@ -226,8 +235,7 @@ static enum pl_status encode_times(struct pl_slots *slots, struct pl_slot *slot,
         return no_memory(err);
     }
     for (size_t i = 0; i < count; i++)
-        times[i] = thread->times_ns[i] < slots->start_ns ? slots->start_ns
-                                                         : thread->times_ns[i];
+        times[i] = in_part(slots, thread->times_ns[i]);
     pl_ticks_encode(&plan, times, count, slot->ticks);
     free(times);
     return PL_OK;
@@ -283,7 +291,8 @@ static int64_t last_time(const int64_t *times_ns, size_t count)
     return count ? times_ns[count - 1] : INT64_MIN;
 }
 
-/* Where samples may lie, rounding up to a microsecond included. */
+/* Where samples may lie, rounding up to a microsecond included. What was due before
+ * the end of the hour and came late is stored at its end. */
 static void find_bounds(struct pl_slots *slots, const struct pl_sink_part *part)
 {
     int64_t last_ns = last_time(part->ticks_ns, part->tick_count);
@@ -297,6 +306,8 @@ static void find_bounds(struct pl_slots *slots, const struct pl_sink_part *part)
     slots->end_ns = part->end_ns;
     if (last_ns > part->end_ns - PL_NS_PER_US)
         slots->end_ns = last_ns + PL_NS_PER_US;
+    int64_t limit_ns = (part->start_ns / hour_ns + 1) * hour_ns;
+    slots->end_ns = slots->end_ns < limit_ns ? slots->end_ns : limit_ns;
 }
 
 static bool has_own_times(const struct pl_sink_part *part)
@@ -334,8 +345,8 @@ static enum pl_status encode_ticks(struct pl_slots *slots,
         status = no_memory(err);
     for (size_t i = 0; i < part->tick_count && status == PL_OK; i++) {
         times[i] = part->ticks_ns[i];
-        if (times[i] != INT64_MIN && times[i] < part->start_ns)
-            times[i] = part->start_ns;
+        if (times[i] != INT64_MIN)
+            times[i] = in_part(slots, times[i]);
     }
     if (status == PL_OK)
         status = plan_ticks(slots, part, times, err);

@@ -35,7 +35,7 @@ enum pl_status pl_chunk_frames(struct pl_store *store, int64_t chunk_id,
                                struct pl_idmap *frames_out, struct pl_error *err)
 {
     struct pl_stack_weights stacks;
-    const struct pl_slot_visitor visitor = {&stacks, gather_stacks};
+    const struct pl_slot_visitor visitor = {.self = &stacks, .slot = gather_stacks};
     enum pl_status status = pl_stack_weights_init(&stacks, 1, store, err);
     if (status == PL_OK && !pl_idmap_init(frames_out, 0, 0))
         status = out_of_memory(err);

@@ -8,8 +8,10 @@
 #include "store/writer.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/db.h"
 #include "store/intern.h"
+#include "store/rollup.h"
 #include "store/sessions.h"
 #include "store/slots.h"
 #include "store/text.h"
@@ -22,6 +24,7 @@ struct pl_writer {
     struct pl_intern *intern;
     struct pl_sessions sessions; /* begun and not ended */
     uint64_t file_number;        /* the file the memory is about */
+    int64_t session_id, hour; /* of the last part */
 };
 
 /* One put on its way. */
@@ -465,7 +468,12 @@ static enum pl_status write_rows(struct pl_put *put, struct pl_error *err)
         status = write_label(put, &part->labels[i], err);
     if (status == PL_OK)
         status = drop_tail(put, err);
-    return status == PL_OK ? extend_session(put, err) : status;
+    if (status == PL_OK)
+        status = extend_session(put, err);
+    if (status == PL_OK)
+        status = pl_rollup_part_added(put->writer->store, put->session_id, put->part_id,
+                                      put->slots.start_ns, put->slots.end_ns, err);
+    return status;
 }
 
 /* ---- a part: the two halves of a put ---- */
@@ -565,6 +573,24 @@ void pl_put_free(struct pl_put *put)
     free(put);
 }
 
+/* The first part of an hour sums up the session's hours before it. What fails is
+ * left to the pass. */
+static void sum_up_hours(const struct pl_put *put)
+{
+    struct pl_writer *writer = put->writer;
+    const int64_t hour_ns = PL_HOUR_S * PL_NS_PER_S;
+    int64_t hour = put->part->start_ns / hour_ns;
+    struct pl_error err = {0};
+    if (writer->session_id == put->session_id && writer->hour >= hour)
+        return;
+    writer->session_id = put->session_id;
+    writer->hour = hour;
+    const struct pl_rollup_options options = {.session_id = put->session_id,
+                                              .before_ns = hour * hour_ns};
+    if (pl_rollup_run(writer->store, &options, &err) != PL_OK)
+        pl_log(PL_LOG_INFO, "store", "hours not summed up: %s", err.message);
+}
+
 static enum pl_status put_once(struct pl_writer *writer,
                                const struct pl_sink_part *part, struct pl_error *err)
 {
@@ -582,6 +608,8 @@ static enum pl_status put_once(struct pl_writer *writer,
             pl_db_rollback(writer->store);
         if (status != PL_OK)
             pl_writer_forget(writer);
+        else if (!duplicate)
+            sum_up_hours(put);
     }
     pl_put_free(put);
     return status;

@@ -70,7 +70,8 @@ static void fill(const char *path, int from)
 static struct pl_retention_result gc(const char *path, int64_t before_ns,
                                      int64_t max_bytes, bool dry_run)
 {
-    struct pl_retention retention = {before_ns, max_bytes, dry_run};
+    struct pl_retention retention = {before_ns, before_ns, before_ns, max_bytes,
+                                     dry_run};
     struct pl_retention_result result;
     struct pl_store *store = open_store(path, dry_run ? PL_STORE_READ : PL_STORE_WRITE);
     CHECK_OK(pl_store_gc(store, &retention, &result, &err), err);
@@ -236,7 +237,8 @@ static void test_kill(void)
     while (waitpid(writer, &status, WNOHANG) == 0) {
         pid_t collector = fork();
         if (collector == 0) {
-            struct pl_retention retention = {base_ns + 6 * minute_ns, 0, false};
+            int64_t before = base_ns + 6 * minute_ns;
+            struct pl_retention retention = {before, before, before, 0, false};
             struct pl_retention_result result;
             struct pl_store *store = NULL;
             if (pl_store_open(path, PL_STORE_WRITE, &store, &err) != PL_OK)

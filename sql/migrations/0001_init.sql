@@ -102,7 +102,7 @@ CREATE TABLE part (
     UNIQUE (chunk_id, start_ns)
 ) STRICT;
 CREATE INDEX part_time ON part (start_ns, end_ns, session_id);
-CREATE INDEX part_session ON part (session_id, start_ns);
+CREATE INDEX part_session ON part (session_id, start_ns, end_ns);
 
 -- One thread's samples in a part. `runs` are stack ids in order of time, digits
 -- one per nibble, B = minus, then A ends a run of 1, C..F of 2..5; longer runs
@@ -142,19 +142,41 @@ CREATE TABLE tail (
 ) STRICT;
 CREATE INDEX tail_chunk ON tail (chunk_id);
 
--- Sums per thread and bucket, four lists of equal length with A after each
--- number. A missing row means: decode the slots.
-CREATE TABLE rollup (
+-- Hours and days of a session, and whether they are summed up in `rollup`. A
+-- bucket without a row, and one in state 0 or 3: decode the slots.
+CREATE TABLE rolled (
+    session_id INTEGER NOT NULL,
     level INTEGER NOT NULL,           -- seconds: 3600 or 86400
     bucket INTEGER NOT NULL,          -- Unix seconds / level
+    state INTEGER NOT NULL,           -- 0: not summed up; 1: rollup holds all of it;
+                                      -- 2: and what it sums up was deleted;
+                                      -- 3: too little to be worth it
+    n INTEGER NOT NULL DEFAULT 0,     -- samples in all its rows of rollup
+    start_ns INTEGER NOT NULL DEFAULT 0, -- of the parts summed up
+    end_ns INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (session_id, level, bucket)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rolled_open ON rolled (level, bucket, session_id) WHERE state = 0;
+
+-- One thread's samples of ns in a bucket, summed up per stack. `sums` is a list of
+-- entries in the order of stack ids, each ended by A, its fields parted by B:
+-- stack id, samples, over runs the squares of their samples, CPU ns, samples that take
+-- part in CPU time, wall ns. Fields at the end are left out where they say the usual:
+-- wall ns = samples * each_ns, both of CPU the same as wall, squares = samples.
+CREATE TABLE rollup (
+    level INTEGER NOT NULL,
+    bucket INTEGER NOT NULL,
+    session_id INTEGER NOT NULL,
     thread_id INTEGER NOT NULL,
     n INTEGER NOT NULL,               -- samples
-    stacks BLOB NOT NULL,             -- stack ids
-    counts BLOB NOT NULL,             -- samples of each
-    wall BLOB NOT NULL,               -- ns of each
-    cpu BLOB NOT NULL,                -- ns of each
-    PRIMARY KEY (level, bucket, thread_id)
-) STRICT;
+    n_cpu INTEGER NOT NULL,           -- of them in CPU time
+    wall_ns INTEGER NOT NULL,
+    cpu_ns INTEGER NOT NULL,
+    each_ns INTEGER NOT NULL,         -- what a sample usually weighs
+    sums BLOB NOT NULL,
+    PRIMARY KEY (level, bucket, session_id, thread_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rollup_thread ON rollup (thread_id);
 
 -- Samples known to be lost, by reason.
 CREATE TABLE loss (

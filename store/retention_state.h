@@ -1,0 +1,49 @@
+/* What the two files of retention share. */
+#ifndef PL_STORE_RETENTION_STATE_H
+#define PL_STORE_RETENTION_STATE_H
+
+#include "base/buf.h"
+#include "store/db.h"
+#include "store/idmap.h"
+#include "store/retention.h"
+
+struct pl_gc_pages {
+    int64_t count, free, size;
+};
+
+struct pl_gc {
+    struct pl_store *store;
+    const struct pl_retention *retention;
+    struct pl_retention_result *result;
+    struct pl_idmap sessions;                          /* that lost parts or sums */
+    struct pl_buf part_list, chunk_list, session_list; /* of a batch, JSON */
+    struct pl_gc_pages pages;
+    int64_t before_ns, hours_before_ns, days_before_ns;
+    bool hours_stay;  /* some outlive the samples */
+    bool days_stay;   /* some outlive the hours */
+    int64_t batch;    /* parts at a time */
+    int64_t after_ns; /* older ones have been looked at */
+    int64_t last_ns;  /* end of the youngest part gone */
+};
+
+/* Fills `pages`. */
+PL_MUST_CHECK enum pl_status pl_gc_read_pages(struct pl_gc *gc, struct pl_error *err);
+int64_t pl_gc_used_bytes(const struct pl_gc *gc);
+int64_t pl_gc_excess(const struct pl_gc *gc); /* more than the bound; 0: it fits */
+void pl_gc_add_result(struct pl_retention_result *sum,
+                      const struct pl_retention_result *gone);
+/* The session lost something: threads of it may have nothing left. */
+PL_MUST_CHECK enum pl_status pl_gc_add_session(struct pl_gc *gc, int64_t id,
+                                               struct pl_error *err);
+
+/* Sums of a level (PL_HOUR_S, PL_DAY_S) without samples that ended before, or with
+ * `by_size` the oldest until it fits. */
+PL_MUST_CHECK enum pl_status pl_gc_take_sums(struct pl_gc *gc, int64_t level,
+                                             int64_t before_ns, bool by_size,
+                                             struct pl_error *err);
+/* How many of them there are. */
+PL_MUST_CHECK enum pl_status pl_gc_look_at_sums(struct pl_gc *gc, int64_t level,
+                                                int64_t before_ns, int64_t *count_out,
+                                                struct pl_error *err);
+
+#endif
