@@ -10,13 +10,23 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SALVAGE_EVERY_S 10
+#define ORIGINS_MOST 16
 
-enum { OPT_LISTEN, OPT_OPEN, OPT_NO_TOKEN, OPT_STATIC_DIR };
+enum {
+    OPT_LISTEN,
+    OPT_OPEN,
+    OPT_NO_TOKEN,
+    OPT_STATIC_DIR,
+    OPT_STRICT_KEYS,
+    OPT_ALLOW_ORIGIN,
+    OPT_QUOTA,
+};
 
 static const struct pl_option options[] = {
     [OPT_LISTEN] = {"listen", 0, "HOST:PORT",
@@ -25,6 +35,11 @@ static const struct pl_option options[] = {
     [OPT_NO_TOKEN] = {"no-token", 0, NULL,
                       "whoever reaches the port may look (loopback)"},
     [OPT_STATIC_DIR] = {"static-dir", 0, "DIR", "the viewer's files from there"},
+    [OPT_STRICT_KEYS] = {"strict-keys", 0, NULL,
+                         "take envelopes for keys of proflite dsn only"},
+    [OPT_ALLOW_ORIGIN] = {"allow-origin", 0, "URL",
+                          "web pages from there may send, too (repeatable; * any)"},
+    [OPT_QUOTA] = {"quota", 0, "N", "envelopes a minute for each project (no limit)"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -61,12 +76,45 @@ static void open_browser(const char *url, const sigset_t *mask)
     posix_spawnattr_destroy(&attributes);
 }
 
+static bool parse_quota(const char *text, uint32_t *quota_out)
+{
+    size_t len = strlen(text);
+    if (!len || len > 9 || text[strspn(text, "0123456789")])
+        return false;
+    *quota_out = (uint32_t)strtoul(text, NULL, 10);
+    return *quota_out > 0;
+}
+
+/* Options of ingest. False: a value makes no sense. */
+static bool take_ingest_option(struct pl_server_options *server, int option,
+                               const char *value)
+{
+    static const char *origins[ORIGINS_MOST];
+    if (option == OPT_STRICT_KEYS)
+        server->strict_keys = true;
+    else if (option == OPT_QUOTA)
+        return parse_quota(value, &server->ingest_per_minute);
+    else if (server->ingest_origin_count == ORIGINS_MOST)
+        return false;
+    else
+        origins[server->ingest_origin_count++] = value;
+    server->ingest_origins = origins;
+    return true;
+}
+
 /* False with *exit_code when there is nothing to serve. */
 static bool read_arguments(struct pl_options *parser, struct pl_server_options *server,
                            bool *browser, int *exit_code)
 {
     int option;
     while ((option = pl_options_next(parser)) >= 0) {
+        if (option >= OPT_STRICT_KEYS) {
+            if (take_ingest_option(server, option, parser->value))
+                continue;
+            *exit_code = pl_cli_usage(&pl_cmd_serve, "--%s: no such value: %s",
+                                      options[option].name, parser->value);
+            return false;
+        }
         if (option == OPT_LISTEN)
             server->listen = parser->value;
         else if (option == OPT_OPEN)
@@ -167,7 +215,8 @@ const struct pl_command pl_cmd_serve = {
     .synopsis = "[OPTIONS]",
     .summary = "Show the store in a browser",
     .details = "Prints one line, the address; INT and TERM end it. New recordings are\n"
-               "processed and appear by themselves.",
+               "processed and appear by themselves, and so does what Sentry SDKs\n"
+               "send (proflite dsn).",
     .examples = "proflite serve --open\n"
                 "proflite --db run.db serve --listen 127.0.0.1:0\n",
     .options = options,

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "cli/term.h"
+#include "web/intake.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -93,11 +94,16 @@ enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo, int patience_m
         .stop = &stop,
         .progress = show_progress,
         .progress_self = &progress,
+        .intake = pl_intake_run,
     };
     struct pl_pass *pass = NULL;
+    struct pl_intake *intake = NULL;
     memset(result_out, 0, sizeof *result_out);
     catch_signals(&before);
-    enum pl_status status = pl_pass_open(store, &options, &pass, err);
+    enum pl_status status = pl_intake_new(store, &intake, err);
+    options.intake_self = intake;
+    if (!status)
+        status = pl_pass_open(store, &options, &pass, err);
     if (!status) {
         status = run_patiently(pass, patience_ms, err);
         result_out->counters = *pl_pass_counters(pass);
@@ -105,6 +111,7 @@ enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo, int patience_m
     }
     end_progress(&progress);
     pl_pass_close(pass);
+    pl_intake_free(intake);
     release_signals(&before);
     return status;
 }

@@ -134,7 +134,8 @@ static bool copy_modules(struct builder *b)
         if (!texts[0] || !texts[1])
             return false;
         pl_hex_format(module->build_id, module->build_id_bytes, texts[1]);
-        chunk->modules[to] = (struct pl_sink_module){texts[0], texts[1]};
+        chunk->modules[to] = (struct pl_sink_module){.path = texts[0],
+                                                      .build_id = texts[1]};
         chunk->bytes += strlen(texts[0]) + 64;
     }
     return true;

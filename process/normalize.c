@@ -55,6 +55,33 @@ static bool is_system(const struct pl_normal_frame *frame)
            has_prefix(base_name(frame->module), "libproflite");
 }
 
+/* ".../lib/python3.11/json/encoder.py", and what has no file at all. */
+static bool is_python_library(const struct pl_normal_frame *frame)
+{
+    const char *lib = frame->file ? strstr(frame->file, "/lib/python") : NULL;
+    return (lib && strchr(lib + 11, '/')) || has_prefix(frame->file, "<frozen ") ||
+           has_prefix(frame->module, "sentry_sdk");
+}
+
+static bool is_node_library(const struct pl_normal_frame *frame)
+{
+    return has_prefix(frame->file, "node:") || has_prefix(frame->module, "node:") ||
+           (frame->file && strstr(frame->file, "/node_modules/"));
+}
+
+/* Of languages we do not know, nothing is said. */
+static int8_t language_in_app(const struct pl_normal_frame *frame)
+{
+    bool python = strcmp(frame->platform, "python") == 0;
+    bool node = strcmp(frame->platform, "node") == 0 ||
+                strcmp(frame->platform, "javascript") == 0;
+    if (!python && !node)
+        return -1;
+    if (!frame->file || !*frame->file)
+        return 0; /* (idle), (garbage collector) */
+    return python ? !is_python_library(frame) : !is_node_library(frame);
+}
+
 int8_t pl_normalize_in_app(const struct pl_normalize_options *options,
                            const struct pl_normal_frame *frame)
 {
@@ -71,6 +98,8 @@ int8_t pl_normalize_in_app(const struct pl_normalize_options *options,
         ((frame->file && pl_path_under(frame->file, root)) ||
          (frame->module && pl_path_under(frame->module, root))))
         return 1;
+    if (frame->platform && *frame->platform)
+        return language_in_app(frame);
     if (is_system(frame))
         return 0;
     return frame->module && *frame->module ? 1 : -1;

@@ -16,8 +16,6 @@
 /* The last part of an hour comes so much later. */
 #define ROLLUP_GRACE_S 150
 
-#define CATEGORY "profile_chunk"
-
 struct pl_pass {
     struct pl_store *store;
     struct pl_pass_options options;
@@ -156,12 +154,13 @@ static enum pl_status normalize(struct pl_pass *pass,
 
 /* ---- one chunk ---- */
 
-static enum pl_status finish(struct pl_pass *pass, int64_t chunk_id,
+static enum pl_status finish(struct pl_pass *pass,
+                             const struct pl_pending_chunk *chunk,
                              const char *outcome, const char *reason,
                              struct pl_error *err)
 {
     bool duplicate = false;
-    enum pl_status status = pl_pass_finish(pass->store, chunk_id, CATEGORY, outcome,
+    enum pl_status status = pl_pass_finish(pass->store, chunk->id, chunk->category, outcome,
                                            reason, &duplicate, err);
     if (status != PL_OK)
         return status;
@@ -176,16 +175,17 @@ static enum pl_status finish(struct pl_pass *pass, int64_t chunk_id,
 
 /* Data that a step cannot read is the chunk's fault and ends it; anything else
  * (a full disk, no memory) is not, and the chunk waits for the next run. */
-static enum pl_status reject_if_broken(struct pl_pass *pass, int64_t chunk_id,
+static enum pl_status reject_if_broken(struct pl_pass *pass,
+                                       const struct pl_pending_chunk *chunk,
                                        enum pl_status status, const char *reason,
                                        bool *rejected_out, struct pl_error *err)
 {
     *rejected_out = status == PL_INPUT;
     if (status != PL_INPUT)
         return status;
-    pl_log(PL_LOG_WARN, "process", "chunk %lld: %s", (long long)chunk_id,
+    pl_log(PL_LOG_WARN, "process", "chunk %lld: %s", (long long)chunk->id,
            err ? err->message : reason);
-    return finish(pass, chunk_id, "invalid", reason, err);
+    return finish(pass, chunk, "invalid", reason, err);
 }
 
 static enum pl_status run_chunk(struct pl_pass *pass,
@@ -201,24 +201,35 @@ static enum pl_status run_chunk(struct pl_pass *pass,
     }
     if (!chunk->symbolicated) {
         status = symbolicate(pass, chunk, err);
-        status = reject_if_broken(pass, chunk->id, status,
+        status = reject_if_broken(pass, chunk, status,
                                   "profiling_failed_symbolication", &rejected, err);
         if (status == PL_OK)
             status = renew_lease(pass, err);
     }
     if (status == PL_OK && !rejected && (!chunk->normalized || !chunk->symbolicated)) {
         status = normalize(pass, chunk, err);
-        status = reject_if_broken(pass, chunk->id, status,
+        status = reject_if_broken(pass, chunk, status,
                                   "profiling_failed_normalization", &rejected, err);
     }
     if (status == PL_OK && !rejected)
-        status = finish(pass, chunk->id, "accepted", NULL, err);
+        status = finish(pass, chunk, "accepted", NULL, err);
     return status;
 }
 
 static bool stopped(const struct pl_pass *pass)
 {
     return pass->options.stop && atomic_load(pass->options.stop);
+}
+
+static enum pl_status take_in(struct pl_pass *pass, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    while (pass->options.intake && status == PL_OK && !stopped(pass)) {
+        status = renew_lease(pass, err);
+        if (status == PL_OK)
+            status = pass->options.intake(pass->options.intake_self, err);
+    }
+    return status == PL_NOT_FOUND ? PL_OK : status;
 }
 
 static enum pl_status run_all(struct pl_pass *pass, struct pl_error *err)
@@ -259,6 +270,8 @@ enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
         return status;
     if (pass->options.redo)
         status = pl_pass_redo_all(pass->store, err);
+    if (status == PL_OK)
+        status = take_in(pass, err);
     if (status == PL_OK)
         status = run_all(pass, err);
     if (status == PL_OK)

@@ -1,6 +1,7 @@
 /* The processing pass: raw chunk -> readable chunk.
  *
- *   sampled check ─▶ metadata ─▶ symbolicate ─▶ deobfuscate ─▶ normalize ─▶ outcome
+ *   intake ─▶ sampled check ─▶ metadata ─▶ symbolicate ─▶ deobfuscate ─▶ normalize
+ *          ─▶ outcome
  *
  * Each step is one transaction together with its flag, so the pass may be killed
  * at any instruction and run again: steps whose flag is set are passed by, a chunk
@@ -27,6 +28,10 @@ struct pl_pass_options {
     const atomic_bool *stop; /* nullable: true ends the pass after this chunk */
     void (*progress)(void *self, uint64_t chunks_done); /* nullable */
     void *progress_self;
+    /* nullable: brings one thing in that waits outside the chunks; NOT_FOUND when
+     * nothing does. Called under the lease, before chunks are looked for. */
+    enum pl_status (*intake)(void *self, struct pl_error *err);
+    void *intake_self;
 };
 
 /* Names as in `proflite_task_<name>_total`. Only ever growing. */

@@ -131,7 +131,7 @@ FROM chunk c /*scan*/
 WHERE c.finished = 1 AND c.sampled <> 0
   AND NOT EXISTS (SELECT 1 FROM outcome o
                   WHERE o.project_id = c.project_id AND o.chunk_uuid = c.uuid
-                    AND o.category = 'profile_chunk');
+                    AND o.category LIKE 'profile%');
 
 -- ---- stacks -------------------------------------------------------------------
 

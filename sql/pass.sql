@@ -1,7 +1,8 @@
 -- The processing pass: what is to be done, names, flags, outcomes.
 
 -- name: pass_next
-SELECT id, project_id, uuid, sampled, symbolicated, deobfuscated, normalized
+SELECT id, project_id, uuid, sampled, symbolicated, deobfuscated, normalized,
+       coalesce(format, ''), coalesce(platform, '')
 FROM chunk
 WHERE finished <> 1 AND id > :after
 ORDER BY id LIMIT 1;
@@ -66,7 +67,7 @@ WHERE id = :id;
 -- name: pass_named_frame
 -- Names by depth. What a source named itself counts where the pass said nothing.
 SELECT coalesce(n.depth, 0), coalesce(g.name, ''), coalesce(g.file, ''),
-       coalesce(m.path, ''), coalesce(n.in_app, f.in_app)
+       coalesce(m.path, ''), coalesce(n.in_app, f.in_app), f.platform
 FROM frame_raw f LEFT JOIN frame_name n ON n.frame_id = f.id
   LEFT JOIN function g ON g.id = coalesce(n.function_id, f.function_id)
   LEFT JOIN module m ON m.id = coalesce(nullif(g.module_id, 0), f.module_id)

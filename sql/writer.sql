@@ -83,13 +83,15 @@ VALUES (:part_id, :thread_id, :first_tick, :n,
 SELECT id FROM module WHERE path = :path AND build_id = :build_id;
 
 -- name: insert_module
-INSERT INTO module (path, name, build_id) VALUES (:path, :name, :build_id);
+INSERT INTO module (path, name, build_id, debug_id)
+VALUES (:path, :name, :build_id, :debug_id);
 
 -- name: find_function
-SELECT id FROM function WHERE name = :name AND module_id = 0 AND file = :file;
+SELECT id FROM function
+WHERE name = :name AND module_id = :module_id AND file = :file;
 
 -- name: insert_function
-INSERT INTO function (name, file) VALUES (:name, :file);
+INSERT INTO function (name, module_id, file) VALUES (:name, :module_id, :file);
 
 -- name: find_frame
 SELECT id FROM frame_raw

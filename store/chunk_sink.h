@@ -36,6 +36,7 @@ struct pl_sink_session {
 struct pl_sink_module {
     const char *path;
     const char *build_id; /* hex, "" if none */
+    const char *debug_id; /* nullable */
 };
 
 /* Native: module + address as captured. Otherwise: module PL_NO_INDEX and a

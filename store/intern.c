@@ -108,6 +108,8 @@ static enum pl_status intern_module(struct pl_intern *intern,
     pl_stmt_text(stmt, ":path", path);
     pl_stmt_text(stmt, ":name", last_component(path));
     pl_stmt_text(stmt, ":build_id", build_id);
+    pl_stmt_text(stmt, ":debug_id",
+                 pl_text_clean(pool, module->debug_id, PL_TEXT_NAME));
     status = pl_stmt_run(stmt, err);
     *id_out = sqlite3_last_insert_rowid(intern->store->db);
     ids->added_bytes += (int64_t)(2 * strlen(path) + 2 * strlen(build_id));
@@ -115,7 +117,8 @@ static enum pl_status intern_module(struct pl_intern *intern,
 }
 
 static enum pl_status intern_function(struct pl_intern *intern,
-                                      const struct pl_sink_frame *frame, bool insert,
+                                      const struct pl_sink_frame *frame,
+                                      int64_t module_id, bool insert,
                                       struct pl_text_pool *pool,
                                       struct pl_part_ids *ids, int64_t *id_out,
                                       struct pl_error *err)
@@ -129,6 +132,7 @@ static enum pl_status intern_function(struct pl_intern *intern,
     if (status != PL_OK)
         return status;
     pl_stmt_text(stmt, ":name", name);
+    pl_stmt_int(stmt, ":module_id", module_id);
     pl_stmt_text(stmt, ":file", file);
     status = pl_stmt_id(stmt, id_out, err);
     if (status != PL_OK || *id_out || !insert)
@@ -137,6 +141,7 @@ static enum pl_status intern_function(struct pl_intern *intern,
     if (status != PL_OK)
         return status;
     pl_stmt_text(stmt, ":name", name);
+    pl_stmt_int(stmt, ":module_id", module_id);
     pl_stmt_text(stmt, ":file", file);
     status = pl_stmt_run(stmt, err);
     *id_out = sqlite3_last_insert_rowid(intern->store->db);
@@ -209,10 +214,11 @@ static enum pl_status intern_frame(struct pl_intern *intern,
         return PL_OK;
     enum pl_status status = PL_OK;
     if (frame->function) {
-        status =
-            intern_function(intern, frame, insert, pool, ids, &row.function_id, err);
+        status = intern_function(intern, frame, module_id, insert, pool, ids,
+                                 &row.function_id, err);
         if (status != PL_OK || !row.function_id)
             return status;
+        row.module_id = frame->address ? module_id : 0; /* else the function's */
         row.line = frame->line;
         row.column = frame->column;
         row.platform = platform_of(frame, platform, pool);

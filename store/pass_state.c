@@ -9,9 +9,22 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A lease that ends later than this was taken under another clock. */
 #define LEASE_MAX_NS (24 * 3600 * PL_NS_PER_S)
+
+/* Sentry counts what its SDKs for user interfaces send apart. */
+static const char *category_of(const char *format, const char *platform)
+{
+    static const char *const ui[] = {"cocoa", "android", "javascript"};
+    if (strcmp(format, "sample_v1") == 0 || strcmp(format, "legacy") == 0)
+        return "profile";
+    for (size_t i = 0; i < sizeof ui / sizeof ui[0]; i++)
+        if (strcmp(platform, ui[i]) == 0 && strcmp(format, "proflite") != 0)
+            return "profile_chunk_ui";
+    return "profile_chunk";
+}
 
 static enum pl_status read_next(struct pl_store *store, int64_t after_id,
                                 struct pl_pending_chunk *chunk_out,
@@ -35,6 +48,8 @@ static enum pl_status read_next(struct pl_store *store, int64_t after_id,
         .symbolicated = pl_stmt_column_int(stmt, 4),
         .deobfuscated = pl_stmt_column_int(stmt, 5),
         .normalized = pl_stmt_column_int(stmt, 6),
+        .category = category_of(pl_stmt_column_text(stmt, 7),
+                                pl_stmt_column_text(stmt, 8)),
     };
     snprintf(chunk_out->uuid, sizeof chunk_out->uuid, "%s",
              pl_stmt_column_text(stmt, 2));

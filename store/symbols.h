@@ -10,6 +10,7 @@ struct pl_pending_chunk {
     int64_t id;
     int64_t project_id; /* 0: local */
     char uuid[PL_ID_TEXT];
+    const char *category; /* of its outcome; static */
     bool sampled, symbolicated, deobfuscated, normalized;
 };
 
@@ -85,6 +86,7 @@ struct pl_normal_frame {
     int64_t frame_id;
     uint32_t depth;
     const char *function, *file, *module;
+    const char *platform; /* "": native */
     int8_t in_app;
 };
 struct pl_normal_frame_list {

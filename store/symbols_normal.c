@@ -41,9 +41,10 @@ static bool add_row(struct list *list, uint32_t frame_id, const struct pl_stmt *
         .function = pl_arena_text(list->arena, pl_stmt_column_text(stmt, 1)),
         .file = pl_arena_text(list->arena, pl_stmt_column_text(stmt, 2)),
         .module = pl_arena_text(list->arena, pl_stmt_column_text(stmt, 3)),
+        .platform = pl_arena_text(list->arena, pl_stmt_column_text(stmt, 5)),
         .in_app = in_app < 0 ? -1 : in_app > 0,
     };
-    return row->function && row->file && row->module;
+    return row->function && row->file && row->module && row->platform;
 }
 
 static enum pl_status add_frame(struct pl_store *store, uint32_t id, struct list *list,

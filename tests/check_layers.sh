@@ -52,7 +52,8 @@ owner "curl/.*" "web"
 owner "cjson/.*|cJSON\\.h" "web cli"
 owner "libunwind.*" "collector/remote.c"
 owner "elfutils/.*|dwarf\\.h|libelf\\.h|gelf\\.h" "process"
-owner "zstd\\.h" "web store"
+owner "zstd\\.h|zlib\\.h|brotli/.*" "web/decode.c"
+owner "yajl/.*" "formats/json_stream.c"
 
 # What runs in signal context, and what it includes, knows no allocator, log or store.
 for file in collector/handler.c collector/handler.h collector/unwind.c collector/unwind.h \

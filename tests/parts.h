@@ -39,7 +39,8 @@ static inline void parts_frames(struct test_part *p)
     static const char *const paths[] = {"/usr/bin/app", "/usr/lib/libc.so.6",
                                         "/opt/\xff\xfe/bad.so", "[vdso]"};
     for (size_t i = 0; i < 4; i++)
-        p->modules[i] = (struct pl_sink_module){paths[i], i < 2 ? "c0ffee" : ""};
+        p->modules[i] = (struct pl_sink_module){.path = paths[i],
+                                                .build_id = i < 2 ? "c0ffee" : ""};
     for (uint32_t i = 0; i < PARTS_FRAMES; i++) {
         struct pl_sink_frame *f = &p->frames[i];
         *f = (struct pl_sink_frame){.module = i % 5 == 4 ? PL_NO_INDEX : i % 5,

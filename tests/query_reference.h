@@ -237,7 +237,8 @@ static void put_part(struct reference *ref, struct pl_chunk_sink *sink, int sess
             make_labels(&labels[label_count], (uint32_t)t, made[t].tick_count,
                         &ref->samples[before], ref->count - before);
     }
-    const struct pl_sink_module module = {"/usr/lib/libodd.so.1", "abcdef"};
+    const struct pl_sink_module module = {.path = "/usr/lib/libodd.so.1",
+                                          .build_id = "abcdef"};
     const struct pl_sink_loss loss = {1, "ring_full", 5};
     const struct pl_sink_part part = {
         .session_id = id_of(1, session),

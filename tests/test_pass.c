@@ -96,7 +96,8 @@ static void put_stacks(struct pl_store *store, int chunks,
                        const struct pl_sink_stack *stacks, uint32_t stack_count)
 {
     const struct pl_sink_module modules[] = {
-        {module, build_id}, {"/nonexistent/lib.so", "abcdef0123456789"}};
+        {.path = module, .build_id = build_id},
+        {.path = "/nonexistent/lib.so", .build_id = "abcdef0123456789"}};
     struct pl_sink_run runs[4];
     const struct pl_sink_thread thread = {
         .tid = 7, .name = "main", .runs = runs, .run_count = stack_count, .cpu_ns = 5};

@@ -52,8 +52,9 @@ static void put_part(int chunk, int number, uint64_t first)
 {
     int64_t ticks[TICKS];
     int64_t start = START_NS + (chunk * 10 + number) * INT64_C(1000000000);
-    const struct pl_sink_module modules[] = {{"/opt/app/bin/app", "aa11"},
-                                             {"/usr/lib/libx.so.1", ""}};
+    const struct pl_sink_module modules[] = {
+        {.path = "/opt/app/bin/app", .build_id = "aa11"},
+        {.path = "/usr/lib/libx.so.1", .build_id = ""}};
     const struct pl_sink_frame frames[] = {
         {.module = PL_NO_INDEX,
          .function = "source_fn",

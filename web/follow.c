@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "process/pass.h"
 #include "store/store.h"
+#include "web/intake.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,12 +24,14 @@ struct pl_follow {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    bool woken;       /* since the last look */
     atomic_bool stop; /* set under lock; the pass reads it without */
     char *db_path;
 
     /* the thread's own */
     struct pl_store *store;
     struct pl_pass *pass;
+    struct pl_intake *intake;
     dev_t device; /* of the file `store` has open */
     ino_t inode;
     bool looked; /* `generation` means something */
@@ -39,16 +42,24 @@ struct pl_follow {
 static void close_store(struct pl_follow *follow)
 {
     pl_pass_close(follow->pass);
+    pl_intake_free(follow->intake);
     pl_store_close(follow->store);
     follow->pass = NULL;
+    follow->intake = NULL;
     follow->store = NULL;
     follow->looked = false;
+}
+
+static enum pl_status open_pass(struct pl_follow *follow, struct pl_error *err)
+{
+    const struct pl_pass_options options = {
+        .stop = &follow->stop, .intake = pl_intake_run, .intake_self = follow->intake};
+    return pl_pass_open(follow->store, &options, &follow->pass, err);
 }
 
 /* The file at the path, opened for writing; anew when it is another one. */
 static enum pl_status open_store(struct pl_follow *follow, struct pl_error *err)
 {
-    const struct pl_pass_options options = {.stop = &follow->stop};
     struct stat info;
     if (stat(follow->db_path, &info) != 0) {
         close_store(follow);
@@ -61,7 +72,9 @@ static enum pl_status open_store(struct pl_follow *follow, struct pl_error *err)
     enum pl_status status =
         pl_store_open(follow->db_path, PL_STORE_WRITE, &follow->store, err);
     if (status == PL_OK)
-        status = pl_pass_open(follow->store, &options, &follow->pass, err);
+        status = pl_intake_new(follow->store, &follow->intake, err);
+    if (status == PL_OK)
+        status = open_pass(follow, err);
     if (status != PL_OK) {
         close_store(follow);
         return status;
@@ -120,8 +133,10 @@ static void *run(void *arg)
         struct timespec at = {.tv_sec = (time_t)(until / PL_NS_PER_S),
                               .tv_nsec = (long)(until % PL_NS_PER_S)};
         pthread_mutex_lock(&follow->lock);
-        if (!atomic_load(&follow->stop))
-            (void)pthread_cond_timedwait(&follow->wake, &follow->lock, &at);
+        int failure = 0;
+        while (!atomic_load(&follow->stop) && !follow->woken && !failure)
+            failure = pthread_cond_timedwait(&follow->wake, &follow->lock, &at);
+        follow->woken = false;
     }
     pthread_mutex_unlock(&follow->lock);
     close_store(follow);
@@ -173,6 +188,16 @@ enum pl_status pl_follow_start(const char *db_path, struct pl_follow **follow_ou
     }
     *follow_out = follow;
     return PL_OK;
+}
+
+void pl_follow_wake(struct pl_follow *follow)
+{
+    if (!follow)
+        return;
+    pthread_mutex_lock(&follow->lock);
+    follow->woken = true;
+    pthread_cond_signal(&follow->wake);
+    pthread_mutex_unlock(&follow->lock);
 }
 
 void pl_follow_stop(struct pl_follow *follow)

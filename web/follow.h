@@ -15,6 +15,9 @@ PL_MUST_CHECK enum pl_status pl_follow_start(const char *db_path,
                                              struct pl_follow **follow_out,
                                              struct pl_error *err);
 
+/* Something has arrived: look now. Threads  any. */
+void pl_follow_wake(struct pl_follow *follow); /* NULL is fine */
+
 /* Ends after the chunk in hand. NULL is fine. */
 void pl_follow_stop(struct pl_follow *follow);
 

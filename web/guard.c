@@ -21,9 +21,9 @@ void pl_guard_allow(struct pl_guard *guard, const char *host)
 
 /* ---- framing ---- */
 
-/* Bodies are not read here: any is refused, and so is doubt about there being
- * one. The connection closes after each answer, so nothing can be smuggled. */
-static int check_framing(const struct pl_http_request *request,
+/* Doubt about where a body ends is refused, and so, where none is taken, is any. The
+ * connection closes after each answer, so nothing can be smuggled. */
+static int check_lengths(const struct pl_http_request *request,
                          struct pl_http_error *error)
 {
     const char *length = pl_http_header(request, "Content-Length");
@@ -31,19 +31,45 @@ static int check_framing(const struct pl_http_request *request,
     if (request->header_count >= HEADER_LIMIT)
         return pl_http_error_set(error, 431, "too_many_headers",
                                  "more than %d request headers", HEADER_LIMIT - 1);
-    if (pl_http_header(request, "Transfer-Encoding"))
+    if (lengths && pl_http_header(request, "Transfer-Encoding"))
         return pl_http_error_set(error, 400, "bad_framing",
-                                 lengths ? "both Content-Length and Transfer-Encoding"
-                                         : "Transfer-Encoding is not taken here");
+                                 "both Content-Length and Transfer-Encoding");
     if (lengths > 1)
         return pl_http_error_set(error, 400, "bad_framing",
                                  "two Content-Length headers");
     if (length && (!*length || length[strspn(length, "0123456789")]))
         return pl_http_error_set(error, 400, "bad_framing",
                                  "Content-Length is not a number");
+    if (length && strlen(length) > 18)
+        return pl_http_error_set(error, 413, "body_too_large", "the body is too large");
+    return 0;
+}
+
+static int check_no_body(const struct pl_http_request *request,
+                         struct pl_http_error *error)
+{
+    const char *length = pl_http_header(request, "Content-Length");
+    if (pl_http_header(request, "Transfer-Encoding"))
+        return pl_http_error_set(error, 400, "bad_framing",
+                                 "Transfer-Encoding is not taken here");
     if (length && length[strspn(length, "0")])
         return pl_http_error_set(error, 413, "body_too_large",
                                  "requests here have no body");
+    return 0;
+}
+
+static int check_one_body(const struct pl_http_request *request,
+                          struct pl_http_error *error)
+{
+    const char *coding = pl_http_header(request, "Transfer-Encoding");
+    if (coding && (strcasecmp(coding, "chunked") != 0 ||
+                   pl_http_header_count(request, "Transfer-Encoding") > 1))
+        return pl_http_error_set(error, 400, "bad_framing",
+                                 "no Transfer-Encoding but chunked is taken");
+    if (!coding && !pl_http_header(request, "Content-Length") &&
+        strcmp(request->method, "POST") == 0)
+        return pl_http_error_set(error, 411, "no_length",
+                                 "neither Content-Length nor chunks");
     return 0;
 }
 
@@ -128,7 +154,9 @@ static int check_origin(const struct pl_guard *guard,
 int pl_guard_check(const struct pl_guard *guard, const struct pl_http_request *request,
                    struct pl_http_error *error)
 {
-    int status = check_framing(request, error);
+    int status = check_lengths(request, error);
+    if (!status)
+        status = check_no_body(request, error);
     if (!status)
         status = check_host(guard, request, error);
     if (!status)
@@ -140,6 +168,31 @@ int pl_guard_check(const struct pl_guard *guard, const struct pl_http_request *r
         strcmp(request->method, "HEAD") != 0)
         status = pl_http_error_set(error, 405, "method_not_allowed",
                                    "only GET and HEAD are answered here");
+    return status;
+}
+
+int pl_guard_check_ingest(const struct pl_guard *guard,
+                          const struct pl_http_request *request,
+                          bool (*allowed)(const void *self, const char *origin),
+                          const void *self, struct pl_http_error *error)
+{
+    bool post = strcmp(request->method, "POST") == 0;
+    int status = check_lengths(request, error);
+    if (!status && post)
+        status = check_one_body(request, error);
+    else if (!status)
+        status = check_no_body(request, error);
+    if (!status)
+        status = check_host(guard, request, error);
+    for (size_t i = 0; i < request->header_count && !status; i++)
+        if (strcasecmp(request->headers[i].name, "Origin") == 0 &&
+            !allowed(self, request->headers[i].value))
+            status = pl_http_error_set(error, 403, "foreign_origin",
+                                       "pages of this origin may not send here: "
+                                       "proflite serve --allow-origin");
+    if (!status && !post && strcmp(request->method, "OPTIONS") != 0)
+        status =
+            pl_http_error_set(error, 405, "method_not_allowed", "envelopes are posted");
     return status;
 }
 

@@ -29,6 +29,13 @@ void pl_guard_allow(struct pl_guard *guard, const char *host);
 int pl_guard_check(const struct pl_guard *guard, const struct pl_http_request *request,
                    struct pl_http_error *error);
 
+/* The same for the one route that takes bodies, from SDKs in web pages, too: POST or
+ * OPTIONS, one way to say how long the body is, and an Origin that `allowed` knows. */
+int pl_guard_check_ingest(const struct pl_guard *guard,
+                          const struct pl_http_request *request,
+                          bool (*allowed)(const void *self, const char *origin),
+                          const void *self, struct pl_http_error *error);
+
 /* Is the right token there? Takes as long for a wrong one as for the right one.
  * Returns 0, or 401 in `error`. */
 int pl_guard_check_token(const struct pl_guard *guard,

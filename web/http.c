@@ -74,6 +74,8 @@ const char *pl_http_reason(int status)
     switch (status) {
     case 200:
         return "OK";
+    case 204:
+        return "No Content";
     case 304:
         return "Not Modified";
     case 400:
@@ -94,6 +96,8 @@ const char *pl_http_reason(int status)
         return "URI Too Long";
     case 421:
         return "Misdirected Request";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
     case 501:

@@ -49,7 +49,7 @@ struct pl_http_response {
     const char *type;          /* Content-Type; NULL with no body */
     const char *cache;         /* Cache-Control */
     char etag[PL_ETAG_TEXT];   /* "" for none */
-    const char *extra_headers; /* NULL, or whole lines with CRLF; static */
+    const char *extra_headers; /* NULL, or whole lines with CRLF */
     const char *body;          /* borrowed while it is written */
     size_t body_len;
 };

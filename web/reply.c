@@ -47,7 +47,7 @@ void pl_reply(const struct pl_peer *peer, const struct pl_http_response *respons
         pl_buf_printf(&text, "ETag: %s\r\n", response->etag);
     if (response->type)
         pl_buf_printf(&text, "Content-Type: %s\r\n", response->type);
-    if (response->status != 304)
+    if (response->status != 304 && response->status != 204)
         pl_buf_printf(&text, "Content-Length: %zu\r\n", response->body_len);
     if (response->extra_headers)
         pl_buf_puts(&text, response->extra_headers);

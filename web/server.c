@@ -3,12 +3,14 @@
  *   connection ─▶ CivetWeb worker: parses the head ─▶ handle_request
  *                   guard ─▶ /api/: token ─▶ route ─▶ pool thread asks the store
  *                         └▶ asset
+ *                   /api/{project}/envelope/: ingest.c, with a guard of its own
  *
  * CivetWeb gets no document root, so nothing of its own file serving, directory
  * listing, CGI or CORS is ever reached. Each connection being read holds a worker
  * for up to 5 s (request_timeout_ms bounds the whole head, however the bytes trickle
  * in): there are many workers, as they cost little (100 KiB of stack, mostly
- * untouched). Bodies are never read, and writing minds the time itself (reply.c). */
+ * untouched). Bodies are read by ingest only, which minds its time (ingest_body.c), as
+ * writing does (reply.c). */
 #include "web/server.h"
 
 #include "base/log.h"
@@ -17,6 +19,7 @@
 #include "web/follow.h"
 #include "web/guard.h"
 #include "web/hangup.h"
+#include "web/ingest.h"
 #include "web/listen.h"
 #include "web/reply.h"
 #include "web/routes.h"
@@ -37,6 +40,8 @@ struct pl_server {
     struct pl_pool *pool;
     struct pl_events *events;
     struct pl_follow *follow; /* NULL: somebody else processes */
+    struct pl_ingest *ingest;
+    struct pl_ingest_options ingest_options;
     struct pl_guard guard;
     char *db_path, *static_dir;
     char token[PL_TOKEN_TEXT];
@@ -85,6 +90,38 @@ static int answer_asset(const struct pl_server *server,
     return refused;
 }
 
+/* Gives up when the peer takes nothing for request_timeout_ms. */
+static int write_bytes(void *conn, const char *bytes, size_t len)
+{
+    return mg_write(conn, bytes, len);
+}
+
+static int read_bytes(void *conn, char *bytes, size_t len)
+{
+    return mg_read(conn, bytes, len);
+}
+
+static bool origin_allowed(const void *options, const char *origin)
+{
+    return pl_ingest_origin_allowed(options, origin);
+}
+
+/* Sentry's endpoints have their own guard, keys and answers. */
+static void answer_ingest(const struct pl_server *server, struct mg_connection *conn,
+                          const struct pl_http_request *request,
+                          struct pl_ingest_auth *auth)
+{
+    const struct pl_peer peer = {conn, write_bytes};
+    const struct pl_source source = {conn, read_bytes, write_bytes,
+                                     mg_get_request_info(conn)->remote_port};
+    struct pl_http_error error = {0};
+    if (pl_guard_check_ingest(&server->guard, request, origin_allowed,
+                              &server->ingest_options, &error))
+        pl_reply_error(&peer, &error, false);
+    else
+        pl_ingest_answer(server->ingest, &source, &peer, request, auth);
+}
+
 /* Alive, without a word on what is stored. */
 static int answer_healthz(struct pl_http_response *response)
 {
@@ -94,12 +131,6 @@ static int answer_healthz(struct pl_http_response *response)
     response->body = body;
     response->body_len = sizeof body - 1;
     return 0;
-}
-
-/* Gives up when the peer takes nothing for request_timeout_ms. */
-static int write_bytes(void *conn, const char *bytes, size_t len)
-{
-    return mg_write(conn, bytes, len);
 }
 
 static void answer(const struct pl_server *server, struct mg_connection *conn,
@@ -139,11 +170,15 @@ static int handle_request(struct mg_connection *conn)
         .headers = headers,
     };
     /* One request a connection: nothing of a doubtful one is read as the next. */
+    struct pl_ingest_auth auth;
     mg_disable_connection_keep_alive(conn);
     for (int i = 0; i < info->num_headers && i < MG_MAX_HEADERS; i++)
         headers[request.header_count++] = (struct pl_http_header){
             info->http_headers[i].name, info->http_headers[i].value};
-    answer(info->user_data, conn, &request);
+    if (pl_ingest_route(request.target, &auth))
+        answer_ingest(info->user_data, conn, &request, &auth);
+    else
+        answer(info->user_data, conn, &request);
     return 1;
 }
 
@@ -232,6 +267,22 @@ static void set_url(struct pl_server *server, const struct pl_listen *where)
                    server->token[0] ? "#t=" : "", server->token);
 }
 
+static enum pl_status start_ingest(struct pl_server *server,
+                                   const struct pl_server_options *options,
+                                   const struct pl_listen *where, struct pl_error *err)
+{
+    server->ingest_options = (struct pl_ingest_options){
+        .db_path = server->db_path,
+        .port = where->port,
+        .admit_keys = where->loopback && !options->strict_keys,
+        .per_minute = options->ingest_per_minute,
+        .origins = options->ingest_origins,
+        .origin_count = options->ingest_origin_count,
+        .follow = server->follow,
+    };
+    return pl_ingest_start(&server->ingest_options, &server->ingest, err);
+}
+
 static enum pl_status start(struct pl_server *server,
                             const struct pl_server_options *options,
                             struct pl_listen *where, struct pl_error *err)
@@ -250,13 +301,15 @@ static enum pl_status start(struct pl_server *server,
         status = pl_pool_start(options->db_path, POOL_THREADS, &server->pool, err);
     if (status == PL_OK)
         status = pl_events_start(server->pool, &server->events, err);
+    if (status == PL_OK && !options->no_processing)
+        status = pl_follow_start(options->db_path, &server->follow, err);
+    if (status == PL_OK)
+        status = start_ingest(server, options, where, err);
     if (status == PL_OK) {
         set_guard(server, where);
         set_url(server, where);
         status = start_civetweb(server, where, err);
     }
-    if (status == PL_OK && !options->no_processing)
-        status = pl_follow_start(options->db_path, &server->follow, err);
     if (reserved >= 0)
         close(reserved);
     return status;
@@ -324,8 +377,11 @@ void pl_server_stop(struct pl_server *server)
     if (server->pool)
         pl_pool_interrupt(server->pool);
     pl_events_interrupt(server->events);
+    if (server->ingest)
+        pl_ingest_interrupt(server->ingest);
     if (server->context)
         stop_civetweb(server);
+    pl_ingest_stop(server->ingest);
     pl_follow_stop(server->follow);
     pl_events_stop(server->events);
     pl_pool_stop(server->pool);

@@ -11,15 +11,22 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct pl_server;
 
 struct pl_server_options {
-    const char *listen;     /* NULL: 127.0.0.1:7717; see web/listen.h */
-    const char *db_path;    /* need not exist yet */
-    const char *static_dir; /* NULL: the viewer inside the binary */
-    bool no_token;          /* on loopback only */
-    bool no_processing;     /* do not run the pass on what arrives */
+    const char *listen;                /* NULL: 127.0.0.1:7717; see web/listen.h */
+    const char *db_path;               /* need not exist yet */
+    const char *static_dir;            /* NULL: the viewer inside the binary */
+    bool no_token;                     /* on loopback only */
+    bool no_processing;                /* do not run the pass on what arrives */
+    bool strict_keys;                  /* ingest: only keys that are there already */
+    uint32_t ingest_per_minute;        /* requests of one project; 0: any number */
+    const char *const *ingest_origins; /* web pages that may send besides those of
+                                          this machine; borrowed until the stop */
+    size_t ingest_origin_count;
 };
 
 /* Returns once connections are accepted.

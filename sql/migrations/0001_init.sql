@@ -9,14 +9,22 @@ CREATE TABLE meta (
     value ANY
 ) STRICT, WITHOUT ROWID;
 
--- Who may send: keys of DSNs. Project 0 is everything recorded on this machine.
+-- Where SDKs send to. Project 0, which has no row, is what was recorded here.
+CREATE TABLE project (
+    id INTEGER PRIMARY KEY,           -- the number in the DSN
+    name TEXT NOT NULL,               -- app of its sessions
+    created_ns INTEGER NOT NULL
+) STRICT;
+
+-- Who may send: keys of DSNs. A project's own key is the one of lowest id.
 CREATE TABLE project_key (
     id INTEGER PRIMARY KEY,
     project_id INTEGER NOT NULL,
-    public_key TEXT NOT NULL UNIQUE,  -- 32 hex digits
+    public_key TEXT NOT NULL,         -- 32 hex digits
     secret_key TEXT,                  -- NULL: none was made
     use_case TEXT NOT NULL DEFAULT 'user',
-    created_ns INTEGER NOT NULL
+    created_ns INTEGER NOT NULL,
+    UNIQUE (project_id, public_key)
 ) STRICT;
 
 -- ---- what ran -----------------------------------------------------------
@@ -308,18 +316,71 @@ CREATE TABLE lease (
     expires_ns INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What arrived by HTTP, byte for byte as sent.
+-- What arrived by HTTP, byte for byte as sent. Its items are taken one by one, each
+-- in the transaction that also counts it in items_done.
 CREATE TABLE inbox (
     id INTEGER PRIMARY KEY,
     project_id INTEGER NOT NULL,
     key_id INTEGER,
     received_ns INTEGER NOT NULL,
-    headers TEXT NOT NULL,            -- JSON object
-    body BLOB NOT NULL,
+    kind TEXT NOT NULL,               -- 'envelope' or 'store' (one bare event)
+    encoding TEXT NOT NULL,           -- of body: '', gzip, deflate, br, zstd
+    headers TEXT NOT NULL,            -- JSON object of the end-to-end ones, no auth
+    items_done INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL DEFAULT 'new', -- new, stored, rejected, forwarded
-    error TEXT
+    error TEXT,
+    body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
+
+-- Transactions and spans of SDKs: names for what was sampled meanwhile. They arrive
+-- before or after the samples; label_span has the match.
+CREATE TABLE span (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL,
+    trace_id TEXT NOT NULL,           -- 32 hex digits
+    span_id TEXT NOT NULL,            -- 16
+    parent_span_id TEXT,
+    event_id TEXT,                    -- of a transaction
+    profiler_id TEXT,                 -- session.uuid of where it ran; NULL unknown
+    profile_id TEXT,                  -- chunk.uuid of its own profile (v1)
+    tid INTEGER,                      -- NULL: any thread
+    thread_name TEXT,
+    name TEXT NOT NULL,
+    op TEXT,
+    is_segment INTEGER NOT NULL,      -- 1: a transaction, or a root of spans
+    start_ns INTEGER NOT NULL,
+    end_ns INTEGER NOT NULL,
+    UNIQUE (project_id, trace_id, span_id)
+) STRICT;
+CREATE INDEX span_profiler ON span (profiler_id, start_ns)
+    WHERE profiler_id IS NOT NULL;
+
+-- debug_meta.images of a chunk, as sent.
+CREATE TABLE image (
+    id INTEGER PRIMARY KEY,
+    chunk_id INTEGER NOT NULL,
+    type TEXT NOT NULL,               -- elf, macho, pe, sourcemap, proguard, ...
+    code_file TEXT,
+    code_id TEXT,
+    debug_file TEXT,
+    debug_id TEXT,                    -- or uuid
+    address INTEGER,                  -- where it was loaded; 64 bits
+    size INTEGER,
+    vmaddr INTEGER                    -- what the file itself counts from
+) STRICT;
+CREATE INDEX image_chunk ON image (chunk_id);
+
+-- Measurements of a chunk (CPU usage, memory, frame times, ...).
+CREATE TABLE measurement (
+    id INTEGER PRIMARY KEY,
+    chunk_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    ts_ns INTEGER NOT NULL,
+    value REAL NOT NULL
+) STRICT;
+CREATE INDEX measurement_chunk ON measurement (chunk_id);
 
 -- What is still to be sent to an upstream.
 CREATE TABLE outbox (

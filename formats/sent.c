@@ -1,0 +1,91 @@
+#include "formats/sent.h"
+
+#include "base/hash.h"
+#include "formats/decimal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void pl_sent_init(struct pl_sent *profile, enum pl_sent_kind kind, size_t limit)
+{
+    *profile = (struct pl_sent){.kind = kind, .budget.limit = limit};
+    pl_strings_init(&profile->strings, &profile->budget);
+}
+
+void pl_sent_deinit(struct pl_sent *profile)
+{
+    pl_strings_deinit(&profile->strings);
+    free(profile->frames);
+    free(profile->indexes);
+    free(profile->stacks);
+    free(profile->samples);
+    free(profile->threads);
+    free(profile->images);
+    free(profile->measurements);
+    free(profile->trace);
+    *profile = (struct pl_sent){0};
+}
+
+const char *pl_sent_text(const struct pl_sent *profile, uint32_t at)
+{
+    return pl_strings_get(&profile->strings, at);
+}
+
+/* Ids are numbers as text nearly always; others get a number of their own. */
+static int64_t tid_of(const char *id)
+{
+    uint64_t tid;
+    if (pl_decimal_u64(id, strlen(id), false, &tid) && tid <= INT64_MAX)
+        return (int64_t)tid;
+    return (int64_t)(pl_hash_bytes(id, strlen(id)) >> 2);
+}
+
+static bool add_thread(struct pl_sent *profile, uint32_t id)
+{
+    void *threads = profile->threads;
+    bool room = profile->thread_count < PL_SENT_THREADS &&
+                pl_budget_grow(&profile->budget, &threads, profile->thread_count,
+                               &profile->thread_cap, sizeof *profile->threads);
+    profile->threads = threads;
+    profile->budget.exceeded = !room;
+    if (room)
+        profile->threads[profile->thread_count++] =
+            (struct pl_sent_thread){.id = id, .tid = tid_of(pl_sent_text(profile, id))};
+    return room;
+}
+
+uint32_t pl_sent_thread(struct pl_sent *profile, const char *id, size_t len)
+{
+    uint32_t text = pl_strings_add(&profile->strings, id, len);
+    uint16_t *at = &profile->thread_at[pl_hash_mix(1, text) % PL_SENT_THREADS];
+    if (*at < profile->thread_count && profile->threads[*at].id == text)
+        return *at;
+    size_t i = 0;
+    while (i < profile->thread_count && profile->threads[i].id != text)
+        i++;
+    if (i == profile->thread_count && !add_thread(profile, text))
+        return UINT32_MAX;
+    *at = (uint16_t)i;
+    return (uint32_t)i;
+}
+
+static bool is_ui(const char *platform)
+{
+    return strcmp(platform, "cocoa") == 0 || strcmp(platform, "android") == 0 ||
+           strcmp(platform, "javascript") == 0;
+}
+
+const char *pl_sent_category(enum pl_sent_kind kind, const char *platform)
+{
+    if (kind == PL_SENT_WITH_TXN)
+        return "profile";
+    return is_ui(platform) ? "profile_chunk_ui" : "profile_chunk";
+}
+
+const char *pl_sent_format(const struct pl_sent *profile)
+{
+    bool traced = profile->trace_len;
+    if (profile->kind == PL_SENT_WITH_TXN)
+        return traced ? "legacy" : "sample_v1";
+    return traced ? "android_chunk" : "sample_v2";
+}

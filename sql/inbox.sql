@@ -1,0 +1,91 @@
+-- The inbox: what arrived by HTTP.
+
+-- name: inbox_insert
+INSERT INTO inbox (project_id, key_id, received_ns, kind, encoding, headers, body)
+VALUES (:project, :key, :received, :kind, :encoding, :headers, zeroblob(:bytes))
+RETURNING id;
+
+-- name: inbox_next
+SELECT i.id, i.project_id, coalesce(i.key_id, 0), i.received_ns, i.kind, i.encoding,
+       i.items_done, length(i.body), coalesce(p.name, format('project-%d', i.project_id))
+FROM inbox i LEFT JOIN project p ON p.id = i.project_id
+WHERE i.state = 'new' AND i.id > :after
+ORDER BY i.id LIMIT 1;
+
+-- name: inbox_progress
+-- Nothing comes back if somebody else has taken this item.
+UPDATE inbox SET items_done = :item + 1
+WHERE id = :id AND state = 'new' AND items_done <= :item
+RETURNING id;
+
+-- name: inbox_finish
+UPDATE inbox SET state = :state, error = :error WHERE id = :id AND state = 'new';
+
+-- name: receive_outcome
+INSERT INTO outcome (chunk_uuid, project_id, key_id, category, outcome, reason,
+                     quantity, ts_ns)
+VALUES (:uuid, :project, :key, :category, :outcome, :reason, :quantity, :now)
+ON CONFLICT (project_id, chunk_uuid, category) DO NOTHING
+RETURNING id;
+
+-- name: receive_known
+-- Is there an outcome, or a chunk that will have one?
+SELECT EXISTS (SELECT 1 FROM outcome
+               WHERE project_id = :project AND chunk_uuid = :uuid
+                     AND category = :category)
+    OR EXISTS (SELECT 1 FROM chunk WHERE project_id = :project AND uuid = :uuid);
+
+-- name: receive_count
+INSERT INTO counter (name, value) VALUES (:name, 1)
+ON CONFLICT (name) DO UPDATE SET value = value + 1;
+
+-- name: receive_end_session
+UPDATE session SET state = 'ended' WHERE uuid = :uuid AND project_id = :project;
+
+-- name: receive_end_quiet
+-- Of other machines we hear nothing when they end.
+UPDATE session SET state = 'ended'
+WHERE project_id > 0 AND state = 'live' AND end_ns < :before /*scan*/;
+
+-- name: receive_image
+INSERT INTO image (chunk_id, type, code_file, code_id, debug_file, debug_id, address,
+                   size, vmaddr)
+VALUES (:chunk, :type, :code_file, :code_id, :debug_file, :debug_id, :address, :size,
+        :vmaddr);
+
+-- name: receive_measurement
+INSERT INTO measurement (chunk_id, name, unit, ts_ns, value)
+VALUES (:chunk, :name, :unit, :ts_ns, CAST(:value AS REAL));
+
+-- name: receive_span
+INSERT INTO span (project_id, trace_id, span_id, parent_span_id, event_id, profiler_id,
+                  profile_id, tid, thread_name, name, op, is_segment, start_ns, end_ns)
+VALUES (:project, :trace_id, :span_id, :parent_span_id, :event_id, :profiler_id,
+        :profile_id, :tid, :thread_name, :name, :op, :is_segment, :start_ns, :end_ns)
+ON CONFLICT (project_id, trace_id, span_id) DO NOTHING
+RETURNING id;
+
+-- name: receive_late_slots
+-- A segment that arrived after the samples taken meanwhile: where those may lie.
+SELECT p.chunk_id, p.id, l.thread_id
+FROM session s
+     JOIN part p ON p.session_id = s.id
+     JOIN slot l ON l.part_id = p.id
+     JOIN thread t ON t.id = l.thread_id
+WHERE s.uuid = :profiler_id AND s.project_id = :project
+      AND p.start_ns < :end_ns AND p.end_ns > :start_ns
+      AND (:tid IS NULL OR t.tid = :tid) AND l.n > 0;
+
+-- name: receive_late_ticks
+SELECT coalesce(min(tick), 0), coalesce(max(tick) - min(tick) + 1, 0)
+FROM sample
+WHERE chunk_id = :chunk AND part_id = :part AND thread_id = :thread
+      AND ts_ns >= :start_ns AND ts_ns < :end_ns;
+
+-- name: receive_segments
+-- Segments known already that ran while a chunk was sampled.
+SELECT start_ns, end_ns, tid IS NULL, coalesce(tid, 0), name, trace_id, span_id
+FROM span
+WHERE profiler_id = :profiler_id AND project_id = :project AND is_segment
+      AND start_ns < :end_ns AND start_ns > :start_ns AND end_ns > :from_ns
+ORDER BY start_ns, id;

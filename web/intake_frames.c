@@ -1,0 +1,215 @@
+#include "web/intake_frames.h"
+
+#include "base/hash.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COCOA_BITS  UINT64_C(0xfffffffff) /* of an address; above: signatures */
+#define IMAGES_MOST 4096                  /* looked at for an address */
+
+struct pl_intake_memory {
+    struct pl_intake_memory *next;
+    max_align_t bytes[];
+};
+
+void *pl_intake_alloc(struct pl_intake_memory **memory, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count + 1, size, &bytes))
+        return NULL;
+    struct pl_intake_memory *block = calloc(1, sizeof *block + bytes);
+    if (!block)
+        return NULL;
+    block->next = *memory;
+    *memory = block;
+    return block->bytes;
+}
+
+void pl_intake_memory_free(struct pl_intake_memory *memory)
+{
+    while (memory) {
+        struct pl_intake_memory *next = memory->next;
+        free(memory);
+        memory = next;
+    }
+}
+
+struct build {
+    const struct pl_sent *p;
+    struct pl_intake_memory **memory;
+    struct pl_intake_frames *to;
+    struct pl_sink_module *modules; /* these are written to */
+    struct pl_sink_frame *frames;
+    uint32_t *image_modules; /* image -> module + 1 */
+    uint32_t *name_modules;  /* hash of a name -> module + 1 */
+    size_t name_mask;
+    uint32_t *exact; /* native frame -> its copy for leaves + 1 */
+};
+
+static const char *text(const struct build *b, uint32_t at)
+{
+    return at ? pl_sent_text(b->p, at) : NULL;
+}
+
+static const char *text_or(const struct build *b, uint32_t at, uint32_t other)
+{
+    return pl_sent_text(b->p, at ? at : other);
+}
+
+static bool is_cocoa(const struct build *b)
+{
+    return strcmp(pl_sent_text(b->p, b->p->platform), "cocoa") == 0;
+}
+
+/* ---- modules ---- */
+
+static uint32_t add_module(struct build *b, const char *path, const char *build_id,
+                           const char *debug_id)
+{
+    b->modules[b->to->module_count] = (struct pl_sink_module){
+        .path = path, .build_id = build_id ? build_id : "", .debug_id = debug_id};
+    return (uint32_t)b->to->module_count++;
+}
+
+/* Where a function is said to be: a package, a file of code. */
+static uint32_t module_of_name(struct build *b, uint32_t name)
+{
+    if (!name)
+        return PL_NO_INDEX;
+    size_t at = (size_t)pl_hash_mix(7, name) & b->name_mask;
+    const char *path = text(b, name);
+    for (; b->name_modules[at]; at = (at + 1) & b->name_mask)
+        if (b->modules[b->name_modules[at] - 1].path == path)
+            return b->name_modules[at] - 1;
+    uint32_t module = add_module(b, path, NULL, NULL);
+    b->name_modules[at] = module + 1;
+    return module;
+}
+
+static bool holds(const struct pl_sent_image *image, uint64_t address)
+{
+    return image->address && address >= image->address &&
+           address - image->address < (image->size ? image->size : 1);
+}
+
+/* Images are few and frames name few of them; NULL: in none. */
+static const struct pl_sent_image *image_of(const struct build *b, uint64_t *address)
+{
+    for (int masked = 0; masked < 2; masked++) {
+        for (size_t i = 0; i < b->p->image_count && i < IMAGES_MOST; i++)
+            if (holds(&b->p->images[i], *address))
+                return &b->p->images[i];
+        if (!is_cocoa(b))
+            break;
+        *address &= COCOA_BITS;
+    }
+    return NULL;
+}
+
+static uint32_t module_of_image(struct build *b, const struct pl_sent_image *image)
+{
+    uint32_t *module = &b->image_modules[image - b->p->images];
+    if (!*module)
+        *module = add_module(b, text_or(b, image->code_file, image->debug_file),
+                             text_or(b, image->code_id, image->debug_id),
+                             text(b, image->debug_id)) +
+                  1;
+    return *module - 1;
+}
+
+/* ---- frames ---- */
+
+static void build_frame(struct build *b, const struct pl_sent_frame *from,
+                        struct pl_sink_frame *to)
+{
+    *to = (struct pl_sink_frame){.module = PL_NO_INDEX, .in_app = from->in_app};
+    uint64_t address = from->address;
+    const struct pl_sent_image *image =
+        from->has_address ? image_of(b, &address) : NULL;
+    if (image) {
+        to->module = module_of_image(b, image);
+        address = address - image->address + image->vmaddr;
+    }
+    to->address = address;
+    to->platform = text(b, from->platform);
+    if (from->has_address && !from->function)
+        return;
+    if (!image)
+        to->module = module_of_name(b, from->module ? from->module : from->package);
+    to->function = pl_sent_text(b->p, from->function);
+    to->file = text_or(b, from->path, from->file);
+    to->line = from->line;
+    to->column = from->column;
+}
+
+static bool build_frames(struct build *b)
+{
+    size_t count = b->p->frame_count, size = 64;
+    while (size < 2 * count)
+        size *= 2;
+    b->modules =
+        pl_intake_alloc(b->memory, count + b->p->image_count, sizeof *b->modules);
+    b->image_modules =
+        pl_intake_alloc(b->memory, b->p->image_count, sizeof *b->image_modules);
+    b->name_modules = pl_intake_alloc(b->memory, size, sizeof *b->name_modules);
+    b->name_mask = size - 1;
+    size_t native = 0;
+    for (size_t i = 0; i < count; i++)
+        native += b->p->frames[i].has_address && !b->p->frames[i].function;
+    b->frames = pl_intake_alloc(b->memory, count + native, sizeof *b->frames);
+    b->exact = pl_intake_alloc(b->memory, native ? count : 0, sizeof *b->exact);
+    if (!b->modules || !b->image_modules || !b->name_modules || !b->frames || !b->exact)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        build_frame(b, &b->p->frames[i], &b->frames[i]);
+    b->to->frame_count = count;
+    return true;
+}
+
+/* The leaf's address is the instruction itself, a caller's the one after the call;
+ * a frame that is both becomes two. */
+static uint32_t leaf(struct build *b, uint32_t frame)
+{
+    if (b->frames[frame].function)
+        return frame;
+    if (!b->exact[frame]) {
+        b->frames[b->to->frame_count] = b->frames[frame];
+        b->frames[b->to->frame_count].exact = true;
+        b->exact[frame] = (uint32_t)++b->to->frame_count;
+    }
+    return b->exact[frame] - 1;
+}
+
+/* Root first here, leaf first there. */
+static bool build_stacks(struct build *b)
+{
+    const struct pl_sent *p = b->p;
+    struct pl_sink_stack *stacks =
+        pl_intake_alloc(b->memory, p->stack_count, sizeof *stacks);
+    uint32_t *frames = pl_intake_alloc(b->memory, p->index_count, sizeof *frames);
+    if (!stacks || !frames)
+        return false;
+    for (size_t i = 0; i < p->stack_count; i++) {
+        const struct pl_sent_stack *from = &p->stacks[i];
+        uint32_t *to = frames + from->first;
+        for (uint32_t f = 0; f < from->count; f++)
+            to[f] = p->indexes[from->first + from->count - 1 - f];
+        if (from->count)
+            to[from->count - 1] = leaf(b, to[from->count - 1]);
+        stacks[i] = (struct pl_sink_stack){from->count, to};
+    }
+    b->to->stacks = stacks;
+    return true;
+}
+
+bool pl_intake_frames(const struct pl_sent *profile, struct pl_intake_memory **memory,
+                      struct pl_intake_frames *out)
+{
+    struct build b = {.p = profile, .memory = memory, .to = out};
+    bool ok = build_frames(&b) && build_stacks(&b);
+    out->modules = b.modules;
+    out->frames = b.frames;
+    return ok;
+}

@@ -1,0 +1,164 @@
+/* Items profile and profile_chunk: parsed as they pass, judged at their end, then put
+ * into the store as a chunk, or as an outcome that says why not. */
+#include "base/log.h"
+#include "formats/sent.h"
+#include "web/intake_build.h"
+#include "web/intake_item.h"
+#include "web/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct profile_item {
+    struct pl_intake_item item;
+    struct pl_sent profile;
+    struct pl_sent_parser *parser;
+    size_t bytes;
+    bool extra;         /* another profile came before it in the envelope */
+    const char *reason; /* it is rejected for; NULL: none yet */
+};
+
+static void drop(void *self)
+{
+    struct profile_item *it = self;
+    if (!it)
+        return;
+    pl_sent_parser_free(it->parser);
+    pl_sent_deinit(&it->profile);
+    free(it);
+}
+
+static void *begin(const struct pl_intake_item *item, struct pl_error *err)
+{
+    struct profile_item *it = calloc(1, sizeof *it);
+    if (!it) {
+        pl_error_set(err, PL_NOMEM, "out of memory");
+        return NULL;
+    }
+    it->item = *item;
+    pl_sent_init(&it->profile,
+                 strcmp(item->header->type, "profile") == 0 ? PL_SENT_WITH_TXN
+                                                            : PL_SENT_CHUNK,
+                 PL_LIMIT_PARSED);
+    if (item->profiles > 1 && it->profile.kind == PL_SENT_WITH_TXN)
+        it->extra = true;
+    if (pl_sent_parser_new(&it->profile, &it->parser, err) == PL_OK)
+        return it;
+    drop(it);
+    return NULL;
+}
+
+static void note(struct profile_item *it, enum pl_status status,
+                 const struct pl_error *why)
+{
+    if (status == PL_OK || it->reason)
+        return;
+    it->reason = it->profile.budget.exceeded ? "profiling_exceed_size_limit"
+                                             : "profiling_invalid_json";
+    pl_log(PL_LOG_DEBUG, "web", "profile: %s", why->message);
+}
+
+static enum pl_status data(void *self, const void *bytes, size_t len,
+                           struct pl_error *err)
+{
+    struct profile_item *it = self;
+    struct pl_error why;
+    (void)err;
+    it->bytes += len;
+    if (it->bytes > PL_LIMIT_PROFILE && !it->reason)
+        it->reason = "profiling_exceed_size_limit";
+    if (!it->reason)
+        note(it, pl_sent_parser_feed(it->parser, bytes, len, &why), &why);
+    return PL_OK;
+}
+
+/* ---- into the store ---- */
+
+static enum pl_status receive(struct profile_item *it, struct pl_received *received,
+                              struct pl_error *err)
+{
+    char uuid[PL_ID_TEXT];
+    const char *platform = pl_sent_text(&it->profile, it->profile.platform);
+    bool duplicate;
+    pl_id_format(it->profile.has_id ? &it->profile.id : &it->item.fallback, uuid);
+    received->inbox_id = it->item.row->id;
+    received->item = it->item.index;
+    received->project_id = it->item.row->project_id;
+    received->key_id = it->item.row->key_id;
+    received->uuid = uuid;
+    received->category = pl_sent_category(
+        it->profile.kind, *platform ? platform : it->item.header->platform);
+    if (it->reason) {
+        received->outcome = "invalid";
+        received->reason = it->reason;
+    }
+    return pl_receive(it->item.store, received, &duplicate, err);
+}
+
+static enum pl_status store_chunk(struct profile_item *it, struct pl_error *err)
+{
+    struct pl_received received = {0};
+    struct pl_intake_chunk chunk = {0};
+    enum pl_status status =
+        pl_intake_build(it->item.store, it->item.row, &it->profile, &chunk, err);
+    if (status == PL_OK) {
+        received.session = &chunk.session;
+        received.parts = chunk.parts;
+        received.part_count = chunk.part_count;
+        received.ends_session = it->profile.kind == PL_SENT_WITH_TXN;
+        received.images = chunk.images;
+        received.image_count = chunk.image_count;
+        received.measurements = chunk.measurements;
+        received.measurement_count = chunk.measurement_count;
+        status = receive(it, &received, err);
+    }
+    pl_intake_chunk_deinit(&chunk);
+    return status;
+}
+
+static enum pl_status end(void *self, struct pl_error *err)
+{
+    struct profile_item *it = self;
+    struct pl_error why;
+    enum pl_status status = PL_OK;
+    if (!it->reason)
+        note(it, pl_sent_parser_finish(it->parser, &why), &why);
+    pl_sent_parser_free(it->parser); /* and its buffers */
+    it->parser = NULL;
+    if (!it->reason && it->extra)
+        it->reason = "profiling_too_many_profiles";
+    if (!it->reason)
+        it->reason = pl_sent_check(&it->profile, it->item.header->platform,
+                                   it->item.row->received_ns);
+    if (!it->reason) {
+        status = store_chunk(it, err);
+        if (status != PL_INPUT) /* else the store cannot hold it */
+            return status;
+        pl_log(PL_LOG_WARN, "web", "profile: %s", err->message);
+        it->reason = "profiling_failed_serialization";
+    }
+    return receive(it, &(struct pl_received){0}, err);
+}
+
+const struct pl_intake_kind pl_intake_profile = {begin, data, end, drop};
+
+/* ---- Perfetto traces, which are not read ---- */
+
+static enum pl_status ignore(void *self, const void *bytes, size_t len,
+                             struct pl_error *err)
+{
+    (void)self;
+    (void)bytes;
+    (void)len;
+    (void)err;
+    return PL_OK;
+}
+
+static enum pl_status reject(void *self, struct pl_error *err)
+{
+    struct profile_item *it = self;
+    it->reason = "profiling_platform_not_supported";
+    return receive(it, &(struct pl_received){0}, err);
+}
+
+const struct pl_intake_kind pl_intake_perfetto = {begin, ignore, reject, drop};
