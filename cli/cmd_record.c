@@ -197,8 +197,8 @@ static void close_recording(struct record *r)
                 !*pl_drain_journal_trouble(r->drain);
     pl_drain_close(r->drain);
     if (keep)
-        pl_cli_say("record: what could not be written is kept beside the store: the "
-                   "next proflite command on it writes it");
+        pl_cli_say("record: what could not be written is kept beside the store as far "
+                   "as there was room: the next proflite command on it writes it");
     else if (r->dir_made)
         pl_recording_dir_remove(r->dir);
     pl_store_close(r->store);
@@ -293,6 +293,8 @@ static void summarize(struct record *r)
         t.lost = (int64_t)stats.lost;
     pl_term_count(samples, t.samples);
     pl_term_count(lost, t.lost);
+    if (!t.samples && !t.lost && !pl_drain_is_written(r->drain))
+        return;
     if (!t.samples && !t.lost) {
         pl_cli_say(
             "nothing recorded: %s ended before its first sample, or is a program "

@@ -338,7 +338,7 @@ enum pl_status pl_journal_folders(const char *db,
         int code = errno;
         if (fd >= 0)
             close(fd);
-        return code == ENOENT || code == EPERM || code == EACCES
+        return code == ENOENT || code == ENOTDIR || code == EPERM || code == EACCES
                    ? PL_OK
                    : pl_error_set(err, PL_IO, "cannot read %s: %s", base,
                                   strerror(code));

@@ -1,0 +1,246 @@
+"""Whoever is killed, at whatever instant: what was captured is in the store after the
+next command that opens it, once, with how it ended."""
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import time
+from ledger import check_ledger
+from support import BUILD, PROFLITE, check, main, record, run, sessions, sql
+
+MORTAL = BUILD / "tests" / "mortal"
+LINKED = BUILD / "tests" / "mortal_linked"
+SHM = pathlib.Path(f"/dev/shm/proflite-{os.geteuid()}")
+
+
+def left_behind(db):
+    """Folders of recorders of this store that are still there."""
+    folder = pathlib.Path(f"{db}-journal.d")
+    return [p for p in folder.iterdir()] if folder.exists() else []
+
+
+def begin(command, **options):
+    """Start it and wait until the program says that it has begun."""
+    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, **options)
+    line = process.stdout.readline()
+    check(line == "begun\n", f"{command}: {line!r}")
+    return process
+
+
+def start_record(db, *command, **options):
+    return begin([PROFLITE, "--db", db, "record", "-F", "997", "--", *command], **options)
+
+
+def child_of(process):
+    text = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return int(text.split()[0])
+
+
+def check_end(db, what, state, died_ns=None, within_s=1.0, begun_ns=None, alone=True):
+    """One session in that state, and samples until it died."""
+    rows = sessions(db)
+    if alone:
+        check(len(rows) == 1, f"{what}: {len(rows)} sessions")
+    for row in rows:
+        check(row["state"] == state, f"{what}: {row['state']}, not {state}")
+    check(not left_behind(db), f"{what}: {left_behind(db)} left behind")
+    if died_ns:
+        last = sql(db, "SELECT max(ts_ns) AS t FROM sample")[0]["t"] or 0
+        check(died_ns - last < within_s * 1e9,
+              f"{what}: the last sample is {(died_ns - last) / 1e9:.3f} s older than its death")
+    if begun_ns:
+        first = sql(db, "SELECT min(ts_ns) AS t FROM sample")[0]["t"] or 2**62
+        check(first - begun_ns < 0.3e9, f"{what}: the first sample is late")
+    check_ledger(db, what)
+    done = run(PROFLITE, "--db", db, "check")
+    check(done.returncode == 0, f"{what}: check: {done.stdout[-300:]!r}")
+
+
+def test_program_killed(folder):
+    for word, number, state in (("fault", signal.SIGSEGV, "crashed"), ("kill", signal.SIGKILL, "killed")):
+        db = folder / f"{word}.db"
+        process = start_record(db, MORTAL, "0.6" if word == "fault" else "60", word)
+        if word == "kill":
+            time.sleep(0.6)
+            died_ns = time.time_ns()
+            os.kill(child_of(process), signal.SIGKILL)
+        process.wait()
+        check(process.returncode == -number, f"{word}: {process.returncode}")
+        check_end(db, word, state, died_ns if word == "kill" else None, within_s=0.05)
+
+
+def test_nine_signals(folder):
+    """Each signal that ends a program: all of it is there, and how it ended."""
+    faults = (signal.SIGILL, signal.SIGABRT, signal.SIGFPE, signal.SIGSEGV, signal.SIGBUS)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, *faults):
+        db = folder / f"{number}.db"
+        process = start_record(db, MORTAL, "60", start_new_session=True)
+        time.sleep(0.4)
+        died_ns = time.time_ns()
+        os.kill(child_of(process), number)
+        process.wait()
+        check(process.returncode == -number, f"{number}: {process.returncode}")
+        check_end(db, f"signal {number}", "crashed" if number in faults else "killed", died_ns,
+                  within_s=0.05)
+
+
+def test_recorder_killed(folder):
+    """The program is not disturbed; nothing older than 1 s before is missing."""
+    db = folder / "x.db"
+    process = start_record(db, MORTAL, "3")
+    time.sleep(1.3)
+    program = child_of(process)
+    died_ns = time.time_ns()
+    process.kill()
+    process.wait()
+    check(pathlib.Path(f"/proc/{program}").exists(), "the program goes on")
+    check_end(db, "recorder killed", "abandoned", died_ns)
+    check(process.stdout.read() == "ended\n", "the program came to its end")
+
+
+def test_recorder_killed_and_program_ends(folder):
+    db = folder / "x.db"
+    process = start_record(db, MORTAL, "1")
+    time.sleep(0.5)
+    process.kill()
+    died_ns = time.time_ns()
+    check(process.stdout.read() == "ended\n", "the program came to its end")
+    process.wait()
+    time.sleep(0.2)
+    check_end(db, "both gone", "ended", died_ns)
+
+
+def test_both_killed(folder):
+    for i in range(8):
+        db = folder / f"{i}.db"
+        process = start_record(db, MORTAL, "60")
+        time.sleep(random.uniform(0.05, 0.8))
+        program = child_of(process)
+        died_ns = time.time_ns()
+        for pid in random.sample([process.pid, program], 2):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+        time.sleep(0.05)
+        check_end(db, f"both killed {i}", "killed", died_ns)
+
+
+def test_linked_killed(folder):
+    """Fifty times into one store, each salvaged by the start of the next."""
+    db = folder / "x.db"
+    lives = []
+    for i in range(50):
+        process = begin([LINKED, "60"], env={**os.environ, "PROFLITE_DB": str(db)})
+        begun_ns = time.time_ns()
+        time.sleep(random.uniform(0, 0.3))
+        process.kill()
+        lives.append((process.pid, begun_ns, time.time_ns()))
+        process.wait()
+    rows = {row["pid"]: row for row in sessions(db)}
+    check(len(rows) == 50, f"{len(rows)} sessions of 50")
+    check(not left_behind(db), f"{left_behind(db)} left behind")
+    check(all(row["state"] == "killed" for row in rows.values()), f"{[r['state'] for r in rows.values()]}")
+    last = {r["pid"]: r["t"] for r in sql(db, """
+        SELECT s.pid, max(x.ts_ns) AS t FROM sample x JOIN session s ON s.id = x.session_id GROUP BY 1""")}
+    for pid, begun_ns, died_ns in lives:
+        if died_ns - begun_ns > 0.1e9:
+            check(died_ns - last.get(pid, 0) < 0.1e9, f"{pid}: {(died_ns - last.get(pid, 0)) / 1e9:.3f} s are missing")
+    check_ledger(db, "linked, killed")
+    run(PROFLITE, "--db", db, "process")
+    twice = sql(db, "SELECT count(*) AS n FROM (SELECT chunk_uuid FROM outcome GROUP BY 1, category HAVING count(*) > 1)")
+    check(twice[0]["n"] == 0, "one outcome a chunk")
+    missing = sql(db, "SELECT count(*) AS n FROM chunk WHERE uuid NOT IN (SELECT chunk_uuid FROM outcome)")
+    check(missing[0]["n"] == 0, f"{missing[0]['n']} chunks without an outcome")
+    check(run(PROFLITE, "--db", db, "check").returncode == 0, "the store is whole")
+
+
+def test_salvager_killed(folder):
+    db = folder / "x.db"
+    process = start_record(db, MORTAL, "60")
+    time.sleep(1)
+    program = child_of(process)
+    process.kill()
+    died_ns = time.time_ns()
+    os.kill(program, signal.SIGKILL)
+    process.wait()
+    for i in range(25):
+        salvager = subprocess.Popen([str(PROFLITE), "--db", str(db), "ls"],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.002 + 0.001 * i)
+        salvager.kill()
+        salvager.wait()
+    check_end(db, "salvager killed", "killed", died_ns)
+
+
+def test_no_journal(folder):
+    """Where none can be kept, recording goes on and says so; one that is cut while
+    it is written harms nobody."""
+    db = folder / "x.db"
+    (folder / "x.db-journal.d").write_text("in the way")
+    done = record(db, MORTAL, "0.4", flags=("-F", "997"))
+    check(done.returncode == 0 and b"journal" in done.stderr, f"says so: {done.stderr!r}")
+    check(sessions(db)[0]["samples"] > 300, f"{sessions(db)[0]['samples']} samples")
+    db = folder / "cut.db"
+    process = start_record(db, MORTAL, "1")
+    for _ in range(10):
+        time.sleep(0.05)
+        for journal in pathlib.Path(f"{db}-journal.d").glob("*/*.journal"):
+            os.truncate(journal, 0)
+    check(process.stdout.read() == "ended\n" and process.wait() == 0, "undisturbed")
+    check_end(db, "journal cut", "ended")
+
+
+def test_full_disk(folder):
+    """No room for journal and store: the program goes on; what was captured before is
+    written when there is room again, and what came after is counted."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        print("  (needs root)")
+        return
+    disk = folder / "disk"
+    disk.mkdir()
+    if run("mount", "-t", "tmpfs", "-o", "size=400k,mode=700", "none", disk).returncode:
+        print("  (no mount here)")
+        return
+    try:
+        db = disk / "x.db"
+        process = start_record(db, MORTAL, "1")
+        filler = disk / "filler"
+        time.sleep(0.3)
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 1024)
+            except OSError:
+                pass
+        check(process.stdout.read() == "ended\n" and process.wait() == 0, "undisturbed")
+        check("kept" in process.stderr.read(), "says that it is kept")
+        filler.unlink()
+        run("mount", "-o", "remount,size=20m", disk)
+        check_end(db, "full disk", "ended")
+        check(sessions(db)[0]["samples"] > 200, f"{sessions(db)[0]['samples']} samples")
+    finally:
+        run("umount", disk)
+
+
+def test_of_others(folder):
+    """A folder that is not ours alone is not touched."""
+    db = folder / "x.db"
+    process = start_record(db, MORTAL, "60")
+    time.sleep(0.3)
+    program = child_of(process)
+    process.kill()
+    os.kill(program, signal.SIGKILL)
+    process.wait()
+    journals = pathlib.Path(f"{db}-journal.d")
+    journals.chmod(0o777)
+    done = run(PROFLITE, "--db", db, "ls")
+    check(done.returncode in (0, 1) and left_behind(db), "left alone")
+    journals.chmod(0o700)
+    check_end(db, "ours again", "killed")
+
+
+main([test_program_killed, test_nine_signals, test_recorder_killed,
+      test_recorder_killed_and_program_ends, test_both_killed, test_linked_killed,
+      test_salvager_killed, test_no_journal, test_full_disk, test_of_others])
