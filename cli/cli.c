@@ -1,6 +1,7 @@
 /* The store of the command line, and how a command says what went wrong. */
 #include "cli/cli.h"
 
+#include "base/config.h"
 #include "cli/term.h"
 #include "collector/salvage.h"
 
@@ -21,6 +22,21 @@ static const char *home_dir(void)
     return user ? user->pw_dir : NULL;
 }
 
+/* The config file's `db`; a file that makes no sense says nothing here, and is
+ * complained about where options are read (`config`, `record`). */
+static bool configured_db(struct pl_cli *cli)
+{
+    struct pl_config config;
+    const struct pl_config_entry *entry = NULL;
+    int len = -1;
+    if (pl_config_read(&config, NULL) == PL_OK)
+        entry = pl_config_find(&config, "db");
+    if (entry && *entry->value)
+        len = snprintf(cli->default_db, sizeof cli->default_db, "%s", entry->value);
+    pl_config_deinit(&config);
+    return len > 0 && (size_t)len < sizeof cli->default_db;
+}
+
 const char *pl_cli_db(struct pl_cli *cli, struct pl_error *err)
 {
     const char *env = getenv("PROFLITE_DB"), *data = getenv("XDG_DATA_HOME");
@@ -29,6 +45,8 @@ const char *pl_cli_db(struct pl_cli *cli, struct pl_error *err)
         return cli->db;
     if (env && env[0])
         return env;
+    if (configured_db(cli))
+        return cli->default_db;
     if (data && data[0] == '/') { /* the XDG rule: relative ones do not count */
         len = snprintf(cli->default_db, sizeof cli->default_db,
                        "%s/proflite/proflite.db", data);

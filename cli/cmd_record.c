@@ -14,6 +14,7 @@
 #include "cli/target.h"
 #include "cli/term.h"
 #include "collector/drain.h"
+#include "collector/settings.h"
 #include "store/query.h"
 
 #include <stdlib.h>
@@ -21,7 +22,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define DEFAULT_HZ       101
 #define MAX_HZ           1000
 #define PASS_PATIENCE_MS 10000 /* another recorder may be at it, for all of us */
 
@@ -40,6 +40,7 @@ static const struct pl_option options[] = {
 struct record {
     struct pl_cli *cli;
     const char *name;
+    struct pl_settings settings;
     bool cpu_mode, anyway;
     long hz;
     char **argv;            /* of CMD */
@@ -56,6 +57,18 @@ struct record {
 
 /* ---- arguments ---- */
 
+/* What environment and config file say, before the options that win over it. */
+static int read_settings(struct record *r)
+{
+    char why[256];
+    if (pl_settings_init(&r->settings, NULL, false, why, sizeof why) != PROFLITE_OK)
+        return pl_cli_usage(&pl_cmd_record, "%s", why);
+    r->cpu_mode = r->settings.cpu_mode;
+    r->hz = r->settings.hz;
+    r->name = r->settings.app;
+    return 0;
+}
+
 static bool set_mode(struct record *r, const char *text)
 {
     r->cpu_mode = strcmp(text, "cpu") == 0;
@@ -71,18 +84,6 @@ static int bad_hz(const char *from, const char *text)
 {
     return pl_cli_usage(&pl_cmd_record, "%s is a number from 1 to %d, not '%s'", from,
                         MAX_HZ, text);
-}
-
-/* What the environment says, before the options that win over it. */
-static int read_environment(struct record *r)
-{
-    const char *mode = getenv("PROFLITE_MODE"), *hz = getenv("PROFLITE_HZ");
-    if (mode && mode[0] && !set_mode(r, mode))
-        return bad_mode("PROFLITE_MODE", mode);
-    if (hz && hz[0] && !pl_options_number(hz, 1, MAX_HZ, &r->hz))
-        return bad_hz("PROFLITE_HZ", hz);
-    r->name = getenv("PROFLITE_APP");
-    return 0;
 }
 
 static int set_option(struct record *r, int option, const char *value)
@@ -109,7 +110,7 @@ static bool read_arguments(struct record *r, int argc, char **argv, int *exit_co
 {
     struct pl_options parser;
     int option = PL_OPTIONS_DONE;
-    *exit_code = read_environment(r);
+    *exit_code = read_settings(r);
     if (*exit_code)
         return false;
     pl_options_init(&parser, r->cli, &pl_cmd_record, argc, argv);
@@ -166,7 +167,11 @@ static int check_target(struct record *r)
 static enum pl_status open_recording(struct record *r, struct pl_error *err)
 {
     struct pl_drain_options *o = &r->drain_options;
-    enum pl_status status = pl_store_sink(r->store, &r->sink, err);
+    enum pl_status status = PL_OK;
+    if (r->settings.full_durability)
+        status = pl_store_set_durable(r->store, err);
+    if (!status)
+        status = pl_store_sink(r->store, &r->sink, err);
     if (!status)
         status = pl_id_new(&o->recording_id, err);
     if (!status)
@@ -176,9 +181,9 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
     r->dir_made = true;
     o->dir = r->dir;
     o->app = r->name && r->name[0] ? r->name : NULL;
-    o->release = getenv("PROFLITE_RELEASE");
-    o->environment = getenv("PROFLITE_ENVIRONMENT");
-    o->dist = getenv("PROFLITE_DIST");
+    o->release = r->settings.release;
+    o->environment = r->settings.environment;
+    o->dist = r->settings.dist;
     o->db = pl_store_path(r->store);
     o->keep_dir = pl_cli_cache(r->cli, "rows");
     status = pl_drain_open(o, &r->sink, &r->drain, err);
@@ -368,7 +373,6 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     static struct record r;
     int exit_code = 0;
     r.cli = cli;
-    r.hz = DEFAULT_HZ;
     if (!read_arguments(&r, argc, argv, &exit_code))
         return exit_code;
     return record_command(&r);
@@ -382,7 +386,7 @@ const struct pl_command pl_cmd_record = {
         "Output, signals and exit status are the program's own: 128+N and the same\n"
         "signal when one ended it, 125 when recording failed, 126 and 127 when CMD\n"
         "cannot be run or is not there. Programs it starts are recorded, too.\n"
-        "PROFLITE_HZ, _MODE, _APP, _RELEASE, _ENVIRONMENT and _DIST are read.",
+        "What no option says comes from PROFLITE_* or the config file: see config.",
     .examples = "proflite record -- make -j2\n"
                 "proflite record --mode cpu -F 500 -o run.db -- ./server --port 80\n",
     .options = options,

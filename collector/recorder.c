@@ -30,6 +30,7 @@ static bool store_forbidden;  /* child of a fork that fell into a write */
 /* A sink that opens the store when first called and is closed by its owner. */
 struct door {
     const char *path;
+    bool durable;
     void *handle; /* NULL: closed */
     struct pl_chunk_sink sink;
 };
@@ -68,7 +69,7 @@ static enum pl_status open_door(struct door *door, struct pl_error *err)
             ? pl_error_set(err, PL_IO,
                            "forked while the store was being written: this "
                            "process cannot open it")
-            : pl_chunk_sink_open(door->path, &door->sink, &door->handle, err);
+            : pl_chunk_sink_open(door->path, door->durable, &door->sink, &door->handle, err);
     if (status != PL_OK) {
         door->handle = NULL;
         pthread_mutex_unlock(&store_lock);
@@ -333,6 +334,7 @@ static struct pl_recorder *new_recorder(const struct pl_settings *settings)
         return NULL;
     recorder->settings = settings;
     recorder->door.path = settings->db;
+    recorder->door.durable = settings->full_durability;
     pthread_mutex_init(&recorder->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

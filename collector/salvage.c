@@ -81,7 +81,7 @@ static bool salvage_one(void *self, struct pl_journal_folder *folder,
     enum pl_status status = PL_OK;
     if (!salvage->sink.put)
         status =
-            pl_chunk_sink_open(salvage->db, &salvage->sink, &salvage->store, &error);
+            pl_chunk_sink_open(salvage->db, false, &salvage->sink, &salvage->store, &error);
     if (status == PL_OK)
         status = pl_drain_open_salvage(owner, &salvage->sink, &drain, &error);
     if (status == PL_OK)

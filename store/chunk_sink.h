@@ -148,9 +148,10 @@ struct pl_chunk_sink {
 };
 
 /* The writer of the store at `path` (created if missing) as a sink of its own, for
- * a caller that knows no more of the store than this header. The caller's thread
+ * a caller that knows no more of the store than this header; `durable`: what is
+ * written is on the disk (a power cut costs nothing). The caller's thread
  * only.  Errors  as pl_store_open (store/store.h). */
-PL_MUST_CHECK enum pl_status pl_chunk_sink_open(const char *path,
+PL_MUST_CHECK enum pl_status pl_chunk_sink_open(const char *path, bool durable,
                                                 struct pl_chunk_sink *sink_out,
                                                 void **handle_out,
                                                 struct pl_error *err);

@@ -1,11 +1,14 @@
 /* A store as nothing but a sink: all that the linked collector sees of it. */
 #include "store/store.h"
 
-enum pl_status pl_chunk_sink_open(const char *path, struct pl_chunk_sink *sink_out,
-                                  void **handle_out, struct pl_error *err)
+enum pl_status pl_chunk_sink_open(const char *path, bool durable,
+                                  struct pl_chunk_sink *sink_out, void **handle_out,
+                                  struct pl_error *err)
 {
     struct pl_store *store = NULL;
     enum pl_status status = pl_store_open(path, PL_STORE_CREATE, &store, err);
+    if (status == PL_OK && durable)
+        status = pl_store_set_durable(store, err);
     if (status == PL_OK)
         status = pl_store_sink(store, sink_out, err);
     if (status != PL_OK) {

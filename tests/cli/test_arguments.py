@@ -96,6 +96,18 @@ def test_paths(folder):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PROFLITE", "XDG"))}
     env["HOME"] = "/the/home"
     says(1, "ls", words=["/the/home/.local/share/proflite/proflite.db"], env=env)
+    config = folder / "xdg" / "proflite"
+    config.mkdir(parents=True)
+    (config / "config").write_text("# mine\ndb = /the/config.db\nhz = 77\n")
+    with_config = {**env, "XDG_CONFIG_HOME": str(folder / "xdg")}
+    says(1, "ls", words=["/the/config.db"], env=with_config)
+    shown = run(PROFLITE, "config", "--show-origin", env=with_config).stdout.decode()
+    check("77" in shown and "config:3" in shown and "default" in shown, shown)
+    over = {**with_config, "PROFLITE_HZ": "50"}
+    shown = run(PROFLITE, "config", "--show-origin", env=over).stdout.decode()
+    check("77" not in shown and "PROFLITE_HZ" in shown, shown)
+    says(2, "config", words=["PROFLITE_HZ must be"], env={**with_config, "PROFLITE_HZ": "fast"})
+    says(2, "config", "extra", words=["extra"])
     env["XDG_DATA_HOME"] = "relative/does/not/count"
     says(1, "ls", words=["/the/home/.local/share"], env=env)
     env["XDG_DATA_HOME"] = "/the/data"
