@@ -143,7 +143,7 @@ static bool copy_modules(struct builder *b)
 
 static struct pl_sink_frame sink_frame(const struct builder *b, uint32_t id)
 {
-    static const char *const pseudo[] = {NULL, "[truncated]", "[unknown caller]"};
+    static const char *const pseudo[] = {NULL, "[truncated]", "[unknown caller]", "[guessed caller]"};
     const struct pl_stack_frame *frame = &b->timeline->stacks.frames[id];
     uint32_t module = b->maps.frame_modules[id];
     struct pl_sink_frame to = {

@@ -104,6 +104,11 @@ static uint32_t frame_of(struct pl_stacks *s, const struct pl_drain_modules *mod
         &s->cache[pl_hash_mix(0, pc) >> 16 & (PL_STACK_CACHE - 1)];
     if (pc && entry->pc == pc)
         return entry->frame;
+    if (pc == PL_PC_GUESSED) {
+        struct pl_stack_frame guessed = {.module = PL_NO_MODULE,
+                                         .pseudo = PL_PSEUDO_GUESSED};
+        return add_frame(s, &guessed);
+    }
     bool exact = pc & PL_PC_EXACT;
     uint64_t address = pc & ~PL_PC_EXACT;
     uint32_t module =

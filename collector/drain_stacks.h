@@ -15,7 +15,12 @@
 #define PL_NO_STACK UINT32_MAX
 
 /* Frames that stand for what a walk did not reach. */
-enum pl_pseudo_frame { PL_PSEUDO_NONE, PL_PSEUDO_TRUNCATED, PL_PSEUDO_UNKNOWN_CALLER };
+enum pl_pseudo_frame {
+    PL_PSEUDO_NONE,
+    PL_PSEUDO_TRUNCATED,
+    PL_PSEUDO_UNKNOWN_CALLER,
+    PL_PSEUDO_GUESSED,
+};
 
 struct pl_stack_frame {
     uint64_t address; /* in the module; absolute without one */

@@ -16,6 +16,9 @@
 
 #define WORDS     512 /* how far up the stack to look */
 #define BACK_ROWS 24u /* rows between the start of a function and a place in it */
+#define LOOKS     12u /* at code, when looking for a caller: a system call each */
+#define LONGEST   (32u * 1024) /* function without rules */
+#define PROLOGUES 4u
 
 enum call { CALL_NONE, CALL_UNKNOWN, CALL_DIRECT };
 
@@ -90,10 +93,120 @@ static bool returns_into(const struct pl_walk *walk, uint64_t pc,
            other.at[other.count - 1] == starts->at[starts->count - 1];
 }
 
+/* ---- code without rules ---- */
+
+bool pl_guess_is_return(const struct pl_walk *walk, uint64_t pc)
+{
+    uint64_t target;
+    const struct pl_code_range *range = pl_code_find(walk->code, pc - 1);
+    if (!range || !range->rows)
+        return false;
+    struct pl_row row = pl_code_row(range, pc - 1);
+    return row.kind != PL_ROW_NONE && row.kind != PL_ROW_SIGNAL &&
+           call_before(walk, pc, &target) != CALL_NONE;
+}
+
+static bool may_hold_calls(const struct pl_walk *walk, uint64_t pc)
+{
+    const struct pl_code_range *range = pl_code_find(walk->code, pc - 1);
+    return range && (!range->in_module ||
+                     (range->rows && pl_code_row(range, pc - 1).kind != PL_ROW_NONE));
+}
+
+enum pl_guess pl_guess_caller(struct pl_walk *walk, struct pl_frame *frame)
+{
+    const struct pl_code_range *here = pl_code_find(walk->code, frame->pc);
+    unsigned looks = LOOKS;
+    for (unsigned i = 0; i < WORDS && looks; i++) {
+        uint64_t word, target = 0, sp = frame->sp + 8 * (uint64_t)i;
+        if (!pl_walk_load(&walk->memory, sp, &word))
+            break;
+        if (word >> 47 || !may_hold_calls(walk, word))
+            continue;
+        looks--;
+        enum call call = call_before(walk, word, &target);
+        if (call == CALL_NONE)
+            continue;
+        bool ours = call == CALL_DIRECT && here && target >= here->start &&
+                    target <= frame->pc && frame->pc - target < LONGEST &&
+                    pl_code_row(here, target).kind == PL_ROW_NONE;
+        /* BP is the caller's unless this function uses it for itself. */
+        frame->bp_known &= i == 0 || frame->bp > sp;
+        frame->pc = word;
+        frame->sp = sp + 8;
+        frame->exact = false;
+        return ours || i == 0 ? PL_GUESS_SURE : PL_GUESS_LIKELY;
+    }
+    return PL_GUESS_NONE;
+}
+
+/* How far above the BP of its function SP lies after this prologue, up to where it
+ * has been read: push %rbp; mov %rsp,%rbp; pushes; sub $n,%rsp. 0: it is none. */
+static uint32_t frame_bytes(const uint8_t *code, size_t count)
+{
+    static const uint8_t begin[] = {0x55, 0x48, 0x89, 0xe5};
+    uint32_t bytes = 0, more = 0;
+    size_t i = sizeof begin;
+    if (count < 24 || __builtin_memcmp(code, begin, sizeof begin) != 0)
+        return 0;
+    while (i + 8 < count) {
+        if (code[i] >= 0x50 && code[i] <= 0x57)
+            i++;
+        else if (code[i] == 0x41 && code[i + 1] >= 0x50 && code[i + 1] <= 0x57)
+            i += 2;
+        else
+            break;
+        bytes += 8;
+    }
+    if (code[i] == 0x48 && code[i + 1] == 0x83 && code[i + 2] == 0xec) {
+        more = code[i + 3];
+    } else if (code[i] == 0x48 && code[i + 1] == 0x81 && code[i + 2] == 0xec) {
+        __builtin_memcpy(&more, code + i + 3, sizeof more);
+    }
+    return more % 8 || more > LONGEST ? 0 : bytes + more;
+}
+
+/* The nearest prologues before `pc` tell where BP is, if there is a frame record. */
+static bool guess_by_prologue(struct pl_walk *walk, uint64_t pc, uint64_t sp,
+                              uint64_t *bp_out)
+{
+    const struct pl_code_range *range = pl_code_find(walk->code, pc - 1);
+    uint8_t code[1024 + 24];
+    unsigned found = 0;
+    for (uint64_t end = pc; range && found < PROLOGUES && pc - end < LONGEST;) {
+        uint64_t start = end - range->start > 1024 ? end - 1024 : range->start;
+        long got = pl_sys_read_memory(walk->memory.tid, start, code, sizeof code);
+        if (start == end || got < (long)(end - start))
+            return false;
+        for (uint64_t at = end; at-- > start && found < PROLOGUES;) {
+            uint32_t bytes =
+                frame_bytes(code + (at - start), (size_t)got - (at - start));
+            uint64_t bp = sp + bytes, saved, back;
+            found += bytes != 0;
+            if (bytes && pl_walk_load(&walk->memory, bp, &saved) &&
+                pl_walk_load(&walk->memory, bp + 8, &back) && !(back >> 47) &&
+                call_before(walk, back, &(uint64_t){0}) != CALL_NONE) {
+                *bp_out = bp;
+                return true;
+            }
+        }
+        end = start;
+    }
+    return false;
+}
+
+static bool has_rule(const struct pl_walk *walk, uint64_t pc)
+{
+    const struct pl_code_range *range = pl_code_find(walk->code, pc - 1);
+    return range && pl_code_row(range, pc - 1).kind != PL_ROW_NONE;
+}
+
 bool pl_guess_bp(struct pl_walk *walk, uint64_t pc, uint64_t sp, uint64_t *bp_out)
 {
     struct starts starts;
     uint64_t possible = 0, target = 0, word;
+    if (!has_rule(walk, pc))
+        return guess_by_prologue(walk, pc, sp, bp_out);
     find_starts(walk, pc, &starts);
     for (unsigned i = 1; i < WORDS; i++) {
         if (!pl_walk_load(&walk->memory, sp + 8 * i, &word))

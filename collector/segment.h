@@ -102,6 +102,10 @@ enum pl_rec_kind {
  * address; exact ones carry this bit (user addresses have it clear). */
 #define PL_PC_EXACT (UINT64_C(1) << 63)
 
+/* Stands in a stack where the walk had no rule to go on by: what follows was taken
+ * from the stack by its looks, and callers may be missing in between. */
+#define PL_PC_GUESSED (UINT64_C(1) << 62)
+
 struct pl_rec {
     uint32_t bytes; /* whole record, multiple of 8 */
     uint8_t kind;

@@ -19,6 +19,7 @@
  * may have run on a stack of its own. There are at most MAX_SWITCHES of those. */
 
 #define MAX_SWITCHES 8
+#define MAX_GUESSES  32
 #define USER_END     (UINT64_C(1) << 47)
 #define SIGNAL_WORD(reg)                                                               \
     (offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, gregs) + 8u * (reg))
@@ -131,15 +132,20 @@ static bool know_bp(struct pl_walk *walk, struct pl_frame *frame)
 }
 
 /* A frame without rules: compilers at run time, and the code they bring along in
- * their own module, keep frame pointers. Only a record that makes sense is taken. */
+ * their own module, keep frame pointers. Only a record that makes sense is taken: one
+ * that leads to the next, or behind a call in code that has other uses for BP. */
 static bool step_frame_pointer(struct pl_walk *walk, struct pl_frame *frame)
 {
     uint64_t saved, pc;
-    if (!frame->bp_known || frame->bp < frame->sp ||
+    if (!know_bp(walk, frame) || frame->bp < frame->sp ||
         !load(&walk->memory, frame->bp, &saved) ||
-        !load(&walk->memory, frame->bp + 8, &pc) || pc >= USER_END ||
-        (saved && (saved <= frame->bp || (saved & 7))))
+        !load(&walk->memory, frame->bp + 8, &pc) || pc >= USER_END)
         return false;
+    if (saved && (saved <= frame->bp || (saved & 7))) {
+        walk->memory.memo = NULL; /* which knows nothing of code */
+        if (!pl_guess_is_return(walk, pc))
+            return false;
+    }
     frame->sp = frame->bp + 16;
     frame->bp = saved;
     frame->pc = pc;
@@ -147,13 +153,19 @@ static bool step_frame_pointer(struct pl_walk *walk, struct pl_frame *frame)
     return true;
 }
 
-static bool step_without_module(struct pl_walk *walk, struct pl_frame *frame)
+/* A place in code without rules; where it goes on says the frame record, or else the
+ * looks of the stack. */
+static bool step_without_rule(struct pl_walk *walk, struct pl_frame *frame)
 {
-    if (!step_frame_pointer(walk, frame)) {
-        cut(walk, PL_WALK_NO_MODULE, false);
+    if (step_frame_pointer(walk, frame))
+        return true;
+    walk->memory.memo = NULL;
+    if (walk->guesses == MAX_GUESSES)
         return false;
-    }
-    return true;
+    enum pl_guess guess = pl_guess_caller(walk, frame);
+    if (guess == PL_GUESS_LIKELY && !walk->guesses++ && walk->count < walk->max_frames)
+        walk->pcs[walk->count++] = PL_PC_GUESSED;
+    return guess != PL_GUESS_NONE;
 }
 
 static bool step_signal(struct pl_walk *walk, struct pl_frame *frame)
@@ -378,11 +390,13 @@ static bool find_rule(struct pl_walk *walk, struct pl_frame *frame,
         return false;
     }
     if (!(*range)->in_module) {
-        *more = step_without_module(walk, frame);
+        *more = step_without_rule(walk, frame);
+        if (!*more)
+            cut(walk, PL_WALK_NO_MODULE, false);
         return false;
     }
     *row = find_row(*range, frame);
-    if (row->kind == PL_ROW_NONE && (*range)->rows && step_frame_pointer(walk, frame)) {
+    if (row->kind == PL_ROW_NONE && (*range)->rows && step_without_rule(walk, frame)) {
         *more = true;
         return false;
     }
@@ -430,6 +444,7 @@ void pl_unwind_walk(struct pl_walk *walk)
     walk->count = 0;
     walk->unknown_code = false;
     walk->signal_frame = 0;
+    walk->guesses = 0;
     cut(walk, PL_WALK_DEPTH, false);
     open_cache(walk);
     while (more && walk->count < walk->max_frames) {

@@ -79,6 +79,7 @@ struct pl_walk {
     bool need_registers; /* only libunwind can go on: ship registers and stack */
     bool unknown_code;   /* met an address in no range: the table may be stale */
     /* inside */
+    uint32_t guesses;      /* callers guessed so far */
     uint64_t signal_frame; /* the kernel's that the current frame was found in, or 0 */
 };
 

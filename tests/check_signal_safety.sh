@@ -34,7 +34,8 @@ allow() {
 # The handler's set. __sigaction is libc's sigaction.
 allow "vclock" ""
 allow "label_table" ""
-allow "handler unwind guess" "pl_vclock_ns __sigaction pl_unwind_walk pl_guess_bp
+allow "handler unwind guess" "pl_vclock_ns __sigaction pl_unwind_walk pl_guess_bp pl_guess_caller
+    pl_guess_is_return
     pl_label_changed pl_label_put
     pl_walk_load pl_code_find pl_code_row"
 

@@ -2,7 +2,7 @@
 no hang; how many samples, how many lost, how many stacks reach the root.
 
     tests/soak/run programs            all
-    python3 soak_programs.py redis     some (PYTHONPATH=tests/e2e)
+    python3 soak_programs.py redis     some
 
 A command gets a folder of its own. Servers are run with their clients by one script
 that prints only what is the same every time."""
@@ -12,7 +12,9 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import sys
 import time
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 from support import PROFLITE, check, main, run, sessions, sql
 
 LEAST_COMPLETE = 0.999
