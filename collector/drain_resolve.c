@@ -169,8 +169,10 @@ static bool decide(struct pl_drain_timeline *t, struct pl_drain_timeline_thread 
         resolve(t, thread, thread->stack, 1, PL_LOSS_DAMAGED);
         return true;
     }
+    bool ran_since = thread->questions.count - thread->questions.first > 1;
+    int64_t patience_ns = ran_since ? PL_TIMELINE_LATE_NS : PL_TIMELINE_PATIENT_NS;
     bool waiting = !answer && q->ran == PL_RAN_SIGNALLED && !thread->ended && !final &&
-                   t->newest_ns + t->to_unix_ns - time_ns <= PL_TIMELINE_LATE_NS;
+                   t->newest_ns + t->to_unix_ns - time_ns <= patience_ns;
     if (waiting)
         return false;
     enum pl_loss reason = explain(t, thread, q->tick);

@@ -28,6 +28,8 @@
 
 /* A RAN without its record is lost when the ticks have gone on for so long. */
 #define PL_TIMELINE_LATE_NS INT64_C(1000000000)
+/* But one that has not run since it was asked could not answer: it waits for a CPU. */
+#define PL_TIMELINE_PATIENT_NS INT64_C(10000000000)
 /* CPU mode: threads' rings are read one after the other; wait for the others. */
 #define PL_TIMELINE_SETTLE_NS INT64_C(300000000)
 

@@ -414,7 +414,9 @@ static void test_altstack(void)
     watch_open(&watch);
     struct watch_session *s = run_host(&run, "altstack", "101", "wall");
     if (s)
-        CHECK(complete(s) >= 10 && complete(s) + s->shipped == all_records(s));
+        CHECK(complete(s) >= 10 && complete(s) + s->shipped == all_records(s),
+              "%lu complete, %lu shipped of %lu", (unsigned long)complete(s),
+              (unsigned long)s->shipped, (unsigned long)all_records(s));
     watch_close(&watch);
 }
 

@@ -51,22 +51,31 @@ static void test_late(void)
     answer(&f, 0, 1, 0x20);
     step(&f);
     tick(&f, 60);
-    ran(&f, 0, 60, PL_RAN_SIGNALLED, 4); /* never answered */
+    ran(&f, 0, 60, PL_RAN_SIGNALLED, 4); /* has no CPU for more than a second */
     for (uint32_t i = 61; i < 165; i++)
         tick(&f, i);
     step(&f);
-    answer(&f, 0, 60, 0x50); /* too late for its tick, yet it tells where it is */
+    answer(&f, 0, 60, 0x50);
     tick(&f, 165);
     ran(&f, 0, 165, PL_RAN_SIGNALLED, 5); /* in the kernel: 166 answers for it */
     tick(&f, 166);
     ran(&f, 0, 166, PL_RAN_SIGNALLED, 6);
     answer(&f, 0, 166, 0x30);
+    tick(&f, 167);
+    ran(&f, 0, 167, PL_RAN_SIGNALLED, 7); /* runs, and does not answer */
+    tick(&f, 168);
+    ran(&f, 0, 168, PL_RAN_SIGNALLED, 8);
+    for (uint32_t i = 169; i < 280; i++)
+        tick(&f, i);
+    step(&f);
+    answer(&f, 0, 167, 0x60); /* too late */
+    answer(&f, 0, 168, 0x70);
     finish(&f);
     expect("begin app wall at 0\n"
-           "part 0..1670 ticks 167\n"
-           " 100 worker cpu 5: 1*10;11!+ 1*20;21!+ 58*20;21! 105*none 2*30;31!+\n"
+           "part 0..2800 ticks 280\n"
+           " 100 worker cpu 7: 1*10;11!+ 1*20;21!+ 58*20;21! 1*50;51!+ 104*50;51! "
+           "2*30;31!+ 1*none 1*70;71!+ 111*70;71!\n"
            "  lost 1 no_answer\n"
-           "  lost 104 unknown_stack\n"
            "end abandoned -1\n");
     close_fixture(&f);
 }
