@@ -181,6 +181,16 @@ static enum pl_status run(struct pl_store *store, enum pl_sql id, struct pl_erro
     return status == PL_OK ? pl_stmt_run(stmt, err) : status;
 }
 
+/* The way out of a transaction is made before the way in: no want of memory keeps one
+ * open. */
+static enum pl_status begin(struct pl_store *store, enum pl_sql id,
+                            struct pl_error *err)
+{
+    struct pl_stmt *way_out;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_ROLLBACK, &way_out, err);
+    return status == PL_OK ? run(store, id, err) : status;
+}
+
 static enum pl_status check_writable(struct pl_store *store, struct pl_error *err)
 {
     if (store->mode == PL_STORE_READ)
@@ -208,7 +218,7 @@ enum pl_status pl_db_begin_write(struct pl_store *store, struct pl_error *err)
                             store->path, PL_DB_BUSY_MS / 1000);
     status = pl_log_guard_write(store, false, err);
     if (status == PL_OK)
-        status = run(store, PL_SQL_BEGIN_WRITE, err);
+        status = begin(store, PL_SQL_BEGIN_WRITE, err);
     if (status != PL_OK) {
         leave(store);
         return status;
@@ -262,11 +272,11 @@ enum pl_status pl_db_begin_read(struct pl_store *store, struct pl_error *err)
         status = pl_db_begin_write(store, err);
         pl_db_rollback(store);
     }
-    return status == PL_OK ? run(store, PL_SQL_BEGIN_READ, err) : status;
+    return status == PL_OK ? begin(store, PL_SQL_BEGIN_READ, err) : status;
 }
 
 void pl_db_end_read(struct pl_store *store)
 {
     if (!sqlite3_get_autocommit(store->db))
-        (void)run(store, PL_SQL_COMMIT, NULL);
+        (void)run(store, PL_SQL_ROLLBACK, NULL);
 }

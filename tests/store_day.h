@@ -41,9 +41,9 @@ static inline const struct pl_sink_part *day_part(int seq)
 
 static inline enum pl_status day_open(struct day *day, struct pl_error *err)
 {
-    if (day->store)
-        return PL_OK;
-    enum pl_status status = pl_store_open(day->path, PL_STORE_CREATE, &day->store, err);
+    enum pl_status status = PL_OK;
+    if (!day->store)
+        status = pl_store_open(day->path, PL_STORE_CREATE, &day->store, err);
     return status == PL_OK ? pl_store_sink(day->store, &day->sink, err) : status;
 }
 

@@ -1,0 +1,235 @@
+/* Every allocation of a store's day fails once: ours by --wrap, SQLite's by
+ * SQLITE_CONFIG_MALLOC. The step says so and nothing else: no crash, no leak, no lock
+ * left, nothing half done; the same step succeeds when there is memory.
+ *
+ *   test_nomem            each of ours, every 67th of SQLite's
+ *   PROFLITE_SOAK=1 …     all */
+#include "tests/fault_vfs.h"
+#include "tests/store_day.h"
+#include "tests/store_support.h"
+#include "tests/test.h"
+
+#include "store/db.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+/* ---- allocations ---- */
+
+static struct {
+    long at, seen; /* `at` fails; 0: none */
+    long live;     /* not freed */
+    bool hit;
+} ours, sqlites;
+
+static bool fails(long at, long *seen, bool *hit)
+{
+    if (++*seen != at)
+        return false;
+    *hit = true;
+    return true;
+}
+
+void *__real_malloc(size_t len);
+void *__real_calloc(size_t count, size_t len);
+void *__real_realloc(void *old, size_t len);
+char *__real_strdup(const char *text);
+void __real_free(void *bytes);
+char *__real_realpath(const char *path, char *out);
+void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t count, size_t len);
+void *__wrap_realloc(void *old, size_t len);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *bytes);
+char *__wrap_realpath(const char *path, char *out);
+
+static void *count_in(void *bytes)
+{
+    ours.live += bytes != NULL;
+    return bytes;
+}
+
+void *__wrap_malloc(size_t len)
+{
+    return fails(ours.at, &ours.seen, &ours.hit) ? NULL : count_in(__real_malloc(len));
+}
+void *__wrap_calloc(size_t count, size_t len)
+{
+    return fails(ours.at, &ours.seen, &ours.hit) ? NULL
+                                                 : count_in(__real_calloc(count, len));
+}
+void *__wrap_realloc(void *old, size_t len)
+{
+    if (fails(ours.at, &ours.seen, &ours.hit))
+        return NULL;
+    void *bytes = __real_realloc(old, len);
+    ours.live += !old && bytes;
+    return bytes;
+}
+char *__wrap_strdup(const char *text)
+{
+    return fails(ours.at, &ours.seen, &ours.hit) ? NULL : count_in(__real_strdup(text));
+}
+char *__wrap_realpath(const char *path, char *out)
+{
+    char *real = __real_realpath(path, out);
+    return out ? real : count_in(real);
+}
+void __wrap_free(void *bytes)
+{
+    ours.live -= bytes != NULL;
+    __real_free(bytes);
+}
+
+static sqlite3_mem_methods below;
+
+static void *sqlite_malloc(int len)
+{
+    void *bytes =
+        fails(sqlites.at, &sqlites.seen, &sqlites.hit) ? NULL : below.xMalloc(len);
+    sqlites.live += bytes != NULL;
+    return bytes;
+}
+static void sqlite_free(void *bytes)
+{
+    sqlites.live -= bytes != NULL;
+    below.xFree(bytes);
+}
+static void *sqlite_realloc(void *old, int len)
+{
+    return fails(sqlites.at, &sqlites.seen, &sqlites.hit) ? NULL
+                                                          : below.xRealloc(old, len);
+}
+
+static void setup(void) __attribute__((constructor));
+static void setup(void)
+{
+    sqlite3_mem_methods own;
+    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &below) != SQLITE_OK)
+        abort();
+    own = below;
+    own.xMalloc = sqlite_malloc;
+    own.xRealloc = sqlite_realloc;
+    own.xFree = sqlite_free;
+    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &own) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
+        abort();
+    fault_install();
+}
+
+/* ---- the day ---- */
+
+static enum pl_status put_0(struct day *day, struct pl_error *err)
+{
+    return day_put(day, 0, err);
+}
+static enum pl_status put_1(struct day *day, struct pl_error *err)
+{
+    return day_put(day, 1, err);
+}
+static enum pl_status gc(struct day *day, struct pl_error *err)
+{
+    return day_gc(day, 1, err);
+}
+static enum pl_status timeline(struct day *day, struct pl_error *err)
+{
+    static const struct pl_selection all;
+    struct pl_timeline line = {0};
+    struct pl_session_list sessions = {0};
+    struct pl_thread_list threads = {0};
+    enum pl_status status = pl_query_timeline(day->store, &all, 50, &line, err);
+    if (status == PL_OK)
+        status = pl_query_sessions(day->store, &all, &sessions, err);
+    if (status == PL_OK)
+        status = pl_query_threads(day->store, &all, &threads, err);
+    pl_timeline_deinit(&line);
+    pl_session_list_deinit(&sessions);
+    pl_thread_list_deinit(&threads);
+    return status;
+}
+
+static const struct step {
+    const char *name;
+    enum pl_status (*run)(struct day *day, struct pl_error *err);
+} steps[] = {{"open", day_open},  {"begin", day_begin}, {"put 0", put_0},
+             {"put 1", put_1},    {"pass", day_pass},   {"query", day_query},
+             {"lists", timeline}, {"end", day_end},     {"gc", gc},
+             {"check", day_check}};
+enum { STEPS = sizeof steps / sizeof steps[0] };
+
+static void clean(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-lock"};
+    for (size_t i = 0; i < 4; i++) {
+        char name[300];
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        (void)unlink(name);
+    }
+}
+
+static bool lock_is_free(const char *path)
+{
+    char name[300];
+    (void)snprintf(name, sizeof name, "%s-lock", path);
+    int fd = open(name, O_RDWR);
+    bool is_free = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return is_free;
+}
+
+/* The n-th allocation of ours or of SQLite's fails; true: there was one. */
+static bool run_day(const char *path, long our_at, long sqlite_at)
+{
+    struct day day = {.path = path};
+    char what[64];
+    bool hit = false;
+    long our_live = ours.live, sqlite_live = sqlites.live;
+    (void)snprintf(what, sizeof what, "allocation %ld", our_at ? our_at : sqlite_at);
+    ours.at = our_at;
+    sqlites.at = sqlite_at;
+    ours.seen = sqlites.seen = 0;
+    ours.hit = sqlites.hit = false;
+    for (size_t i = 0; i < STEPS; i++) {
+        struct pl_error err = {0};
+        enum pl_status status = steps[i].run(&day, &err);
+        hit = hit || ours.hit || sqlites.hit;
+        CHECK(status == PL_OK || (hit && *err.message), "%s: %s: %s", what,
+              steps[i].name, err.message);
+        CHECK(lock_is_free(path), "%s: %s left the lock", what, steps[i].name);
+        if (status == PL_OK)
+            continue;
+        CHECK(status == PL_NOMEM || status == PL_IO || status == PL_BUSY, "%s: %s: %s",
+              what, steps[i].name, err.message);
+        status = steps[i].run(&day, &err); /* now there is memory */
+        CHECK(status == PL_OK, "%s: %s again: %s", what, steps[i].name, err.message);
+        if (status != PL_OK)
+            break;
+    }
+    CHECK(day.findings == 0, "%s: check found something", what);
+    day_close(&day);
+    CHECK((!our_at && !sqlite_at) ||
+              (our_live == ours.live && sqlite_live == sqlites.live),
+          "%s: %ld and %ld leak", what, ours.live - our_live,
+          sqlites.live - sqlite_live);
+    ours.at = sqlites.at = 0;
+    clean(path);
+    return hit;
+}
+
+static void test_each(void)
+{
+    const long step = getenv("PROFLITE_SOAK") ? 1 : 67;
+    const char *path = support_path("nomem.db");
+    long our_count = 0, sqlite_count = 0;
+    (void)run_day(path, 0, 0); /* what is kept for good is made here */
+    while (run_day(path, our_count + 1, 0))
+        our_count++;
+    for (long at = 1; run_day(path, 0, at); at += step)
+        sqlite_count++;
+    CHECK(our_count > 100 && sqlite_count > 100, "%ld, %ld", our_count, sqlite_count);
+    printf("%ld allocations of ours and %ld of SQLite's failed\n", our_count,
+           sqlite_count);
+}
+
+TEST_MAIN({"each", test_each})
