@@ -470,7 +470,133 @@ static void test_processing(void)
     tear_down();
 }
 
+/* ---- closer looks ---- */
+
+static const cJSON *object(const cJSON *json, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    CHECK(cJSON_IsObject(item), "no object %s", key);
+    return item;
+}
+
+/* main;work;parse .6 s, main .4 s, main;work (worker) 1 s. */
+static void test_transforms(void)
+{
+    static const struct {
+        const char *t;
+        double total_ns, left_out_ns;
+        size_t nodes;
+    } cases[] = {
+        {"t=focus:work", 1.6e9, .4e9, 3},
+        {"t=ignore:work", .4e9, 1.6e9, 2},
+        {"t=hide:work", 2e9, 0, 3},
+        {"t=callers:work", 1.6e9, .4e9, 3},
+        {"t=in_app", 2e9, 0, 3},
+        {"t=invert", 2e9, 0, 7},
+        {"t=focus:work&t=hide:main", 1.6e9, .4e9, 3},
+        {"t=files", 2e9, 0, 4},
+    };
+    char target[128];
+    set_up(true, false);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)snprintf(target, sizeof target, "flamegraph?%s", cases[i].t);
+        cJSON *json = get_json(target, 200);
+        CHECK(number(json, "total_ns") == cases[i].total_ns, "%s", target);
+        CHECK(number(json, "left_out_ns") == cases[i].left_out_ns, "%s", target);
+        CHECK(number(json, "node_count") == (double)cases[i].nodes, "%s: %g nodes",
+              target, number(json, "node_count"));
+        cJSON_Delete(json);
+    }
+    cJSON_Delete(get_json("flamegraph?t=shuffle", 400));
+    cJSON_Delete(get_json("sessions?t=invert", 400));
+    tear_down();
+}
+
+static void test_callers(void)
+{
+    set_up(true, false);
+    cJSON *json = get_json("callers?function=work", 200);
+    CHECK(strcmp(text(json, "function"), "work") == 0);
+    CHECK(number(json, "whole_ns") == 2e9 && number(json, "total_ns") == 1.6e9);
+    CHECK(number(json, "self_ns") == 1e9 && number(json, "self_samples") == TICKS);
+    CHECK(number(object(json, "callers"), "total_ns") == 1.6e9);
+    CHECK(number(object(json, "callees"), "total_ns") == 1.6e9);
+    cJSON_Delete(json);
+    cJSON_Delete(get_json("callers", 400));
+    json = get_json("callers?function=nobody", 200);
+    CHECK(number(json, "total_ns") == 0);
+    cJSON_Delete(json);
+    tear_down();
+}
+
+static void test_diff(void)
+{
+    set_up(true, false);
+    cJSON *json = get_json("diff?a=thread_name:main&b=thread_name:worker", 200);
+    const cJSON *first = cJSON_GetArrayItem(list(json, "functions"), 0);
+    CHECK(number(object(json, "a"), "total_ns") == 1e9);
+    CHECK(number(object(json, "b"), "total_ns") == 1e9);
+    CHECK(strcmp(text(first, "function"), "work") == 0, "%s", text(first, "function"));
+    CHECK(number(object(first, "self"), "share_a") == 0 &&
+          number(object(first, "self"), "share_b") == 1);
+    const cJSON *nodes = object(object(json, "tree"), "nodes");
+    CHECK(cell(nodes, "total_a_ns", 0) == 1e9 && cell(nodes, "total_b_ns", 0) == 1e9);
+    cJSON_Delete(json);
+    json = get_json("diff?a=all&b=all", 200);
+    first = cJSON_GetArrayItem(list(json, "functions"), 0);
+    CHECK(number(object(first, "self"), "q") == 1, "nothing changed");
+    cJSON_Delete(json);
+    cJSON_Delete(get_json("diff?a=colour:red", 400));
+    cJSON_Delete(get_json("diff?t=threads", 400));
+    tear_down();
+}
+
+static void test_function(void)
+{
+    set_up(true, false);
+    cJSON *json = get_json("function?function=work", 200);
+    const cJSON *history = object(json, "history");
+    const cJSON *bucket = cJSON_GetArrayItem(list(history, "buckets"), 0);
+    CHECK(number(bucket, "whole_ns") == 2e9 && number(bucket, "total_ns") == 1.6e9 &&
+          number(bucket, "self_ns") == 1e9);
+    CHECK(cJSON_GetArraySize(list(history, "changes")) == 0);
+    CHECK(cJSON_GetArraySize(list(json, "threads")) == 2);
+    CHECK(cJSON_GetArraySize(list(json, "lines")) == 1);
+    cJSON_Delete(json);
+    cJSON_Delete(get_json("function", 400));
+    cJSON_Delete(get_json("labels?bins=3", 400));
+    json = get_json("labels", 200);
+    CHECK(cJSON_GetArraySize(list(json, "labels")) == 0);
+    cJSON_Delete(json);
+    tear_down();
+}
+
+static void test_flamechart(void)
+{
+    set_up(true, false);
+    cJSON *threads = get_json("threads", 200);
+    const cJSON *row = cJSON_GetArrayItem(list(threads, "threads"), 1);
+    char target[64];
+    CHECK(strcmp(text(row, "name"), "main") == 0);
+    (void)snprintf(target, sizeof target, "flamechart?thread=%.0f", number(row, "id"));
+    cJSON *json = get_json(target, 200);
+    const cJSON *boxes = object(json, "boxes");
+    CHECK(number(json, "samples") == TICKS && number(json, "cell_ns") == 0);
+    /* main all the time; work and parse for the first .6 s */
+    CHECK(cJSON_GetArraySize(list(boxes, "start")) == 3);
+    CHECK(cell(boxes, "length", 0) == 1e9 && cell(boxes, "depth", 0) == 1);
+    CHECK(cell(boxes, "length", 1) == .6e9 && cell(boxes, "depth", 1) == 2);
+    CHECK(cell(boxes, "length", 2) == .6e9 && cell(boxes, "depth", 2) == 3);
+    cJSON_Delete(json);
+    cJSON_Delete(threads);
+    cJSON_Delete(get_json("flamechart", 400));
+    cJSON_Delete(get_json("flamechart?thread=1&boxes=0", 400));
+    tear_down();
+}
+
 TEST_MAIN({"flamegraph", test_flamegraph}, {"totals", test_totals}, {"top", test_top},
           {"listings", test_listings}, {"timeline", test_timeline}, {"etag", test_etag},
           {"missing_store", test_missing_store}, {"damaged_store", test_damaged_store},
-          {"processing", test_processing})
+          {"processing", test_processing}, {"transforms", test_transforms},
+          {"callers", test_callers}, {"diff", test_diff}, {"function", test_function},
+          {"flamechart", test_flamechart})

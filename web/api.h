@@ -27,5 +27,10 @@ pl_api_handler pl_api_threads;
 pl_api_handler pl_api_timeline;
 pl_api_handler pl_api_flamegraph;
 pl_api_handler pl_api_top;
+pl_api_handler pl_api_callers;
+pl_api_handler pl_api_diff;
+pl_api_handler pl_api_labels;
+pl_api_handler pl_api_function;
+pl_api_handler pl_api_flamechart;
 
 #endif

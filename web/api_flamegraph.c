@@ -1,6 +1,6 @@
 /* The aggregated call tree as columns, and its functions as a list. Both come from
  * the one profile query, so the root of the one is the sum of the other. */
-#include "store/query.h"
+#include "store/query_transform.h"
 #include "web/api.h"
 #include "web/document.h"
 
@@ -13,8 +13,9 @@
 static enum pl_status query(struct pl_store *store, const struct pl_api_call *call,
                             struct pl_profile *profile_out, struct pl_error *err)
 {
-    return pl_query_profile(store, &call->selection, call->params->selection.metric,
-                            profile_out, err);
+    return pl_query_transformed(store, &call->selection,
+                                call->params->selection.metric,
+                                &call->params->transforms, profile_out, err);
 }
 
 enum pl_status pl_api_flamegraph(struct pl_store *store, const struct pl_api_call *call,

@@ -120,6 +120,31 @@ void pl_json_labels_field(struct pl_buf *out, const char *key,
     pl_buf_putc(out, ']');
 }
 
+static void put_thread(struct pl_buf *out, const struct pl_thread_row *row)
+{
+    pl_buf_puts(out, "{\"id\":");
+    pl_json_int(out, row->id);
+    pl_json_int_field(out, "session_id", row->session_id);
+    pl_json_int_field(out, "tid", row->tid);
+    pl_json_string_field(out, "name", row->name);
+    pl_json_int_field(out, "samples", row->samples);
+    pl_json_int_field(out, "weight_ns", row->weight_ns);
+    pl_json_int_field(out, "cpu_ns", row->cpu_ns);
+    pl_buf_putc(out, '}');
+}
+
+void pl_json_threads_field(struct pl_buf *out, const char *key,
+                           const struct pl_thread_list *list)
+{
+    pl_buf_printf(out, ",\"%s\":[", key);
+    for (size_t i = 0; i < list->count; i++) {
+        if (i)
+            pl_buf_putc(out, ',');
+        put_thread(out, &list->rows[i]);
+    }
+    pl_buf_putc(out, ']');
+}
+
 /* ---- flame chart ---- */
 
 static void put_start(struct pl_buf *out, const void *table, size_t row)

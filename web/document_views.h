@@ -1,4 +1,5 @@
-/* More documents, as in document.h: sandwich, diff, history, lines, labels, charts. */
+/* More documents, as in document.h: sandwich, diff, history, lines, labels,
+ * threads, charts. */
 #ifndef PL_WEB_DOCUMENT_VIEWS_H
 #define PL_WEB_DOCUMENT_VIEWS_H
 
@@ -33,6 +34,9 @@ void pl_json_lines_field(struct pl_buf *out, const char *key,
                          const struct pl_line_list *list);
 void pl_json_labels_field(struct pl_buf *out, const char *key,
                           const struct pl_label_list *list);
+
+void pl_json_threads_field(struct pl_buf *out, const char *key,
+                           const struct pl_thread_list *list);
 
 void pl_json_chart(struct pl_buf *out, const struct pl_chart *chart);
 

@@ -39,30 +39,64 @@ static enum pl_status set_number(int64_t *field, const char *key, const char *va
     return PL_OK;
 }
 
-static int64_t *find_own(struct pl_params *params, const char *own, const char *key)
+/* Is `key` in the comma-separated list of what the route takes? */
+static bool is_own(const char *own, const char *key)
+{
+    size_t len = strlen(key);
+    for (const char *in = own; *in; in += strcspn(in, ",") + (strchr(in, ',') != NULL))
+        if (strcspn(in, ",") == len && memcmp(in, key, len) == 0)
+            return true;
+    return false;
+}
+
+static int64_t *find_number(struct pl_params *params, const char *key)
 {
     const struct {
         const char *name;
         int64_t *field;
-    } all[] = {{"bins", &params->bins},
-               {"limit", &params->limit},
-               {"max_nodes", &params->max_nodes},
-               {"min_ns", &params->min_ns}};
-    size_t len = strlen(key);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        const char *in = strstr(own, all[i].name);
-        if (in && strcmp(key, all[i].name) == 0 && (in[len] == ',' || !in[len]))
+    } all[] = {{"bins", &params->bins},           {"boxes", &params->boxes},
+               {"bucket_ns", &params->bucket_ns}, {"limit", &params->limit},
+               {"max_nodes", &params->max_nodes}, {"min_ns", &params->min_ns}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(key, all[i].name) == 0)
             return all[i].field;
-    }
     return NULL;
+}
+
+static char **find_text(struct pl_params *params, const char *key)
+{
+    const struct {
+        const char *name;
+        char **field;
+    } all[] = {{"a", &params->a},
+               {"b", &params->b},
+               {"file", &params->file},
+               {"format", &params->format}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(key, all[i].name) == 0)
+            return all[i].field;
+    return NULL;
+}
+
+static enum pl_status set_text(char **field, const char *value, struct pl_error *err)
+{
+    free(*field);
+    *field = strdup(value);
+    return *field ? PL_OK : pl_error_set(err, PL_NOMEM, "out of memory for parameters");
 }
 
 static enum pl_status set(struct pl_params *params, const char *own, const char *key,
                           const char *value, struct pl_error *err)
 {
-    int64_t *field = find_own(params, own, key);
-    if (field)
-        return set_number(field, key, value, err);
+    if (is_own(own, key)) {
+        int64_t *number = find_number(params, key);
+        char **text = find_text(params, key);
+        if (number)
+            return set_number(number, key, value, err);
+        if (text)
+            return set_text(text, value, err);
+        return pl_transform_list_add(&params->transforms, value, err); /* t */
+    }
     enum pl_status status = pl_selection_set(&params->selection, key, value, err);
     if (status == PL_NOT_FOUND)
         return pl_error_set(err, PL_USAGE, "unknown parameter '%.60s'", key);
@@ -74,8 +108,12 @@ enum pl_status pl_params_parse(struct pl_params *params_out, const char *query,
 {
     struct pl_params *params = params_out;
     enum pl_status status = PL_OK;
-    *params =
-        (struct pl_params){.bins = -1, .limit = -1, .max_nodes = -1, .min_ns = -1};
+    *params = (struct pl_params){.bins = -1,
+                                 .boxes = -1,
+                                 .bucket_ns = -1,
+                                 .limit = -1,
+                                 .max_nodes = -1,
+                                 .min_ns = -1};
     pl_selection_args_init(&params->selection, now_ns);
     char *copy = strdup(query), *rest = copy, *pair;
     if (!copy)
@@ -98,4 +136,9 @@ enum pl_status pl_params_parse(struct pl_params *params_out, const char *query,
 void pl_params_deinit(struct pl_params *params)
 {
     pl_selection_args_deinit(&params->selection);
+    pl_transform_list_deinit(&params->transforms);
+    free(params->a);
+    free(params->b);
+    free(params->file);
+    free(params->format);
 }

@@ -2,11 +2,15 @@
 #ifndef PL_WEB_PARAMS_H
 #define PL_WEB_PARAMS_H
 
+#include "store/query_transform.h"
 #include "store/selection.h"
 
 struct pl_params {
     struct pl_selection_args selection;
-    int64_t bins, limit, max_nodes, min_ns; /* -1: not given */
+    struct pl_transform_list transforms;
+    /* -1: not given */
+    int64_t bins, boxes, bucket_ns, limit, max_nodes, min_ns;
+    char *a, *b, *file, *format; /* owned; NULL: not given */
 };
 
 /* Parse `a=b&c=d` (percent-encoded, + is a space). `own` names the parameters the
