@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "cli/term.h"
-
 #include "collector/settings.h"
 #include "web/intake.h"
 
