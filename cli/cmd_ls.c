@@ -30,7 +30,8 @@ static void print_row(struct pl_table *table, const struct pl_session_row *row)
     pl_table_cell(table, text);
     pl_term_count(text, row->lost);
     pl_table_cell(table, text);
-    pl_table_cell(table, row->state ? row->state : "-");
+    pl_table_cellf(table, "%s%s", row->state ? row->state : "-",
+                   row->slowed_ticks ? ", slowed" : "");
     pl_table_cell(table, row->mode ? row->mode : "-");
 }
 

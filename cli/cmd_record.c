@@ -228,6 +228,9 @@ static int start(struct record *r)
         .preload = preload,
         .cpu_mode = r->cpu_mode,
         .hz = r->hz,
+        .max_overhead = r->settings.max_overhead > 0
+                            ? r->settings.values[PL_SETTING_max_overhead].text
+                            : NULL,
         .mask = &r->supervisor.before,
     };
     int exit_code = pl_launch_start(&launch, &child, &err);

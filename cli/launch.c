@@ -73,8 +73,8 @@ enum pl_status pl_launch_plain_path(const char *dir, char path[static PATH_MAX],
 
 static bool is_ours(const char *entry)
 {
-    static const char *const names[] = {
-        "LD_PRELOAD=", "PROFLITE_DIR=", "PROFLITE_HZ=", "PROFLITE_MODE="};
+    static const char *const names[] = {"LD_PRELOAD=", "PROFLITE_DIR=", "PROFLITE_HZ=",
+                                        "PROFLITE_MODE=", "PROFLITE_MAX_OVERHEAD="};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncmp(entry, names[i], strlen(names[i])) == 0)
             return true;
@@ -89,13 +89,13 @@ static char **make_environment(const struct pl_launch *launch, struct pl_buf *te
     size_t count = 0, kept = 0;
     while (environ[count])
         count++;
-    char **env = calloc(count + 5, sizeof *env);
+    char **env = calloc(count + 6, sizeof *env);
     if (!env)
         return NULL;
     for (size_t i = 0; i < count; i++)
         if (!is_ours(environ[i]))
             env[kept++] = environ[i];
-    size_t at[4];
+    size_t at[5], added = 4;
     at[0] = text->len;
     pl_buf_printf(text, "LD_PRELOAD=%s%s%s", launch->preload, more ? ":" : "",
                   more ? before : "");
@@ -106,11 +106,15 @@ static char **make_environment(const struct pl_launch *launch, struct pl_buf *te
     pl_buf_printf(text, "PROFLITE_HZ=%ld%c", launch->hz, 0);
     at[3] = text->len;
     pl_buf_printf(text, "PROFLITE_MODE=%s%c", launch->cpu_mode ? "cpu" : "wall", 0);
+    if (launch->max_overhead) {
+        at[added++] = text->len;
+        pl_buf_printf(text, "PROFLITE_MAX_OVERHEAD=%s%c", launch->max_overhead, 0);
+    }
     if (text->failed) {
         free(env);
         return NULL;
     }
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < added; i++)
         env[kept++] = text->data + at[i];
     return env;
 }

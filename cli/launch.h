@@ -16,6 +16,7 @@ struct pl_launch {
     const char *preload; /* path of the library */
     bool cpu_mode;
     long hz;
+    const char *max_overhead; /* as text; NULL: no limit */
     const sigset_t *mask; /* signal mask the program starts with */
 };
 

@@ -375,6 +375,10 @@ static int start_session(void)
     state->pid = (int)pl_sys3(SYS_getpid, 0, 0, 0);
     state->period_ns = capture.options.period_ns;
     state->cpu_mode = capture.options.cpu_mode;
+    state->budget_ppm = (uint32_t)(capture.options.max_overhead * 1e6);
+    if (capture.options.max_overhead > 0 && !state->budget_ppm)
+        state->budget_ppm = 1;
+    atomic_store(&state->stride, 1);
     state->hidden_tid = capture.options.hidden_tid;
     result = make_ids(sampler);
     if (result < 0)

@@ -14,6 +14,7 @@ struct pl_capture_options {
     const char *app; /* NULL: the program's file name */
     int64_t period_ns;
     bool cpu_mode;
+    double max_overhead; /* of the process's CPU time; 0: no limit */
     bool follow_fork; /* the child of a fork starts a session of its own */
     bool forks_only;  /* and this process is left alone */
     int hidden_tid;   /* a thread never to sample (the app's drain thread); 0 none */

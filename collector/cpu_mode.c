@@ -51,6 +51,26 @@ bool pl_cpu_events_due(struct pl_sampler *sampler, int64_t now_ns)
     return true;
 }
 
+/* Its next sample stands for as many periods as the stride now says: what is left of
+ * the ones before is among them. */
+static void set_stride(struct pl_slot *slot, uint32_t stride, int64_t period_ns)
+{
+    struct itimerspec when;
+    uint32_t before = atomic_load(&slot->timer_periods);
+    if (pl_sys3(SYS_timer_gettime, slot->timer_id, PL_ARG(&when), 0) < 0)
+        return;
+    int64_t left_ns = when.it_value.tv_sec * INT64_C(1000000000) +
+                      when.it_value.tv_nsec +
+                      ((int64_t)stride - (int64_t)before) * period_ns;
+    int64_t every_ns = (int64_t)stride * period_ns;
+    if (left_ns < 1)
+        left_ns = 1;
+    when.it_value = (struct timespec){left_ns / 1000000000, left_ns % 1000000000};
+    when.it_interval = (struct timespec){every_ns / 1000000000, every_ns % 1000000000};
+    atomic_store(&slot->timer_periods, stride);
+    pl_sys4(SYS_timer_settime, slot->timer_id, 0, PL_ARG(&when), 0);
+}
+
 static void arm_timer(struct pl_sampler *sampler, unsigned index)
 {
     struct pl_state *state = sampler->state;
@@ -67,6 +87,7 @@ static void arm_timer(struct pl_sampler *sampler, unsigned index)
     if (pl_sys3(SYS_timer_create, clock, PL_ARG(&event), PL_ARG(&id)) < 0)
         return;
     slot->timer_id = id;
+    atomic_store(&slot->timer_periods, 1);
     int64_t first =
         1 + (int64_t)(pl_sampler_random(sampler) % (uint64_t)state->period_ns);
     struct itimerspec when = {
@@ -109,6 +130,9 @@ void pl_cpu_look(struct pl_sampler *sampler, unsigned index)
         give_credit(sampler, slot);
     if (!state->paced && slot->timer_id < 0)
         arm_timer(sampler, index);
+    uint32_t stride = atomic_load_explicit(&state->stride, memory_order_relaxed);
+    if (slot->timer_id >= 0 && atomic_load(&slot->timer_periods) != stride)
+        set_stride(slot, stride, state->period_ns);
     if (sampler->tell && (uint64_t)cpu_ns != slot->told_cpu_ns) {
         pl_sampler_tell_name(sampler, index);
         pl_sampler_put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);

@@ -350,6 +350,7 @@ static void read_losses(struct pl_drain_session *s, uint32_t high)
             pl_journal_lost(s->timeline.journal, PL_JOURNAL_SEGMENT, reason, now);
         s->host_now[reason] = now;
     }
+    s->slowed_now = atomic_load_explicit(&seg->slowed_ticks, memory_order_relaxed);
 }
 
 /* Events before records: a record may be older than its event, but one whose event
@@ -437,6 +438,8 @@ static void seal(struct pl_drain_shared *shared, struct pl_drain_session *s)
         s->lost_before += samples;
     }
     if (chunk) {
+        chunk->part.slowed_ticks = s->slowed_now - s->slowed_told;
+        s->slowed_told = s->slowed_now;
         begin(shared, s);
         if (!s->begun) {
             pl_chunk_free(chunk);

@@ -50,6 +50,7 @@ struct pl_drain_session {
     uint64_t release[PL_SEG_MAX_THREADS / 64]; /* slots whose thread ended */
     /* seg->lost as last read, and how much of it parts tell of. */
     uint64_t host_now[PL_LOSS_COUNT], host_lost[PL_LOSS_COUNT];
+    uint64_t slowed_now, slowed_told; /* ticks left out for max_overhead */
     uint64_t lost_before; /* samples of parts that were dropped */
     int64_t attached_ns;
     int64_t heartbeat_ns, heartbeat_changed_ns, next_look_ns, next_maps_ns;

@@ -235,7 +235,9 @@ static void sample(struct pl_state *state, unsigned index, const siginfo_t *info
         .slot = (uint16_t)index, .periods = 1, .generation = slot->generation};
     if (state->cpu_mode) {
         if (!state->paced)
-            rec.periods += info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0;
+            rec.periods =
+                (1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0)) *
+                atomic_load_explicit(&slot->timer_periods, memory_order_relaxed);
         else if (!(rec.periods = atomic_exchange(&slot->owed_periods, 0)))
             return;
         rec.tick = slot->sequence++;
@@ -246,6 +248,11 @@ static void sample(struct pl_state *state, unsigned index, const siginfo_t *info
     }
     rec.mono_ns = pl_vclock_ns(CLOCK_MONOTONIC);
     put_sample(state, slot, shared, rec, regs);
+    if (state->budget_ppm) {
+        int64_t took_ns = pl_vclock_ns(CLOCK_MONOTONIC) - rec.mono_ns;
+        pl_count(&state->handler_ns, (uint64_t)took_ns);
+        pl_count(&state->handled, 1);
+    }
 }
 
 /* ---- signals that are not ours ---- */

@@ -561,8 +561,8 @@ static bool recorded_session(uint8_t id_out[static 16])
 EXPORT const struct pl_recorded *proflite_recorded(void);
 EXPORT const struct pl_recorded *proflite_recorded(void)
 {
-    static const struct pl_recorded recorded = {
-        sizeof recorded, recorded_session, pl_label_table_make};
+    static const struct pl_recorded recorded = {sizeof recorded, recorded_session,
+                                                pl_label_table_make};
     return &recorded;
 }
 
@@ -598,6 +598,25 @@ static int64_t period_from(const char *text)
     return 1000000000 / hz;
 }
 
+/* "0.02", whatever the locale; 0 for what is no share. */
+static double share_from(const char *text)
+{
+    double share = 0, unit = 1;
+    for (const char *c = text ? text : ""; *c; c++) {
+        if (*c == '.' && unit == 1)
+            unit = 0.1;
+        else if (*c < '0' || *c > '9')
+            return 0;
+        else if (unit == 1)
+            share = share * 10 + (*c - '0');
+        else {
+            share += unit * (*c - '0');
+            unit /= 10;
+        }
+    }
+    return share <= 1 ? share : 0;
+}
+
 /* A signal mask outlives exec: our signal may come in blocked. */
 static void unblock_signal(void)
 {
@@ -627,6 +646,7 @@ __attribute__((constructor)) static void start(int argc, char **argv)
             .app = getenv("PROFLITE_APP"),
             .period_ns = period_from(getenv("PROFLITE_HZ")),
             .cpu_mode = mode && strcmp(mode, "cpu") == 0,
+            .max_overhead = share_from(getenv("PROFLITE_MAX_OVERHEAD")),
             .follow_fork = true,
             .forks_only = insists_on_one_thread(argc, argv),
         };

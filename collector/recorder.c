@@ -351,6 +351,7 @@ static enum pl_status start_capture(struct pl_recorder *recorder, struct pl_erro
         .app = settings->app,
         .period_ns = PL_NS_PER_S / settings->hz,
         .cpu_mode = settings->cpu_mode,
+        .max_overhead = settings->max_overhead,
         .follow_fork = false, /* a child records from its own start on */
         .hidden_tid = recorder->tid,
     };

@@ -323,7 +323,8 @@ static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
         sampler->started = true;
         atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                               memory_order_relaxed);
-        sampler->next_tick = next = sampler->tick + 1;
+        pl_budget_look(sampler, now_ns);
+        sampler->next_tick = next = pl_budget_next(sampler, sampler->tick);
         if (is_alone(sampler, now_ns, &status)) {
             atomic_store(&sampler->segment->exit_status, status);
             atomic_store_explicit(&sampler->segment->state, PL_SEG_EXITED,

@@ -25,6 +25,12 @@ struct pl_awake {
     bool sweep;       /* this tick everyone is looked at */
 };
 
+/* What sampling costs, as last looked at (budget.c). */
+struct pl_budget {
+    int64_t next_ns, at_ns; /* mono; next_ns 0: not looked at yet */
+    int64_t cost_ns, cpu_ns;
+};
+
 /* The sampler's own data, one per capture. */
 struct pl_sampler {
     struct pl_state *state;
@@ -51,6 +57,7 @@ struct pl_sampler {
     bool code_version_changed; /* since the round before */
     uint32_t unsampled;        /* threads without a slot, found by the last scan */
     enum pl_loss unsampled_why;
+    struct pl_budget budget;
     uint32_t label_changes; /* of the label table, when slots were linked to it */
     bool relink_labels;
     uint32_t live_count;
@@ -128,6 +135,14 @@ void pl_awake_look(struct pl_sampler *sampler,
 /* A new thread is awake; one that ended is in neither part. */
 void pl_awake_add(struct pl_sampler *sampler, unsigned index);
 void pl_awake_remove(struct pl_sampler *sampler, unsigned index);
+
+/* ---- budget.c ---- */
+
+/* Look, if it is time to, whether sampling costs too much, and set the stride. */
+void pl_budget_look(struct pl_sampler *sampler, int64_t now_ns);
+
+/* The tick after `tick` at which there is to be a round. */
+uint32_t pl_budget_next(struct pl_sampler *sampler, uint32_t tick);
 
 /* ---- cpu_mode.c ---- */
 

@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #define PL_SEG_MAGIC   UINT64_C(0x3147455353464c50) /* "PLFSSEG1" */
-#define PL_SEG_VERSION 2
+#define PL_SEG_VERSION 3
 
 #define PL_RING_BYTES        (64u * 1024)  /* stack ring of a thread; power of two */
 #define PL_QUIET_RING_BYTES  (128u * 1024) /* the sampler's own stack ring */
@@ -229,6 +229,7 @@ struct pl_segment {
     _Atomic uint64_t quiet_head;
     _Atomic uint64_t quiet_tail;
     _Atomic uint64_t lost[PL_LOSS_COUNT]; /* not of one thread */
+    _Atomic uint64_t slowed_ticks;        /* left out to keep within max_overhead */
     _Atomic uint32_t module_count;
     _Atomic uint32_t paths_used;
     _Atomic uint32_t maps_stale;  /* handler: "address in no module I know" */

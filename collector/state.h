@@ -59,8 +59,9 @@ struct pl_slot {
     uint64_t seen_scan;
     uint32_t next_name; /* ticks until its name is read again */
     uint32_t name_gap;
-    int syscall_fd; /* /proc/self/task/TID/syscall; -1 */
-    int timer_id;   /* cpu mode; -1 */
+    int syscall_fd;                 /* /proc/self/task/TID/syscall; -1 */
+    int timer_id;                   /* cpu mode; -1 */
+    _Atomic uint32_t timer_periods; /* it runs for; the handler reads it */
     bool live, announced, existed, recapture, sampled;
 };
 
@@ -73,6 +74,11 @@ struct pl_state {
     bool paced; /* cpu mode in which the sampler signals, not the kernel's timers */
     int64_t period_ns;
     _Atomic uint32_t stop; /* futex: 1 the sampler is to end */
+    /* max_overhead, in millionths of the process's CPU time; 0: no limit, and nothing
+     * below is kept. What handlers cost: how many ran, and for how long. */
+    uint32_t budget_ppm;
+    _Atomic uint32_t stride; /* every so many ticks a round, or periods a timer */
+    _Atomic uint64_t handled, handler_ns;
     _Atomic bool names_stale;
     _Atomic bool confined; /* the handler may make no system call */
     _Atomic(const struct pl_code_table *) code;

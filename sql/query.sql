@@ -114,7 +114,7 @@ SELECT s.id, s.uuid, s.app, coalesce(s.recording_id, ''), coalesce(s.mode, ''),
         WHERE p.session_id = s.id),
        (SELECT coalesce(sum(count), 0) FROM loss WHERE session_id = s.id),
        (SELECT coalesce(sum(bytes), 0) FROM part WHERE session_id = s.id),
-       coalesce(s.exit_status, -1)
+       coalesce(s.exit_status, -1), s.slowed_ticks
 FROM session s /*scan*/
 WHERE (:app IS NULL OR s.app = :app)
   AND (:release IS NULL OR s.release = :release)

@@ -12,7 +12,8 @@ SELECT id, platform FROM session WHERE uuid = :uuid AND project_id = :project_id
 
 -- name: extend_session
 -- Chunks from elsewhere arrive in any order.
-UPDATE session SET start_ns = min(start_ns, :start_ns),
+UPDATE session SET slowed_ticks = slowed_ticks + :slowed_ticks,
+                   start_ns = min(start_ns, :start_ns),
                    end_ns = max(coalesce(end_ns, start_ns), :end_ns)
 WHERE id = :id;
 

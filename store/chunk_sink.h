@@ -122,6 +122,8 @@ struct pl_sink_part {
     size_t loss_count;
     const struct pl_sink_label *labels;
     size_t label_count;
+    uint64_t slowed_ticks; /* left out on purpose, to cost less: samples after them
+                              weigh more */
 };
 
 enum pl_session_state {

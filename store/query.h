@@ -43,7 +43,8 @@ struct pl_session_row {
     const char *release, *environment; /* NULL if none */
     int64_t pid, start_ns, end_ns;
     int64_t threads, samples, lost, bytes;
-    int64_t exit_status; /* -1 unknown */
+    int64_t exit_status;  /* -1 unknown */
+    int64_t slowed_ticks; /* left out to keep within max_overhead */
 };
 
 struct pl_session_list {

@@ -21,7 +21,8 @@ enum column {
     SAMPLES,
     LOST,
     BYTES,
-    EXIT_STATUS
+    EXIT_STATUS,
+    SLOWED_TICKS
 };
 
 struct list {
@@ -61,6 +62,7 @@ static bool add_session(struct list *list, const struct pl_stmt *stmt)
         .lost = pl_stmt_column_int(stmt, LOST),
         .bytes = pl_stmt_column_int(stmt, BYTES),
         .exit_status = pl_stmt_column_int(stmt, EXIT_STATUS),
+        .slowed_ticks = pl_stmt_column_int(stmt, SLOWED_TICKS),
     };
     bool ok = copy_text(list, stmt, UUID, &row->uuid) &&
               copy_text(list, stmt, APP, &row->app) &&

@@ -447,6 +447,7 @@ static enum pl_status extend_session(struct pl_put *put, struct pl_error *err)
     pl_stmt_int(stmt, ":id", put->session_id);
     pl_stmt_int(stmt, ":start_ns", put->slots.start_ns);
     pl_stmt_int(stmt, ":end_ns", put->slots.end_ns);
+    pl_stmt_int(stmt, ":slowed_ticks", (int64_t)(put->part->slowed_ticks & INT32_MAX));
     return pl_stmt_run(stmt, err);
 }
 

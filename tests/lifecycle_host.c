@@ -250,6 +250,18 @@ static void run_control(void)
     unlink(control);
 }
 
+/* A rate that costs more than it may: the sampler takes fewer, heavier samples. */
+static void run_budget(void)
+{
+    proflite_options options = PROFLITE_OPTIONS_INIT;
+    options.hz = 1000;
+    options.max_overhead = 0.0005;
+    EXPECT(proflite_init(&options) == PROFLITE_OK);
+    EXPECT(proflite_start() == PROFLITE_OK);
+    linked_hot_function(1500);
+    proflite_close();
+}
+
 /* ---- forks ---- */
 
 static void run_fork_trace(void)
@@ -515,6 +527,7 @@ int main(int argc, char **argv)
         {"tokens", run_tokens},
         {"auto_fork", run_auto},
         {"control", run_control},
+        {"budget", run_budget},
         {"fork_trace", run_fork_trace},
         {"spawn_forks", run_spawn_forks},
         {"daemon_forks", run_daemon_forks},

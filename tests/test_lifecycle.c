@@ -184,6 +184,27 @@ static void test_sample_rate(void)
     pl_settings_deinit(&settings);
 }
 
+/* The session says how many ticks were left out; the weight of the samples and what was
+ * lost are the time that passed all the same. */
+static void test_budget(void)
+{
+    static const char modes[][5] = {"wall", "cpu"};
+    for (size_t i = 0; i < 2; i++) {
+        make_folder();
+        setenv("PROFLITE_MODE", modes[i], 1);
+        check_host("budget");
+        unsetenv("PROFLITE_MODE");
+        CHECK(ask("SELECT slowed_ticks FROM session") > 100, "%s: %lld", modes[i],
+              (long long)ask("SELECT slowed_ticks FROM session"));
+        int64_t samples = ask("SELECT count(*) FROM sample");
+        int64_t ms = ask("SELECT (SELECT sum(weight_ns) FROM sample) / 1000000 + "
+                         "(SELECT coalesce(sum(count), 0) FROM loss)");
+        CHECK(samples < 1300 && samples > 10, "%s: %lld", modes[i], (long long)samples);
+        CHECK(ms > 1300, "%s: %lld ms", modes[i], (long long)ms);
+        remove_folder();
+    }
+}
+
 /* ---- forks and ends ---- */
 
 static void test_fork_trace(void)
@@ -313,7 +334,7 @@ TEST_MAIN({"labels", test_labels}, {"recorded_labels", test_recorded_labels},
           {"labels_over_stop", test_labels_over_stop}, {"trace", test_trace},
           {"tokens", test_tokens}, {"auto_start", test_auto_start},
           {"control", test_control}, {"sample_rate", test_sample_rate},
-          {"fork_trace", test_fork_trace}, {"spawn", test_spawn},
-          {"daemon", test_daemon}, {"exec", test_exec}, {"exits", test_exits},
-          {"race", test_race}, {"fibers", test_fibers}, {"idle", test_idle},
-          {"no_thread", test_no_thread}, {"secure", test_secure})
+          {"budget", test_budget}, {"fork_trace", test_fork_trace},
+          {"spawn", test_spawn}, {"daemon", test_daemon}, {"exec", test_exec},
+          {"exits", test_exits}, {"race", test_race}, {"fibers", test_fibers},
+          {"idle", test_idle}, {"no_thread", test_no_thread}, {"secure", test_secure})

@@ -35,6 +35,7 @@ static void put_session(struct pl_buf *out, const struct pl_session_row *row)
         pl_json_string_field(out, "exit_status", NULL);
     else
         pl_json_int_field(out, "exit_status", row->exit_status);
+    pl_json_int_field(out, "slowed_ticks", row->slowed_ticks);
     pl_buf_putc(out, '}');
 }
 
