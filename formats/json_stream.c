@@ -102,19 +102,27 @@ static int on_key(void *self, const unsigned char *text, size_t len)
     return 1;
 }
 
+/* Contexts of keys are objects; those of any key may be either. */
+static bool is_keyed(const struct pl_json_stream *s, uint8_t context)
+{
+    const struct pl_json_rule *rule = &s->rules[s->first_of[context]];
+    return rule->in == context && rule->key_len;
+}
+
 static int open_level(struct pl_json_stream *s, bool array)
 {
     const struct pl_json_rule *rule = next_rule(s);
     s->too_deep = s->depth == PL_JSON_DEPTH;
     if (s->too_deep)
         return 0;
-    if (rule && !rule->opens)
+    bool fits = rule && rule->opens && !(array && is_keyed(s, rule->opens));
+    if (rule && !fits)
         s->refused = !s->calls->scalar(s->self, rule->id, PL_JSON_OTHER, "", 0);
     else if (rule)
         s->refused = !s->calls->begin(s->self, rule->id, s->key, s->key_len);
     struct level *level = &s->levels[++s->depth];
     *level = (struct level){.array = array};
-    if (rule && rule->opens)
+    if (fits)
         *level = (struct level){rule->opens, rule->id, array};
     s->rule = NULL;
     return !s->refused;

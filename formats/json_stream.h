@@ -21,7 +21,8 @@ enum pl_json_type {
     PL_JSON_FALSE,
     PL_JSON_NUMBER, /* its text, as sent */
     PL_JSON_STRING, /* decoded, UTF-8 */
-    PL_JSON_OTHER,  /* a container where the rule has none; passed over */
+    PL_JSON_OTHER,  /* a container where the rule has none, or an array where it has
+                       an object; passed over */
 };
 
 /* Contexts are numbers from 1; the document itself is a value in context 0. */

@@ -143,7 +143,7 @@ static const char *check_times(struct pl_sent *p, int64_t received_ns)
     for (size_t i = 0; i < p->sample_count && !absolute; i++)
         p->samples[i].at_ns += p->start_ns;
     for (size_t i = 0; i < p->measurement_count && !absolute; i++)
-        if (p->measurements[i].at_ns < LATEST_NS - p->start_ns)
+        if (p->measurements[i].at_ns < p->start_ns) /* android says when */
             p->measurements[i].at_ns += p->start_ns;
     return reason;
 }

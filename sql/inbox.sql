@@ -1,13 +1,16 @@
 -- The inbox: what arrived by HTTP.
 
 -- name: inbox_insert
-INSERT INTO inbox (project_id, key_id, received_ns, kind, encoding, headers, body)
-VALUES (:project, :key, :received, :kind, :encoding, :headers, zeroblob(:bytes))
+INSERT INTO inbox (project_id, key_id, received_ns, kind, encoding, headers)
+VALUES (:project, :key, :received, :kind, :encoding, :headers)
 RETURNING id;
+
+-- name: inbox_insert_body
+INSERT INTO inbox_body (inbox_id, body) VALUES (:id, zeroblob(:bytes));
 
 -- name: inbox_next
 SELECT i.id, i.project_id, coalesce(i.key_id, 0), i.received_ns, i.kind, i.encoding,
-       i.items_done, length(i.body), coalesce(p.name, format('project-%d', i.project_id))
+       i.items_done, coalesce(p.name, format('project-%d', i.project_id))
 FROM inbox i LEFT JOIN project p ON p.id = i.project_id
 WHERE i.state = 'new' AND i.id > :after
 ORDER BY i.id LIMIT 1;

@@ -13,7 +13,8 @@
 static enum pl_status open_body(struct pl_store *store, int64_t id, bool write,
                                 sqlite3_blob **blob_out, struct pl_error *err)
 {
-    int rc = sqlite3_blob_open(store->db, "main", "inbox", "body", id, write, blob_out);
+    int rc =
+        sqlite3_blob_open(store->db, "main", "inbox_body", "body", id, write, blob_out);
     return rc == SQLITE_OK ? PL_OK : pl_db_error(store, rc, "open a body", err);
 }
 
@@ -52,8 +53,14 @@ static enum pl_status insert(struct pl_store *store, const struct pl_inbox_entry
     pl_stmt_text(stmt, ":kind", entry->kind);
     pl_stmt_text(stmt, ":encoding", entry->encoding);
     pl_stmt_text(stmt, ":headers", entry->headers);
-    pl_stmt_int(stmt, ":bytes", (int64_t)entry->body->len);
     status = pl_stmt_id(stmt, &id, err);
+    if (status == PL_OK)
+        status = pl_stmt_get(store, PL_SQL_INBOX_INSERT_BODY, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", id);
+    pl_stmt_int(stmt, ":bytes", (int64_t)entry->body->len);
+    status = pl_stmt_run(stmt, err);
     if (status == PL_OK && entry->body->len)
         status = write_body(store, id, entry->body, err);
     return status;
@@ -97,12 +104,11 @@ enum pl_status pl_inbox_next(struct pl_store *store, int64_t after_id,
         .received_ns = pl_stmt_column_int(stmt, 3),
         .is_store = strcmp(pl_stmt_column_text(stmt, 4), "store") == 0,
         .items_done = pl_stmt_column_int(stmt, 6),
-        .bytes = pl_stmt_column_int(stmt, 7),
     };
     (void)snprintf(row_out->encoding, sizeof row_out->encoding, "%s",
                    pl_stmt_column_text(stmt, 5));
     (void)snprintf(row_out->app, sizeof row_out->app, "%s",
-                   pl_stmt_column_text(stmt, 8));
+                   pl_stmt_column_text(stmt, 7));
     pl_stmt_reset(stmt);
     return PL_OK;
 }

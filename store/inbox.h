@@ -28,7 +28,6 @@ struct pl_inbox_row {
     bool is_store; /* else an envelope */
     char encoding[16];
     int64_t items_done; /* taken already */
-    int64_t bytes;      /* of the body */
     char app[256];      /* name of the project */
 };
 

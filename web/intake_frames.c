@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define COCOA_BITS  UINT64_C(0xfffffffff) /* of an address; above: signatures */
-#define IMAGES_MOST 4096                  /* looked at for an address */
+#define CALLER      UINT32_MAX
+#define IMAGES_MOST 4096 /* looked at for an address */
 
 struct pl_intake_memory {
     struct pl_intake_memory *next;
@@ -45,7 +46,7 @@ struct build {
     uint32_t *image_modules; /* image -> module + 1 */
     uint32_t *name_modules;  /* hash of a name -> module + 1 */
     size_t name_mask;
-    uint32_t *exact; /* native frame -> its copy for leaves + 1 */
+    uint32_t *exact; /* native frame -> the one for leaves + 1, or CALLER */
 };
 
 static const char *text(const struct build *b, uint32_t at)
@@ -168,6 +169,19 @@ static bool build_frames(struct build *b)
     return true;
 }
 
+/* Which native frames are ever called from? */
+static void mark_callers(struct build *b)
+{
+    for (size_t i = 0; i < b->p->stack_count; i++) {
+        const struct pl_sent_stack *stack = &b->p->stacks[i];
+        for (uint32_t f = 1; f < stack->count; f++) {
+            uint32_t frame = b->p->indexes[stack->first + f];
+            if (!b->frames[frame].function)
+                b->exact[frame] = CALLER;
+        }
+    }
+}
+
 /* The leaf's address is the instruction itself, a caller's the one after the call;
  * a frame that is both becomes two. */
 static uint32_t leaf(struct build *b, uint32_t frame)
@@ -175,6 +189,9 @@ static uint32_t leaf(struct build *b, uint32_t frame)
     if (b->frames[frame].function)
         return frame;
     if (!b->exact[frame]) {
+        b->frames[frame].exact = true;
+        b->exact[frame] = frame + 1;
+    } else if (b->exact[frame] == CALLER) {
         b->frames[b->to->frame_count] = b->frames[frame];
         b->frames[b->to->frame_count].exact = true;
         b->exact[frame] = (uint32_t)++b->to->frame_count;
@@ -191,6 +208,7 @@ static bool build_stacks(struct build *b)
     uint32_t *frames = pl_intake_alloc(b->memory, p->index_count, sizeof *frames);
     if (!stacks || !frames)
         return false;
+    mark_callers(b);
     for (size_t i = 0; i < p->stack_count; i++) {
         const struct pl_sent_stack *from = &p->stacks[i];
         uint32_t *to = frames + from->first;

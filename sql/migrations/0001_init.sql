@@ -318,7 +318,7 @@ CREATE TABLE lease (
     expires_ns INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What arrived by HTTP, byte for byte as sent. Its items are taken one by one, each
+-- What arrived by HTTP. Its items are taken one by one, each
 -- in the transaction that also counts it in items_done.
 CREATE TABLE inbox (
     id INTEGER PRIMARY KEY,
@@ -330,10 +330,16 @@ CREATE TABLE inbox (
     headers TEXT NOT NULL,            -- JSON object of the end-to-end ones, no auth
     items_done INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL DEFAULT 'new', -- new, stored, rejected, forwarded
-    error TEXT,
-    body BLOB NOT NULL
+    error TEXT
 ) STRICT;
 CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new';
+
+-- The body, byte for byte as sent: apart, so that a change of state does not write it
+-- again.
+CREATE TABLE inbox_body (
+    inbox_id INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
 
 -- Transactions and spans of SDKs: names for what was sampled meanwhile. They arrive
 -- before or after the samples; label_span has the match.
