@@ -185,6 +185,7 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
     o->environment = r->settings.environment;
     o->dist = r->settings.dist;
     o->db = pl_store_path(r->store);
+    o->sink_thread = true;
     o->keep_dir = pl_cli_cache(r->cli, "rows");
     status = pl_drain_open(o, &r->sink, &r->drain, err);
     if (status)

@@ -83,8 +83,9 @@ static int64_t cpu_ns_of_others(const struct pl_sampler *sampler)
 {
     struct timespec time = {0, 0};
     int64_t ours_ns = pl_thread_cpu_ns(sampler->tid);
-    if (sampler->state->hidden_tid > 0) {
-        int64_t hidden_ns = pl_thread_cpu_ns(sampler->state->hidden_tid);
+    for (size_t i = 0; i < PL_HIDDEN_THREADS; i++) {
+        int tid = sampler->state->hidden_tids[i];
+        int64_t hidden_ns = tid > 0 ? pl_thread_cpu_ns(tid) : 0;
         ours_ns += hidden_ns > 0 ? hidden_ns : 0;
     }
     pl_sys3(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, PL_ARG(&time), 0);

@@ -379,7 +379,7 @@ static int start_session(void)
     if (capture.options.max_overhead > 0 && !state->budget_ppm)
         state->budget_ppm = 1;
     atomic_store(&state->stride, 1);
-    state->hidden_tid = capture.options.hidden_tid;
+    pl_copy(state->hidden_tids, capture.options.hidden_tids, sizeof state->hidden_tids);
     result = make_ids(sampler);
     if (result < 0)
         return result;
@@ -458,7 +458,7 @@ static void after_fork_in_child(void)
         pl_copy(capture.parent_session_id, capture.session_id,
                 sizeof capture.session_id);
         pl_zero(capture.session_id, sizeof capture.session_id);
-        capture.options.hidden_tid = 0;
+        pl_zero(capture.options.hidden_tids, sizeof capture.options.hidden_tids);
         capture.options.forks_only = false;
         start_session();
     }
@@ -573,13 +573,6 @@ void pl_capture_resume(void)
     (void)start_sampler(memory);
     if (fd >= 0)
         pl_sys3(SYS_close, fd, 0, 0);
-}
-
-void pl_capture_hide_thread(int tid)
-{
-    capture.options.hidden_tid = tid;
-    if (pl_capture_running())
-        capture.memory->state.hidden_tid = tid;
 }
 
 bool pl_capture_before_filter(void)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PL_HIDDEN_THREADS 2
+
 struct pl_capture_options {
     const char *dir; /* the recording folder */
     const char *app; /* NULL: the program's file name */
@@ -17,7 +19,8 @@ struct pl_capture_options {
     double max_overhead; /* of the process's CPU time; 0: no limit */
     bool follow_fork; /* the child of a fork starts a session of its own */
     bool forks_only;  /* and this process is left alone */
-    int hidden_tid;   /* a thread never to sample (the app's drain thread); 0 none */
+    /* Threads never to sample: the linked library's own; 0 none. */
+    int hidden_tids[PL_HIDDEN_THREADS];
     uint8_t session_id[16]; /* all zero: a random one */
 };
 
@@ -28,9 +31,6 @@ int pl_capture_start(const struct pl_capture_options *options);
 /* Stop sampling: no signal of ours is in flight or will be sent when it returns.
  * The segment's state becomes EXITED. The handler stays installed (harmless). */
 void pl_capture_stop(void);
-
-/* A thread never to be sampled (the linked library's drain thread). */
-void pl_capture_hide_thread(int tid);
 
 bool pl_capture_running(void);
 

@@ -39,7 +39,6 @@ struct wait_note {
 
 struct pl_drain {
     struct pl_drain_shared shared;
-    const struct pl_chunk_sink *sink;
     DIR *dir;
     struct pl_journal_folder journals;
     struct pl_error journal_error;
@@ -71,6 +70,7 @@ static bool copy_options(struct pl_drain *drain, const struct pl_drain_options *
     size_t bytes = options->memory_bytes ? options->memory_bytes : DEFAULT_BYTES;
     shared->memory_bytes = bytes / 2;
     shared->queue.limit_bytes = bytes / 2;
+    shared->queue.idle = options->sink_idle;
     if (gethostname(shared->host, sizeof shared->host - 1) != 0)
         shared->host[0] = '\0';
     return copy_text(&shared->app, options->app) &&
@@ -81,7 +81,7 @@ static bool copy_options(struct pl_drain *drain, const struct pl_drain_options *
 
 static void init(struct pl_drain *drain, const struct pl_chunk_sink *sink)
 {
-    drain->sink = sink;
+    pl_drain_queue_init(&drain->shared.queue, sink, NULL, 0);
     drain->shared.dir_fd = drain->shared.journal_fd = -1;
     drain->journals =
         (struct pl_journal_folder){.base_fd = -1, .fd = -1, .owner_fd = -1};
@@ -133,6 +133,8 @@ enum pl_status pl_drain_open(const struct pl_drain_options *options,
     pl_rowcache_keep(drain->shared.rows, options->keep_dir);
     pl_rowcache_prepare_common(drain->shared.rows);
     drain->shared.remote = pl_remote_open();
+    if (options->sink_thread)
+        pl_drain_queue_start(&drain->shared.queue);
     *drain_out = drain;
     drain = NULL;
 out:
@@ -285,11 +287,11 @@ static void finish_session(struct pl_drain *drain, struct pl_drain_session *sess
 
 /* Hand over. When the sink has everything, what was kept in case it never would can
  * go. */
-static enum pl_status flush(struct pl_drain *drain, struct pl_error *err)
+static enum pl_status flush(struct pl_drain *drain, bool wait, struct pl_error *err)
 {
-    enum pl_status status =
-        pl_drain_queue_flush(&drain->shared.queue, drain->sink, err);
-    if (status != PL_OK)
+    struct pl_drain_queue *queue = &drain->shared.queue;
+    enum pl_status status = pl_drain_queue_flush(queue, wait, err);
+    if (status != PL_OK || !pl_drain_queue_is_empty(queue))
         return status;
     int64_t now_ns = pl_clock_mono_ns();
     for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
@@ -333,7 +335,7 @@ enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err)
     scan(drain);
     run_sessions(drain, pl_clock_mono_ns());
     make_rows(drain);
-    return flush(drain, err);
+    return flush(drain, false, err);
 }
 
 /* Has all that `session` captured up to its cut left the timeline? */
@@ -368,10 +370,15 @@ enum pl_status pl_drain_flush(struct pl_drain *drain, struct pl_error *err)
     }
     make_rows(drain);
     bool complete = all_flushed(drain);
-    enum pl_status status = flush(drain, err);
+    enum pl_status status = flush(drain, true, err);
     return status == PL_OK && !complete
                ? pl_error_set(err, PL_BUSY, "some threads have not answered yet")
                : status;
+}
+
+int pl_drain_sink_tid(const struct pl_drain *drain)
+{
+    return drain->shared.queue.tid;
 }
 
 int pl_drain_pause_ms(const struct pl_drain *drain)
@@ -448,12 +455,12 @@ enum pl_status pl_drain_finish(struct pl_drain *drain, struct pl_error *err)
             life = PL_LIFE_EXITED;
         finish_session(drain, session, life, life == PL_LIFE_ON, now_ns);
     }
-    return flush(drain, err);
+    return flush(drain, true, err);
 }
 
-bool pl_drain_is_written(const struct pl_drain *drain)
+bool pl_drain_is_written(struct pl_drain *drain)
 {
-    return !drain->sessions && !drain->shared.queue.first &&
+    return !drain->sessions && pl_drain_queue_is_empty(&drain->shared.queue) &&
            (!drain->ended || drain->shared.salvage);
 }
 
@@ -464,15 +471,17 @@ const char *pl_drain_journal_trouble(const struct pl_drain *drain)
 
 /* ---- figures ---- */
 
-void pl_drain_get_stats(const struct pl_drain *drain, struct pl_drain_stats *stats_out)
+void pl_drain_get_stats(struct pl_drain *drain, struct pl_drain_stats *stats_out)
 {
-    const struct pl_drain_shared *shared = &drain->shared;
+    struct pl_drain_shared *shared = &drain->shared;
+    pthread_mutex_lock(&shared->queue.lock);
     *stats_out = (struct pl_drain_stats){
         .samples = shared->queue.samples,
         .lost = shared->queue.lost + shared->lost,
         .chunks = shared->queue.chunks,
         .sessions = shared->queue.sessions,
     };
+    pthread_mutex_unlock(&shared->queue.lock);
     for (const struct pl_drain_session *s = drain->sessions; s; s = s->next)
         stats_out->processes++;
     for (unsigned end = 0; end < PL_WALK_COUNT; end++) {

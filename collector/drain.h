@@ -25,7 +25,11 @@ struct pl_drain_options {
     const char *db;      /* the store the sink writes, for a journal beside it; NULL:
                             none is kept */
     size_t memory_bytes; /* for what is not in the store yet; 0: 128 MiB */
-    const char *keep_dir; /* where unwind rows outlive the recording; NULL: they do not */
+    const char
+        *keep_dir;    /* where unwind rows outlive the recording; NULL: they do not */
+    bool sink_thread; /* the sink is called from a thread of its own, while steps go on
+                       */
+    void (*sink_idle)(void *sink_self); /* by whoever calls it, after each round */
 };
 
 struct pl_drain_stats {
@@ -42,7 +46,7 @@ struct pl_drain_stats {
 const char *pl_drain_journal_trouble(const struct pl_drain *drain);
 
 /* The sink has everything. Until then the recording folder has to stay. */
-bool pl_drain_is_written(const struct pl_drain *drain);
+bool pl_drain_is_written(struct pl_drain *drain);
 
 /* Ownership  copies options, borrows the sink until close. */
 PL_MUST_CHECK enum pl_status pl_drain_open(const struct pl_drain_options *options,
@@ -57,7 +61,8 @@ void pl_drain_prepare(struct pl_drain *drain, const char *program);
 /* One round: attach, read, seal what is due. Bounded work, some 10 us when idle:
  * call it after every pl_drain_pause_ms, or each 20-100 ms.
  * A sink that fails keeps its part for the next round (memory bounded; what no
- * longer fits is counted as lost). Errors  the sink's, after which going on is fine. */
+ * longer fits is counted as lost). Errors  the sink's (with a thread: those of the
+ * round before), after which going on is fine. */
 PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain,
                                            struct pl_error *err);
 
@@ -66,6 +71,9 @@ PL_MUST_CHECK enum pl_status pl_drain_step(struct pl_drain *drain,
  * the next part belongs to the next chunk or the same one, as the drain sees fit. */
 PL_MUST_CHECK enum pl_status pl_drain_flush(struct pl_drain *drain,
                                             struct pl_error *err);
+
+/* The thread that calls the sink; 0 if the drain's caller does. */
+int pl_drain_sink_tid(const struct pl_drain *drain);
 
 /* Milliseconds to wait before the next step: short while a program has just begun
  * and its stacks are large (shipped whole until rows are made), else longer. */
@@ -80,7 +88,7 @@ void pl_drain_process_ended(struct pl_drain *drain, pid_t pid, int wait_status);
 PL_MUST_CHECK enum pl_status pl_drain_finish(struct pl_drain *drain,
                                              struct pl_error *err);
 
-void pl_drain_get_stats(const struct pl_drain *drain, struct pl_drain_stats *stats_out);
+void pl_drain_get_stats(struct pl_drain *drain, struct pl_drain_stats *stats_out);
 /* Stacks whose walk ended so (enum pl_walk_end of segment.h). */
 uint64_t pl_drain_walk_count(const struct pl_drain *drain, unsigned end);
 void pl_drain_close(struct pl_drain *drain); /* NULL is fine */

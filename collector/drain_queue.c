@@ -1,7 +1,12 @@
 #include "collector/drain_queue.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define STACK_BYTES ((size_t)1 << 20)
 
 enum kind { BEGIN, PUT, END };
 
@@ -34,29 +39,55 @@ static void free_item(struct pl_drain_item *item)
     free(item);
 }
 
+void pl_drain_queue_init(struct pl_drain_queue *queue, const struct pl_chunk_sink *sink,
+                         void (*idle)(void *sink_self), size_t limit_bytes)
+{
+    *queue =
+        (struct pl_drain_queue){.sink = sink, .idle = idle, .limit_bytes = limit_bytes};
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->changed, NULL);
+}
+
 void pl_drain_queue_deinit(struct pl_drain_queue *queue)
 {
+    if (queue->tid) {
+        pthread_mutex_lock(&queue->lock);
+        queue->stop = true;
+        pthread_cond_broadcast(&queue->changed);
+        pthread_mutex_unlock(&queue->lock);
+        (void)pthread_join(queue->thread, NULL);
+    }
     while (queue->first) {
         struct pl_drain_item *next = queue->first->next;
         free_item(queue->first);
         queue->first = next;
     }
     queue->last = NULL;
-    queue->bytes = 0;
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->lock);
 }
 
-static struct pl_drain_item *append(struct pl_drain_queue *queue, enum kind kind)
+/* ---- what is to be told ---- */
+
+static struct pl_drain_item *new_item(enum kind kind)
 {
     struct pl_drain_item *item = calloc(1, sizeof *item);
-    if (!item)
-        return NULL;
-    item->kind = kind;
+    if (item)
+        item->kind = kind;
+    return item;
+}
+
+static void append(struct pl_drain_queue *queue, struct pl_drain_item *item)
+{
+    pthread_mutex_lock(&queue->lock);
     if (queue->last)
         queue->last->next = item;
     else
         queue->first = item;
     queue->last = item;
-    return item;
+    if (item->chunk)
+        queue->bytes += item->chunk->bytes;
+    pthread_mutex_unlock(&queue->lock);
 }
 
 static const char *copy(const char *text)
@@ -67,7 +98,7 @@ static const char *copy(const char *text)
 bool pl_drain_queue_begin(struct pl_drain_queue *queue,
                           const struct pl_sink_session *session)
 {
-    struct pl_drain_item *item = append(queue, BEGIN);
+    struct pl_drain_item *item = new_item(BEGIN);
     if (!item)
         return false;
     item->session = *session;
@@ -76,73 +107,161 @@ bool pl_drain_queue_begin(struct pl_drain_queue *queue,
     item->session.environment = copy(session->environment);
     item->session.dist = copy(session->dist);
     item->session.host = copy(session->host);
+    append(queue, item);
     return true;
+}
+
+/* What is held may be one chunk of any size. */
+static bool has_room(struct pl_drain_queue *queue, size_t bytes)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool room = !queue->bytes || (queue->bytes <= queue->limit_bytes &&
+                                  bytes <= queue->limit_bytes - queue->bytes);
+    pthread_mutex_unlock(&queue->lock);
+    return room;
 }
 
 bool pl_drain_queue_put_take(struct pl_drain_queue *queue, struct pl_chunk *chunk)
 {
-    struct pl_drain_item *item = NULL;
-    if (queue->bytes <= queue->limit_bytes &&
-        chunk->bytes <= queue->limit_bytes - queue->bytes)
-        item = append(queue, PUT);
+    struct pl_drain_item *item = has_room(queue, chunk->bytes) ? new_item(PUT) : NULL;
     if (!item) {
         pl_chunk_free(chunk);
         return false;
     }
     item->chunk = chunk;
-    queue->bytes += chunk->bytes;
+    append(queue, item);
     return true;
 }
 
 bool pl_drain_queue_end(struct pl_drain_queue *queue, const struct pl_id *session_id,
                         int64_t end_ns, enum pl_session_state state, int exit_status)
 {
-    struct pl_drain_item *item = append(queue, END);
+    struct pl_drain_item *item = new_item(END);
     if (!item)
         return false;
     item->session_id = *session_id;
     item->end_ns = end_ns;
     item->state = state;
     item->exit_status = exit_status;
+    append(queue, item);
     return true;
 }
 
-static enum pl_status hand_over(struct pl_drain_queue *queue,
-                                const struct pl_chunk_sink *sink,
+/* ---- rounds ---- */
+
+static enum pl_status hand_over(const struct pl_chunk_sink *sink,
                                 const struct pl_drain_item *item, struct pl_error *err)
 {
-    enum pl_status status;
-    if (item->kind == BEGIN) {
-        status = sink->session_begin(sink->self, &item->session, err);
-        queue->sessions += status == PL_OK;
-    } else if (item->kind == END) {
-        status = sink->session_end(sink->self, &item->session_id, item->end_ns,
-                                   item->state, item->exit_status, err);
-    } else {
-        status = sink->put(sink->self, &item->chunk->part, err);
-        if (status == PL_OK) {
-            queue->bytes -= item->chunk->bytes;
-            queue->samples += item->chunk->samples;
-            queue->lost += item->chunk->lost;
-            queue->chunks++;
-        }
+    if (item->kind == BEGIN)
+        return sink->session_begin(sink->self, &item->session, err);
+    if (item->kind == END)
+        return sink->session_end(sink->self, &item->session_id, item->end_ns,
+                                 item->state, item->exit_status, err);
+    return sink->put(sink->self, &item->chunk->part, err);
+}
+
+/* Under the lock: the sink has the first item. */
+static void drop_first(struct pl_drain_queue *queue)
+{
+    struct pl_drain_item *item = queue->first;
+    queue->sessions += item->kind == BEGIN;
+    if (item->chunk) {
+        queue->bytes -= item->chunk->bytes;
+        queue->samples += item->chunk->samples;
+        queue->lost += item->chunk->lost;
+        queue->chunks++;
     }
+    queue->first = item->next;
+    if (!queue->first)
+        queue->last = NULL;
+    free_item(item);
+}
+
+/* Under the lock, but for the calls. Items are only ever appended meanwhile. */
+static void run_round(struct pl_drain_queue *queue)
+{
+    struct pl_error error = {0};
+    enum pl_status status = PL_OK;
+    uint64_t round = queue->wanted;
+    while (queue->first && status == PL_OK && !queue->stop) {
+        const struct pl_drain_item *item = queue->first;
+        pthread_mutex_unlock(&queue->lock);
+        status = hand_over(queue->sink, item, &error);
+        pthread_mutex_lock(&queue->lock);
+        if (status == PL_OK)
+            drop_first(queue);
+    }
+    if (queue->idle) {
+        pthread_mutex_unlock(&queue->lock);
+        queue->idle(queue->sink->self);
+        pthread_mutex_lock(&queue->lock);
+    }
+    queue->status = status;
+    queue->error = error;
+    queue->done = round;
+    pthread_cond_broadcast(&queue->changed);
+}
+
+static void *sink_thread(void *argument)
+{
+    struct pl_drain_queue *queue = argument;
+    (void)prctl(PR_SET_NAME, "proflite-store");
+    pthread_mutex_lock(&queue->lock);
+    queue->tid = gettid();
+    pthread_cond_broadcast(&queue->changed);
+    while (!queue->stop) {
+        if (queue->wanted == queue->done)
+            (void)pthread_cond_wait(&queue->changed, &queue->lock);
+        else
+            run_round(queue);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return NULL;
+}
+
+/* No signal is for this thread: one that a write of its own raises becomes an error. */
+void pl_drain_queue_start(struct pl_drain_queue *queue)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes) != 0)
+        return;
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&queue->thread, &attributes, sink_thread, queue);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    pthread_mutex_lock(&queue->lock);
+    while (rc == 0 && !queue->tid)
+        (void)pthread_cond_wait(&queue->changed, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+enum pl_status pl_drain_queue_flush(struct pl_drain_queue *queue, bool wait,
+                                    struct pl_error *err)
+{
+    pthread_mutex_lock(&queue->lock);
+    if (queue->first && (wait || queue->wanted == queue->done))
+        queue->wanted++;
+    if (!queue->tid && queue->wanted != queue->done)
+        run_round(queue);
+    pthread_cond_broadcast(&queue->changed);
+    while (wait && queue->done < queue->wanted)
+        (void)pthread_cond_wait(&queue->changed, &queue->lock);
+    /* Once for each round, whoever asked for it. */
+    enum pl_status status = queue->status;
+    if (status != PL_OK && err)
+        *err = queue->error;
+    queue->status = PL_OK;
+    pthread_mutex_unlock(&queue->lock);
     return status;
 }
 
-enum pl_status pl_drain_queue_flush(struct pl_drain_queue *queue,
-                                    const struct pl_chunk_sink *sink,
-                                    struct pl_error *err)
+bool pl_drain_queue_is_empty(struct pl_drain_queue *queue)
 {
-    while (queue->first) {
-        struct pl_drain_item *item = queue->first;
-        enum pl_status status = hand_over(queue, sink, item, err);
-        if (status != PL_OK)
-            return status;
-        queue->first = item->next;
-        if (!queue->first)
-            queue->last = NULL;
-        free_item(item);
-    }
-    return PL_OK;
+    pthread_mutex_lock(&queue->lock);
+    bool empty = !queue->first;
+    pthread_mutex_unlock(&queue->lock);
+    return empty;
 }

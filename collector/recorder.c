@@ -46,8 +46,9 @@ struct pl_recorder {
 
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t changed;
-    int tid;     /* of the thread; 0: not there yet */
-    bool opened; /* the drain, or not: `status` tells */
+    int tid;      /* of the thread; 0: not there yet */
+    int sink_tid; /* of the one that writes the store */
+    bool opened;  /* the drain, or not: `status` tells */
     bool stop, finished;
     bool written; /* the store has everything */
     uint64_t flush_wanted, flush_done;
@@ -65,11 +66,11 @@ static enum pl_status open_door(struct door *door, struct pl_error *err)
         return PL_OK;
     pthread_mutex_lock(&store_lock);
     enum pl_status status =
-        store_forbidden
-            ? pl_error_set(err, PL_IO,
-                           "forked while the store was being written: this "
-                           "process cannot open it")
-            : pl_chunk_sink_open(door->path, door->durable, &door->sink, &door->handle, err);
+        store_forbidden ? pl_error_set(err, PL_IO,
+                                       "forked while the store was being written: this "
+                                       "process cannot open it")
+                        : pl_chunk_sink_open(door->path, door->durable, &door->sink,
+                                             &door->handle, err);
     if (status != PL_OK) {
         door->handle = NULL;
         pthread_mutex_unlock(&store_lock);
@@ -77,8 +78,9 @@ static enum pl_status open_door(struct door *door, struct pl_error *err)
     return status;
 }
 
-static void close_door(struct door *door)
+static void close_door(void *self)
 {
+    struct door *door = self;
     if (!door->handle)
         return;
     pl_chunk_sink_close(door->handle);
@@ -163,7 +165,6 @@ static void run_round(struct pl_recorder *recorder)
 
     enum pl_status status = flush ? pl_drain_flush(recorder->drain, &error)
                                   : pl_drain_step(recorder->drain, &error);
-    close_door(&recorder->door);
 
     pthread_mutex_lock(&recorder->lock);
     pl_drain_get_stats(recorder->drain, &recorder->stats);
@@ -207,6 +208,8 @@ static enum pl_status open_drain(struct pl_recorder *recorder, bool own_table,
         .dist = settings->dist,
         .db = own_table ? settings->db : NULL,
         .memory_bytes = MEMORY_BYTES,
+        .sink_thread = true,
+        .sink_idle = close_door,
     };
     return pl_drain_open(&options, &recorder->sink, &recorder->drain, err);
 }
@@ -231,6 +234,7 @@ static void *drain_thread(void *argument)
     enum pl_status ready = open_drain(recorder, own_table, &opened);
     pthread_mutex_lock(&recorder->lock);
     recorder->tid = gettid();
+    recorder->sink_tid = ready == PL_OK ? pl_drain_sink_tid(recorder->drain) : 0;
     recorder->opened = ready == PL_OK;
     recorder->status = ready;
     recorder->error = opened;
@@ -252,7 +256,6 @@ static void *drain_thread(void *argument)
     pthread_mutex_unlock(&recorder->lock);
     struct pl_error error = {0};
     enum pl_status status = pl_drain_finish(recorder->drain, &error);
-    close_door(&recorder->door);
     struct pl_drain_stats stats;
     pl_drain_get_stats(recorder->drain, &stats);
     bool written = pl_drain_is_written(recorder->drain) || !own_table ||
@@ -353,7 +356,7 @@ static enum pl_status start_capture(struct pl_recorder *recorder, struct pl_erro
         .cpu_mode = settings->cpu_mode,
         .max_overhead = settings->max_overhead,
         .follow_fork = false, /* a child records from its own start on */
-        .hidden_tid = recorder->tid,
+        .hidden_tids = {recorder->tid, recorder->sink_tid},
     };
     memcpy(options.session_id, recorder->id.bytes, sizeof options.session_id);
     int rc = pl_capture_start(&options);

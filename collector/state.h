@@ -10,6 +10,7 @@
 #ifndef PL_COLLECTOR_STATE_H
 #define PL_COLLECTOR_STATE_H
 
+#include "collector/capture.h"
 #include "collector/label_table.h"
 #include "collector/ring.h"
 #include "collector/segment.h"
@@ -69,7 +70,7 @@ struct pl_state {
     struct pl_segment *segment;
     uint64_t segment_bytes; /* of the mapping that starts at `segment` */
     int pid; /* 0: this is the child of a fork, where the memory reads as zero */
-    int hidden_tid;
+    int hidden_tids[PL_HIDDEN_THREADS];
     bool cpu_mode;
     bool paced; /* cpu mode in which the sampler signals, not the kernel's timers */
     int64_t period_ns;

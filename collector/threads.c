@@ -217,8 +217,11 @@ static int tid_of(const char *name)
 
 static void see_thread(struct pl_sampler *sampler, int tid)
 {
-    if (tid <= 0 || tid == sampler->tid || tid == sampler->state->hidden_tid)
+    if (tid <= 0 || tid == sampler->tid)
         return;
+    for (size_t i = 0; i < PL_HIDDEN_THREADS; i++)
+        if (tid == sampler->state->hidden_tids[i])
+            return;
     unsigned place = hash_place(sampler, tid);
     if (!sampler->by_tid[place])
         add_thread(sampler, tid);
