@@ -169,13 +169,11 @@ static void put(struct pl_nibbles *nibbles, unsigned n)
 
 enum { MAX_NUMBER = 24 }; /* nibbles of a number with its sign and end */
 
-static void put_number(struct pl_nibbles *nibbles, bool minus, uint64_t value,
-                       unsigned end)
+static void put_long(struct pl_nibbles *nibbles, bool minus, uint64_t value,
+                     unsigned end)
 {
     unsigned char digits[20];
     size_t len = 0;
-    if (!reserve(nibbles, MAX_NUMBER))
-        return;
     do
         digits[len++] = (unsigned char)(value % 10);
     while (value /= 10);
@@ -184,6 +182,45 @@ static void put_number(struct pl_nibbles *nibbles, bool minus, uint64_t value,
     while (len)
         put(nibbles, digits[--len]);
     put(nibbles, end);
+}
+
+/* A value below 10^8 as eight digits, one per nibble: quotients by 100 and 10 of all
+ * groups at once. */
+static uint32_t to_digits(uint32_t value)
+{
+    uint64_t by_4 = (uint64_t)(value / 10000) << 32 | value % 10000;
+    uint64_t hundreds = by_4 * 5243 >> 19 & UINT64_C(0x0000007f0000007f);
+    uint64_t by_2 = hundreds << 16 | (by_4 - hundreds * 100);
+    uint64_t tens = by_2 * 103 >> 10 & UINT64_C(0x000f000f000f000f);
+    uint64_t pairs = tens << 4 | (by_2 - tens * 10);
+    pairs = (pairs | pairs >> 8) & UINT64_C(0x0000ffff0000ffff);
+    return (uint32_t)(pairs | pairs >> 16);
+}
+
+/* Most numbers: at most sign, eight digits and end, written as one word. There is room
+ * for more (reserve). */
+static void put_number(struct pl_nibbles *nibbles, bool minus, uint64_t value,
+                       unsigned end)
+{
+    if (!reserve(nibbles, MAX_NUMBER))
+        return;
+    if (value >= 100000000) {
+        put_long(nibbles, minus, value, end);
+        return;
+    }
+    uint32_t digits = to_digits((uint32_t)value);
+    unsigned len = (35 - (unsigned)__builtin_clz(digits | 1)) / 4;
+    uint64_t word = (uint64_t)digits << 4 | end;
+    if (minus)
+        word |= (uint64_t)MINUS << (4 * len + 4);
+    len += 1 + minus;
+    unsigned char *to = nibbles->bytes + nibbles->count / 2;
+    word <<= 64 - 4 * len;
+    if (nibbles->count & 1)
+        word = word >> 4 | (uint64_t)(*to & 0xf0) << 56;
+    word = __builtin_bswap64(word);
+    memcpy(to, &word, sizeof word);
+    nibbles->count += len;
 }
 
 void pl_nibbles_number(struct pl_nibbles *nibbles, int64_t value)

@@ -18,9 +18,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char *const *later; /* after those of sql/migrations */
+static size_t later_count;
+
+void pl_db_add_migrations(const char *const *scripts, size_t count)
+{
+    later = scripts;
+    later_count = count;
+}
+
+size_t pl_db_migration_count(void)
+{
+    return pl_sql_migration_count + later_count;
+}
+
+static const char *migration(size_t number)
+{
+    return number < pl_sql_migration_count ? pl_sql_migrations[number]
+                                           : later[number - pl_sql_migration_count];
+}
+
 int pl_db_version(void)
 {
-    return PL_DB_MAJOR * 100 + (int)pl_sql_migration_count - 1;
+    return PL_DB_MAJOR * 100 + (int)pl_db_migration_count() - 1;
 }
 
 static int set_version(sqlite3 *db, int version)
@@ -35,12 +55,28 @@ int pl_db_apply(sqlite3 *db, int from, int to)
 {
     int rc = SQLITE_OK;
     for (int i = from; i < to && rc == SQLITE_OK; i++)
-        rc = sqlite3_exec(db, pl_sql_migrations[i], NULL, NULL, NULL);
+        rc = sqlite3_exec(db, migration((size_t)i), NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, pl_sql_views, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = set_version(db, PL_DB_MAJOR * 100 + to - 1);
     return rc;
+}
+
+/* One step, unless another process took it first: `*version` is what the file has
+ * then. */
+static enum pl_status migrate_once(struct pl_store *store, int *version,
+                                   struct pl_error *err)
+{
+    int rc = pl_db_read_version(store->db, version);
+    int next = *version % 100 + 1;
+    if (rc == SQLITE_OK && *version < pl_db_version())
+        rc = pl_db_apply(store->db, next, next + 1);
+    if (rc != SQLITE_OK)
+        return pl_db_error(store, rc, "migrate", err);
+    if (*version < pl_db_version())
+        ++*version;
+    return PL_OK;
 }
 
 enum pl_status pl_db_migrate(struct pl_store *store, int version, struct pl_error *err)
@@ -49,17 +85,13 @@ enum pl_status pl_db_migrate(struct pl_store *store, int version, struct pl_erro
         enum pl_status status = pl_db_begin_write(store, err);
         if (status != PL_OK)
             return status;
-        int next = version % 100 + 1;
-        int rc = pl_db_apply(store->db, next, next + 1);
-        if (rc != SQLITE_OK) {
-            status = pl_db_error(store, rc, "migrate", err);
+        status = migrate_once(store, &version, err);
+        if (status == PL_OK)
+            status = pl_db_commit(store, err);
+        else
             pl_db_rollback(store);
-            return status;
-        }
-        status = pl_db_commit(store, err);
         if (status != PL_OK)
             return status;
-        version++;
     }
     return PL_OK;
 }
@@ -119,7 +151,7 @@ static int fill(sqlite3 *db)
     for (size_t i = 0; i < sizeof before / sizeof *before && rc == SQLITE_OK; i++)
         rc = sqlite3_exec(db, before[i], NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = pl_db_apply(db, 0, (int)pl_sql_migration_count);
+        rc = pl_db_apply(db, 0, (int)pl_db_migration_count());
     if (rc == SQLITE_OK)
         rc = set_facts(db);
     for (size_t i = 0; i < sizeof after / sizeof *after && rc == SQLITE_OK; i++)

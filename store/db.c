@@ -207,7 +207,7 @@ enum pl_status pl_store_set_durable(struct pl_store *store, struct pl_error *err
     return rc == SQLITE_OK ? PL_OK : pl_db_error(store, rc, "set durable", err);
 }
 
-static int read_version(sqlite3 *db, int *version_out)
+int pl_db_read_version(sqlite3 *db, int *version_out)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL);
@@ -276,7 +276,7 @@ static enum pl_status connect_file(struct pl_store *store, struct pl_error *err)
         rc = set_pragmas(store->db, store->mode);
     int version = 0;
     if (rc == SQLITE_OK)
-        rc = read_version(store->db, &version);
+        rc = pl_db_read_version(store->db, &version);
     if (cannot_share(rc) && store->mode == PL_STORE_READ && !has_log(store->path)) {
         rc = reopen_immutable(store);
         if (rc == SQLITE_OK)
@@ -289,7 +289,7 @@ static enum pl_status connect_file(struct pl_store *store, struct pl_error *err)
 static enum pl_status settle_version(struct pl_store *store, struct pl_error *err)
 {
     int version = 0;
-    int rc = read_version(store->db, &version);
+    int rc = pl_db_read_version(store->db, &version);
     if (rc != SQLITE_OK)
         return pl_db_error(store, rc, "read version", err);
     enum pl_status status = check_version(store->path, (uint32_t)version, err);
@@ -333,7 +333,9 @@ static enum pl_status open_checked(struct pl_store *store, struct pl_error *err)
     if (status != PL_OK)
         return status;
     pl_db_watch_log(store);
-    status = settle_version(store, err);
+    status = pl_log_guard_remember(store, err); /* migrations are transactions, too */
+    if (status == PL_OK)
+        status = settle_version(store, err);
     if (status == PL_OK && !store->newer)
         status = pl_schema_check(store, err);
     return status == PL_OK ? pl_log_guard_remember(store, err) : status;
@@ -349,7 +351,7 @@ static enum pl_status open_known(struct pl_store *store, struct pl_error *err)
     if (status != PL_OK)
         return status;
     pl_db_watch_log(store);
-    int rc = read_version(store->db, &version);
+    int rc = pl_db_read_version(store->db, &version);
     if (rc != SQLITE_OK)
         return pl_db_error(store, rc, "read version", err);
     if (version != pl_db_version())

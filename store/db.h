@@ -108,6 +108,10 @@ void pl_db_end_read(struct pl_store *store);
 
 /* user_version this program writes: 100*major + number of the last migration. */
 int pl_db_version(void);
+size_t pl_db_migration_count(void);
+int pl_db_read_version(sqlite3 *db, int *version_out); /* SQLite's code */
+/* As if sql/migrations had these scripts, too (borrowed): tests of the way up. */
+void pl_db_add_migrations(const char *const *scripts, size_t count);
 
 /* Make a complete empty store at `path`, whole or not at all, with its folders.
  * OK too if another process was quicker. `locked`: the caller has the writer lock. */

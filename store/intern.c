@@ -384,13 +384,15 @@ static size_t frame_ids(struct pl_intern *intern, const struct pl_sink_part *par
                         const struct pl_sink_stack *stack,
                         const struct pl_part_ids *ids)
 {
-    for (uint32_t i = 0; i < stack->frame_count; i++) {
-        intern->scratch[i] = ids->frames[stack->frames[i]];
-        if (!intern->scratch[i])
-            return 0;
+    const uint32_t *known = ids->frames, *frames = stack->frames;
+    uint32_t *to = intern->scratch, count = stack->frame_count;
+    unsigned missing = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = known[frames[i]];
+        missing |= !to[i];
     }
-    if (stack->frame_count)
-        return stack->frame_count;
+    if (count)
+        return missing ? 0 : count;
     intern->scratch[0] = ids->frames[part->frame_count];
     return intern->scratch[0] != 0;
 }

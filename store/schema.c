@@ -15,6 +15,7 @@ struct object {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct object *objects; /* by name; kept until the process ends */
 static size_t object_count;
+static size_t learned_of; /* so many migrations */
 
 static void free_objects(struct object *list, size_t count)
 {
@@ -49,7 +50,7 @@ static bool learn(void)
     bool ok =
         sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY,
                         NULL) == SQLITE_OK &&
-        pl_db_apply(db, 0, (int)pl_sql_migration_count) == SQLITE_OK &&
+        pl_db_apply(db, 0, (int)pl_db_migration_count()) == SQLITE_OK &&
         sqlite3_prepare_v2(db, pl_sql_text[PL_SQL_SCHEMA_OBJECTS], -1, &stmt, NULL) ==
             SQLITE_OK;
     int rc = SQLITE_DONE;
@@ -59,6 +60,8 @@ static bool learn(void)
     (void)sqlite3_finalize(stmt);
     (void)sqlite3_close(db);
     if (ok) {
+        free_objects(objects, object_count);
+        learned_of = pl_db_migration_count();
         objects = list;
         object_count = count;
     } else {
@@ -70,7 +73,7 @@ static bool learn(void)
 static bool know(void)
 {
     (void)pthread_mutex_lock(&mutex);
-    bool known = objects || learn();
+    bool known = (objects && learned_of == pl_db_migration_count()) || learn();
     (void)pthread_mutex_unlock(&mutex);
     return known;
 }

@@ -33,6 +33,15 @@ static bool times_are_sane(const struct pl_sink_part *part, const int64_t *times
     return true;
 }
 
+/* Without a jump: this is done for every frame of every stack. */
+static bool frames_exist(const uint32_t *frames, uint32_t count, size_t limit)
+{
+    unsigned beyond = 0;
+    for (uint32_t f = 0; f < count; f++)
+        beyond |= frames[f] >= limit;
+    return !beyond;
+}
+
 static enum pl_status check_frames(const struct pl_sink_part *part,
                                    struct pl_error *err)
 {
@@ -44,9 +53,8 @@ static enum pl_status check_frames(const struct pl_sink_part *part,
         const struct pl_sink_stack *stack = &part->stacks[i];
         if (stack->frame_count > MAX_STACK_FRAMES)
             return refuse("a stack of over 16384 frames", err);
-        for (uint32_t f = 0; f < stack->frame_count; f++)
-            if (stack->frames[f] >= part->frame_count)
-                return refuse("a stack of an unknown frame", err);
+        if (!frames_exist(stack->frames, stack->frame_count, part->frame_count))
+            return refuse("a stack of an unknown frame", err);
     }
     return PL_OK;
 }

@@ -10,6 +10,7 @@
  * for seconds. */
 #include "base/clock.h"
 #include "store/query.h"
+#include "store/rollup.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -179,6 +180,8 @@ static void make(const char *path, int64_t samples)
     check(sink.session_begin(sink.self, &session, &err));
     for (int minute = 0; (int64_t)minute * TICKS * THREADS < samples; minute++)
         make_part(&sink, minute, last);
+    const struct pl_rollup_options all = {.before_ns = pl_clock_wall_ns()};
+    check(pl_rollup_run(store, &all, &err)); /* what the pass does */
     check(pl_store_checkpoint(store, &err));
     pl_store_close(store);
 }
