@@ -171,6 +171,24 @@ int pl_guard_check(const struct pl_guard *guard, const struct pl_http_request *r
     return status;
 }
 
+int pl_guard_check_post(const struct pl_guard *guard,
+                        const struct pl_http_request *request,
+                        struct pl_http_error *error)
+{
+    int status = check_lengths(request, error);
+    if (!status)
+        status = check_host(guard, request, error);
+    if (!status)
+        status = check_origin(guard, request, error);
+    if (!status && strcmp(request->method, "POST") != 0)
+        status =
+            pl_http_error_set(error, 405, "method_not_allowed", "this is for POST");
+    if (!status && !pl_http_header(request, "Content-Length"))
+        status = pl_http_error_set(error, 411, "no_length",
+                                   "a Content-Length is needed here");
+    return status;
+}
+
 int pl_guard_check_ingest(const struct pl_guard *guard,
                           const struct pl_http_request *request,
                           bool (*allowed)(const void *self, const char *origin),

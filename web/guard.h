@@ -29,7 +29,12 @@ void pl_guard_allow(struct pl_guard *guard, const char *host);
 int pl_guard_check(const struct pl_guard *guard, const struct pl_http_request *request,
                    struct pl_http_error *error);
 
-/* The same for the one route that takes bodies, from SDKs in web pages, too: POST or
+/* The same for POST with a body of a known length. */
+int pl_guard_check_post(const struct pl_guard *guard,
+                        const struct pl_http_request *request,
+                        struct pl_http_error *error);
+
+/* The same for the routes that SDKs in web pages may send to, too: POST or
  * OPTIONS, one way to say how long the body is, and an Origin that `allowed` knows. */
 int pl_guard_check_ingest(const struct pl_guard *guard,
                           const struct pl_http_request *request,

@@ -13,6 +13,7 @@
  * writing does (reply.c). */
 #include "web/server.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "web/assets.h"
 #include "web/events.h"
@@ -23,6 +24,7 @@
 #include "web/listen.h"
 #include "web/reply.h"
 #include "web/routes.h"
+#include "web/sql.h"
 #include "web/token.h"
 
 #include <civetweb.h>
@@ -34,6 +36,7 @@
 #include <unistd.h>
 
 #define POOL_THREADS 4
+#define BODY_NS      (10 * PL_NS_PER_S) /* to send a statement */
 
 struct pl_server {
     struct mg_context *context;
@@ -43,7 +46,7 @@ struct pl_server {
     struct pl_ingest *ingest;
     struct pl_ingest_options ingest_options;
     struct pl_guard guard;
-    char *db_path, *static_dir;
+    char *db_path, *static_dir, *program;
     char token[PL_TOKEN_TEXT];
     char url[160];
 };
@@ -106,6 +109,58 @@ static bool origin_allowed(const void *options, const char *origin)
     return pl_ingest_origin_allowed(options, origin);
 }
 
+/* The body of a POST, whose length the guard has looked at. malloc'd. */
+static char *read_small_body(struct mg_connection *conn, size_t len,
+                             struct pl_http_error *error)
+{
+    int64_t until_ns = pl_clock_mono_ns() + BODY_NS;
+    size_t done = 0;
+    char *body = malloc(len + 1);
+    while (body && done < len && pl_clock_mono_ns() < until_ns) {
+        int got = mg_read(conn, body + done, len - done);
+        if (got <= 0)
+            break;
+        done += (size_t)got;
+    }
+    if (body && done == len)
+        return body;
+    pl_http_error_set(error, body ? 408 : 503, body ? "incomplete" : "out_of_memory",
+                      body ? "the body did not come" : "out of memory");
+    free(body);
+    return NULL;
+}
+
+static int answer_sql(const struct pl_server *server, struct mg_connection *conn,
+                      const struct pl_http_request *request,
+                      struct pl_http_response *response, char **owned_out,
+                      struct pl_http_error *error)
+{
+    int refused = pl_guard_check_post(&server->guard, request, error);
+    if (!refused)
+        refused = pl_guard_check_token(&server->guard, request, error);
+    if (refused)
+        return refused;
+    size_t len = strtoull(pl_http_header(request, "Content-Length"), NULL, 10);
+    if (len > PL_SQL_BODY_BYTES)
+        return pl_http_error_set(error, 413, "body_too_large",
+                                 "a statement has at most %d bytes", PL_SQL_BODY_BYTES);
+    char *body = read_small_body(conn, len, error);
+    if (!body)
+        return error->status;
+    struct pl_buf out;
+    pl_buf_init(&out, PL_SQL_BYTES + (2 << 20));
+    refused = pl_sql_run(server->program, server->db_path, body, len, &out, error);
+    if (!refused) {
+        response->status = 200;
+        response->type = "application/json; charset=utf-8";
+        *owned_out = pl_buf_take(&out, &response->body_len);
+        response->body = *owned_out;
+    }
+    pl_buf_deinit(&out);
+    free(body);
+    return refused;
+}
+
 /* Sentry's endpoints have their own guard, keys and answers. */
 static void answer_ingest(const struct pl_server *server, struct mg_connection *conn,
                           const struct pl_http_request *request,
@@ -141,8 +196,12 @@ static void answer(const struct pl_server *server, struct mg_connection *conn,
     char *owned = NULL;
     const struct pl_peer peer = {conn, write_bytes};
     bool head = strcmp(request->method, "HEAD") == 0, streamed = false;
-    int refused = pl_guard_check(&server->guard, request, &error);
-    if (!refused && strcmp(request->target, "/api/v1/events") == 0) {
+    bool sql = strcmp(request->target, "/api/v1/sql") == 0;
+    int refused = sql ? answer_sql(server, conn, request, &response, &owned, &error)
+                      : pl_guard_check(&server->guard, request, &error);
+    if (sql)
+        ; /* has its own guard, as it has a body */
+    else if (!refused && strcmp(request->target, "/api/v1/events") == 0) {
         refused = answer_events(server, request, &peer, &error);
         streamed = !refused;
     } else if (!refused && strcmp(request->target, "/healthz") == 0)
@@ -292,7 +351,10 @@ static enum pl_status start(struct pl_server *server,
     server->db_path = strdup(options->db_path);
     if (options->static_dir)
         server->static_dir = strdup(options->static_dir);
-    if (!server->db_path || (options->static_dir && !server->static_dir))
+    if (options->program)
+        server->program = strdup(options->program);
+    if (!server->db_path || (options->static_dir && !server->static_dir) ||
+        (options->program && !server->program))
         return pl_error_set(err, PL_NOMEM, "out of memory starting the server");
     status = pl_listen_reserve(where, &reserved, err);
     if (status == PL_OK && !options->no_token)
@@ -387,5 +449,6 @@ void pl_server_stop(struct pl_server *server)
     pl_pool_stop(server->pool);
     free(server->db_path);
     free(server->static_dir);
+    free(server->program);
     free(server);
 }

@@ -20,6 +20,7 @@ struct pl_server_options {
     const char *listen;                /* NULL: 127.0.0.1:7717; see web/listen.h */
     const char *db_path;               /* need not exist yet */
     const char *static_dir;            /* NULL: the viewer inside the binary */
+    const char *program;               /* what runs SQL; NULL: this very program */
     bool no_token;                     /* on loopback only */
     bool no_processing;                /* do not run the pass on what arrives */
     bool strict_keys;                  /* ingest: only keys that are there already */
