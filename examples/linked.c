@@ -2,7 +2,9 @@
  *
  *   linked [SECONDS]      writes to $PROFLITE_DB, else the usual store
  *
- * Two threads work; afterwards `proflite top` shows where the time went. */
+ * Two threads work, each under a label of its own, in spans; afterwards `proflite top`
+ * shows where the time went, `proflite top --label worker=2` that of one of them, and
+ * `proflite top --label span=primes` that of one kind of work. */
 #include "proflite.h"
 
 #include <pthread.h>
@@ -42,20 +44,31 @@ __attribute__((noinline)) static uint64_t count_primes(uint64_t from, uint64_t t
     return count;
 }
 
+struct worker {
+    const char *name;
+    volatile uint64_t result;
+};
+
 static void *work(void *argument)
 {
-    volatile uint64_t *result = argument;
+    struct worker *worker = argument;
     double end = now() + seconds;
+    proflite_thread_name("worker");
+    proflite_label_set("worker", worker->name);
     while (now() < end) {
-        *result += sum_of_squares(600000);
-        *result += count_primes(1000000, 1002500);
+        proflite_span round = proflite_span_begin("round");
+        worker->result += sum_of_squares(600000);
+        proflite_span primes = proflite_span_begin("primes");
+        worker->result += count_primes(1000000, 1002500);
+        proflite_span_end(primes);
+        proflite_span_end(round);
     }
     return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    static uint64_t results[2];
+    static struct worker workers[2] = {{"1", 0}, {"2", 0}};
     pthread_t threads[2];
     proflite_options options = PROFLITE_OPTIONS_INIT;
     options.app = "linked";
@@ -69,7 +82,7 @@ int main(int argc, char **argv)
     printf("recording as %s\n", id ? id : "nobody");
 
     for (int i = 0; i < 2; i++)
-        if (pthread_create(&threads[i], NULL, work, &results[i]) != 0)
+        if (pthread_create(&threads[i], NULL, work, &workers[i]) != 0)
             return 1;
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
