@@ -256,9 +256,12 @@ const struct pl_command pl_cmd_query = {
     .details =
         "Without SQL it is read from standard input; on a terminal that is a small\n"
         "shell. Views to ask: session, thread, sample, stack_frame, stack_folded,\n"
-        "frame, module, function_weight, chunk, label, loss, outcome. Blobs are\n"
+        "frame, module, function_weight, chunk, label, loss, outcome. Functions to\n"
+        "ask: pl_functions, pl_flame, pl_callers, pl_callees, pl_diff, pl_timeline,\n"
+        "pl_samples, pl_weights; docs/SQL.md has an example of each. Blobs are\n"
         "printed in hex, NULL as nothing (null in JSON).",
-    .examples = "proflite query \"SELECT app, count(*) FROM session GROUP BY app\"\n"
+    .examples = "proflite query \"SELECT * FROM pl_functions('@-1h..') LIMIT 9\"\n"
+                "proflite query \"SELECT app, count(*) FROM session GROUP BY app\"\n"
                 "proflite query --csv \"SELECT * FROM function_weight\" > weights.csv\n"
                 "proflite query < report.sql\n",
     .options = options,

@@ -71,6 +71,12 @@ SELECT thread_id, n, cpu_known, cpu_ns, nruns, runs, ticks, weights, weight_unit
 FROM slot
 WHERE part_id = :part AND (:any_unit OR unit IS NULL);
 
+-- name: select_part
+SELECT p.id, p.session_id, p.start_ns, p.end_ns, p.period_ns, p.origin_ns, p.unit_ns,
+       p.tick_width, p.tick_count, p.ticks
+FROM part p
+WHERE p.id = :part;
+
 -- name: select_chunk_parts
 SELECT p.id, p.session_id, p.start_ns, p.end_ns, p.period_ns, p.origin_ns, p.unit_ns,
        p.tick_width, p.tick_count, p.ticks

@@ -13,7 +13,14 @@
 #include "store/log_guard.h"
 #include "store/store.h"
 
+#ifdef PL_SQL_EXTENSION /* sql_extension.c */
+#include <sqlite3ext.h>
+#ifndef PL_SQL_EXTENSION_ENTRY
+SQLITE_EXTENSION_INIT3
+#endif
+#else
 #include <sqlite3.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,17 +39,18 @@ struct pl_store {
     char *path;      /* as given */
     char *real_path; /* absolute, for side files and after a chdir */
     enum pl_store_mode mode;
-    bool newer;           /* written by a newer minor version: no writing */
-    bool in_write;        /* inside pl_db_begin_write */
-    int lock_fd;          /* <path>-lock, -1 until the first write */
-    bool holds_signal;    /* SIGXFSZ is blocked for the transaction */
-    uint64_t dev, ino;    /* of the file opened, to notice that it was replaced */
-    uint64_t file_number; /* grows when another file was opened in its place */
-    bool lost;            /* nothing could be opened again; tried next time */
-    int log_pages;        /* of the WAL after the last commit */
-    int log_pages_tried;  /* when a checkpoint was last tried */
-    bool wrote;           /* since opened */
-    bool durable;         /* each commit waits for the disk */
+    bool newer;               /* written by a newer minor version: no writing */
+    bool in_write;            /* inside pl_db_begin_write */
+    int lock_fd;              /* <path>-lock, -1 until the first write */
+    bool holds_signal;        /* SIGXFSZ is blocked for the transaction */
+    uint64_t dev, ino;        /* of the file opened, to notice that it was replaced */
+    uint64_t file_number;     /* grows when another file was opened in its place */
+    bool lost;                /* nothing could be opened again; tried next time */
+    int log_pages;            /* of the WAL after the last commit */
+    int log_pages_tried;      /* when a checkpoint was last tried */
+    bool has_table_functions; /* for SQL of people */
+    bool wrote;               /* since opened */
+    bool durable;             /* each commit waits for the disk */
     struct pl_log_guard guard;
     int changes; /* sqlite3_total_changes when the transaction began */
     struct pl_stmt statements[PL_SQL_COUNT];

@@ -1,11 +1,12 @@
 /* See lock.h. */
 #include "store/lock.h"
 
+#include "store/db.h"
+
 #include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>

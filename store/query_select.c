@@ -209,17 +209,52 @@ static enum pl_status visit_parts(struct pl_slot_select *select, struct pl_stmt 
     return status;
 }
 
-static enum pl_status visit_selected(struct pl_slot_select *select,
-                                     struct pl_error *err)
+/* select_parts, bound; candidates a little outside, as stored times are rounded. */
+static enum pl_status find_parts(struct pl_slot_select *select,
+                                 struct pl_stmt **stmt_out, struct pl_error *err)
 {
-    struct pl_stmt *stmt;
-    enum pl_status status = pl_stmt_get(select->store, PL_SQL_SELECT_PARTS, &stmt, err);
+    enum pl_status status =
+        pl_stmt_get(select->store, PL_SQL_SELECT_PARTS, stmt_out, err);
     if (status != PL_OK)
         return status;
-    pl_select_bind(stmt, &select->binds, select->selection);
-    pl_stmt_int(stmt, ":from", select->bins.from_ns - ROUNDING_NS);
-    pl_stmt_int(stmt, ":to", select->bins.to_ns + ROUNDING_NS);
-    return visit_parts(select, stmt, err);
+    pl_select_bind(*stmt_out, &select->binds, select->selection);
+    pl_stmt_int(*stmt_out, ":from", select->bins.from_ns - ROUNDING_NS);
+    pl_stmt_int(*stmt_out, ":to", select->bins.to_ns + ROUNDING_NS);
+    return PL_OK;
+}
+
+/* What a selection asks for, looked up; deinit in any case. */
+static enum pl_status prepare(struct pl_slot_select *select, struct pl_store *store,
+                              const struct pl_selection *selection,
+                              const struct pl_bins *bins,
+                              const struct pl_slot_visitor *visitor,
+                              struct pl_error *err)
+{
+    *select = (struct pl_slot_select){
+        .store = store, .selection = selection, .visitor = visitor};
+    select->bins = (struct pl_bins){.from_ns = open_from(selection),
+                                    .to_ns = open_to(selection),
+                                    .open_from = !selection->from_ns,
+                                    .open_to = !selection->to_ns};
+    select->bins.bin_ns = select->bins.to_ns - select->bins.from_ns;
+    if (bins)
+        select->bins = *bins;
+    select->reader.bins = &select->bins;
+    select->reader.wants_ticks = visitor && visitor->wants_ticks;
+    enum pl_status status = pl_select_binds_init(&select->binds, selection, err);
+    if (status == PL_OK)
+        status = want_threads(select, err);
+    if (status == PL_OK)
+        status = pl_part_labels_init(&select->labels, store, selection, err);
+    return status;
+}
+
+static void deinit(struct pl_slot_select *select)
+{
+    pl_slot_reader_deinit(&select->reader);
+    pl_part_labels_deinit(&select->labels);
+    pl_idmap_deinit(&select->threads);
+    pl_select_binds_deinit(&select->binds);
 }
 
 enum pl_status pl_select_slots(struct pl_store *store,
@@ -228,30 +263,76 @@ enum pl_status pl_select_slots(struct pl_store *store,
                                const struct pl_slot_visitor *visitor,
                                struct pl_selected *selected_out, struct pl_error *err)
 {
-    struct pl_slot_select select = {
-        .store = store, .selection = selection, .visitor = visitor};
-    select.bins = (struct pl_bins){.from_ns = open_from(selection),
-                                   .to_ns = open_to(selection),
-                                   .open_from = !selection->from_ns,
-                                   .open_to = !selection->to_ns};
-    select.bins.bin_ns = select.bins.to_ns - select.bins.from_ns;
-    if (bins)
-        select.bins = *bins;
-    select.reader.bins = &select.bins;
-    select.reader.wants_ticks = visitor->wants_ticks;
-    enum pl_status status = pl_select_binds_init(&select.binds, selection, err);
-    if (status == PL_OK)
-        status = want_threads(&select, err);
-    if (status == PL_OK)
-        status = pl_part_labels_init(&select.labels, store, selection, err);
+    struct pl_slot_select select;
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = prepare(&select, store, selection, bins, visitor, err);
     if (status == PL_OK && select.bins.bin_ns > 0)
-        status = visit_selected(&select, err);
+        status = find_parts(&select, &stmt, err);
+    if (status == PL_OK && stmt)
+        status = visit_parts(&select, stmt, err);
     if (status == PL_OK)
         *selected_out = select.found;
-    pl_slot_reader_deinit(&select.reader);
-    pl_part_labels_deinit(&select.labels);
-    pl_idmap_deinit(&select.threads);
-    pl_select_binds_deinit(&select.binds);
+    deinit(&select);
+    return status;
+}
+
+static enum pl_status list_parts(struct pl_stmt *stmt, struct pl_part_list *list,
+                                 struct pl_error *err)
+{
+    enum pl_status status;
+    size_t cap = 0;
+    bool row;
+    while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
+        if (list->count == cap) {
+            cap = cap ? cap * 2 : 256;
+            struct pl_part_ref *grown = realloc(list->list, cap * sizeof *grown);
+            if (!grown) {
+                pl_stmt_reset(stmt);
+                return pl_error_set(err, PL_NOMEM, "out of memory for parts");
+            }
+            list->list = grown;
+        }
+        list->list[list->count++] = (struct pl_part_ref){pl_stmt_column_int(stmt, 0),
+                                                         pl_stmt_column_int(stmt, 2)};
+    }
+    return status;
+}
+
+enum pl_status pl_select_part_list(struct pl_store *store,
+                                   const struct pl_selection *selection,
+                                   struct pl_part_list *list_out, struct pl_error *err)
+{
+    struct pl_slot_select select;
+    struct pl_part_list list = {0};
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = prepare(&select, store, selection, NULL, NULL, err);
+    if (status == PL_OK && select.bins.bin_ns > 0)
+        status = find_parts(&select, &stmt, err);
+    if (status == PL_OK && stmt)
+        status = list_parts(stmt, &list, err);
+    if (status == PL_OK)
+        *list_out = list;
+    else
+        free(list.list);
+    deinit(&select);
+    return status;
+}
+
+enum pl_status pl_select_part(struct pl_store *store,
+                              const struct pl_selection *selection, int64_t part_id,
+                              const struct pl_slot_visitor *visitor,
+                              struct pl_error *err)
+{
+    struct pl_slot_select select;
+    struct pl_stmt *stmt;
+    enum pl_status status = prepare(&select, store, selection, NULL, visitor, err);
+    if (status == PL_OK)
+        status = pl_stmt_get(store, PL_SQL_SELECT_PART, &stmt, err);
+    if (status == PL_OK) {
+        pl_stmt_int(stmt, ":part", part_id);
+        status = visit_parts(&select, stmt, err);
+    }
+    deinit(&select);
     return status;
 }
 

@@ -119,6 +119,25 @@ PL_MUST_CHECK enum pl_status pl_select_chunk(struct pl_store *store, int64_t chu
                                              const struct pl_slot_visitor *visitor,
                                              struct pl_error *err);
 
+/* Candidate parts of a selection, by time. */
+struct pl_part_list {
+    struct pl_part_ref {
+        int64_t id, start_ns;
+    } * list; /* malloc'd, caller frees */
+    size_t count;
+};
+PL_MUST_CHECK enum pl_status pl_select_part_list(struct pl_store *store,
+                                                 const struct pl_selection *selection,
+                                                 struct pl_part_list *list_out,
+                                                 struct pl_error *err);
+
+/* pl_select_slots of one of them. */
+PL_MUST_CHECK enum pl_status pl_select_part(struct pl_store *store,
+                                            const struct pl_selection *selection,
+                                            int64_t part_id,
+                                            const struct pl_slot_visitor *visitor,
+                                            struct pl_error *err);
+
 /* The time range of all candidate parts, cut to the selection; 0, 0 if none. */
 PL_MUST_CHECK enum pl_status pl_select_range(struct pl_store *store,
                                              const struct pl_selection *selection,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "store/db.h"
 #include "store/query.h"
+#include "store/table_functions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,12 @@ enum pl_status pl_query_sql(struct pl_store *store, const char *sql, int timeout
 {
     struct deadline deadline = {0};
     sqlite3_stmt *stmt = NULL;
+    if (!store->has_table_functions) {
+        int rc = pl_table_functions_register(store->db);
+        if (rc != SQLITE_OK)
+            return pl_db_error(store, rc, "add table functions", err);
+        store->has_table_functions = true;
+    }
     if (timeout_ms > 0) {
         deadline.at_ns = pl_clock_mono_ns() + timeout_ms * PL_NS_PER_MS;
         sqlite3_progress_handler(store->db, PROGRESS_STEPS, look_at_clock, &deadline);

@@ -46,7 +46,7 @@ owner() {
     done
 }
 
-owner "sqlite3\\.h" "store"
+owner "sqlite3(ext)?\\.h" "store"
 owner "civetweb\\.h" "web/server.c"
 owner "curl/.*" "web"
 owner "cjson/.*|cJSON\\.h" "web cli"

@@ -48,8 +48,7 @@ def test_version(folder):
 def test_hints(folder):
     says(2, "recrod", words=["no such command: recrod", "record?"])
     says(2, "qeury", "SELECT 1", words=["query?"])
-    says(2, "callers", "main", words=["no such command: callers", "proflite -h"])
-    says(2, "diff", words=["no such command: diff"])
+    says(2, "nonesuch", "main", words=["no such command: nonesuch", "proflite -h"])
     says(2, "help", "nonsense", words=["nonsense"])
     says(2, "top", "--limt", "3", words=["--limt", "--limit?", "top -h"])
     says(2, "ls", "--sesion=3", words=["--session?"])
