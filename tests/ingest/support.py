@@ -17,6 +17,9 @@ PROFLITE = BUILD / "proflite"
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "envelopes"
 KEY = "aaaabbbbccccddddeeeeffff00001111"
 
+# Under a sanitizer memory is not ours alone.
+SANITIZED = "PROFLITE_SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text()
+
 _failed = []
 _checks = 0
 
@@ -65,7 +68,7 @@ class Server:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(30)
+            check(self.process.wait(30) == 0, "the server ends well")
         if self.folder:
             self.folder.cleanup()
 
