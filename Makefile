@@ -1,5 +1,5 @@
 # The commands people type. CMake does the work (CMakePresets.json).
-.PHONY: all demo test soak deps test-deps soak-deps bench clean
+.PHONY: all demo test soak deps test-deps soak-deps bench-deps bench clean
 
 all: deps
 	@cmake --preset release >/dev/null
@@ -27,6 +27,11 @@ soak: soak-deps
 	@cmake --build --preset release -- --quiet
 	@tests/soak/run $(NAMES)
 
+# What recording and storing cost, beside their peers, in some five minutes.
+bench: bench-deps
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release --target bench -- --quiet
+
 deps:
 	@packaging/install-deps build
 
@@ -35,6 +40,9 @@ test-deps:
 
 soak-deps:
 	@packaging/install-deps soak
+
+bench-deps:
+	@packaging/install-deps bench
 
 clean:
 	rm -rf build build-dev build-asan build-tsan

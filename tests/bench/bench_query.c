@@ -62,7 +62,8 @@ static uint32_t stack_frames[STACKS][DEPTH];
 static struct pl_sink_stack stacks[STACKS];
 static double zipf[STACKS]; /* cumulative */
 static const struct pl_sink_module modules[] = {
-    {"/usr/bin/app", "1111"}, {"/usr/lib/x86_64-linux-gnu/libc.so.6", "2222"}};
+    {.path = "/usr/bin/app", .build_id = "1111"},
+    {.path = "/usr/lib/x86_64-linux-gnu/libc.so.6", .build_id = "2222"}};
 
 static void make_stacks(void)
 {
