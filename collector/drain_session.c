@@ -39,6 +39,8 @@ enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char 
         free(s);
         return status;
     }
+    if (!shared->salvage)
+        atomic_store(&s->reader.seg->drain_pid, (uint32_t)getpid());
     const struct pl_segment_facts *facts = &s->reader.facts;
     strncpy(s->name, name, sizeof s->name - 1);
     s->inode = inode;
@@ -316,18 +318,25 @@ static void read_ring(struct pl_drain_shared *shared, struct pl_drain_session *s
     }
 }
 
+/* A slot whose ring still holds what is left for the next round is not given away. */
 static void release_slots(struct pl_drain_session *s)
 {
     for (uint32_t i = 0; i < PL_SEG_MAX_THREADS / 64; i++) {
+        uint64_t unread = 0;
         while (s->release[i]) {
             uint32_t slot = i * 64 + (uint32_t)__builtin_ctzll(s->release[i]);
             s->release[i] &= s->release[i] - 1;
             struct pl_drain_timeline_thread *thread = s->timeline.by_slot[slot];
             if (!thread || !thread->ended)
                 continue;
+            if (pl_segment_has_more(&s->reader, slot)) {
+                unread |= UINT64_C(1) << slot % 64;
+                continue;
+            }
             pl_segment_slot_release(&s->reader, slot, thread->generation);
             pl_drain_timeline_slot_release(&s->timeline, slot);
         }
+        s->release[i] = unread;
     }
 }
 

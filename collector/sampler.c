@@ -31,6 +31,7 @@
 #define STOP_WAIT_NS  INT64_C(1000000)
 #define STOP_WAITS    50
 #define GONE_ROUND_NS INT64_C(1000000000)
+#define UNREAD_NS     INT64_C(5000000000)
 
 static int64_t mono_ns(void)
 {
@@ -303,6 +304,24 @@ static bool is_alone(struct pl_sampler *sampler, int64_t now_ns, int *status)
     return pl_threads_all_gone(sampler, status);
 }
 
+/* Has whoever read the segment died? It says nothing any more, and is not there. */
+static bool is_unread(struct pl_sampler *sampler, int64_t now_ns)
+{
+    struct pl_segment *segment = sampler->segment;
+    uint64_t tail = atomic_load_explicit(&segment->event_tail, memory_order_relaxed);
+    if (tail != sampler->read_tail || tail == sampler->event_head ||
+        !sampler->read_ns) {
+        sampler->read_tail = tail;
+        sampler->read_ns = now_ns;
+        return false;
+    }
+    if (now_ns - sampler->read_ns < UNREAD_NS)
+        return false;
+    sampler->read_ns = now_ns; /* not again before a while */
+    uint32_t pid = atomic_load_explicit(&segment->drain_pid, memory_order_relaxed);
+    return pid && pl_sys3(SYS_kill, (long)pid, 0, 0) == -ESRCH;
+}
+
 static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
 {
     uint32_t next = sampler->next_tick;
@@ -323,6 +342,8 @@ static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
         sampler->started = true;
         atomic_store_explicit(&sampler->segment->heartbeat_ns, now_ns,
                               memory_order_relaxed);
+        if (is_unread(sampler, now_ns))
+            return 0;
         pl_budget_look(sampler, now_ns);
         sampler->next_tick = next = pl_budget_next(sampler, sampler->tick);
         if (is_alone(sampler, now_ns, &status)) {

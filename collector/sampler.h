@@ -49,6 +49,8 @@ struct pl_sampler {
     uint64_t scan;
     uint64_t task_links; /* link count of the task folder at the last scan */
     int64_t next_scan_ns, next_gone_ns;
+    uint64_t read_tail; /* of the events, as last seen to move */
+    int64_t read_ns;    /* and when */
     bool scan_wanted;
     bool ran_since_scan;
     bool gone_suspected; /* a thread looks as if it had ended */

@@ -238,6 +238,7 @@ struct pl_segment {
     /* Drain -> host */
     _Atomic uint32_t rows_generation; /* grows when row files were added */
     _Atomic uint32_t stop;            /* 1: stop sampling, for good */
+    _Atomic uint32_t drain_pid;       /* who reads; 0: nobody has yet */
 
     struct pl_seg_module modules[PL_SEG_MAX_MODULES];
     char paths[PL_SEG_PATHS_BYTES];

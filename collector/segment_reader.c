@@ -264,6 +264,13 @@ void pl_segment_take(struct pl_segment_reader *reader, uint32_t slot,
         set_tail(reader, &ring, *ring.tail + rec.bytes);
 }
 
+bool pl_segment_has_more(struct pl_segment_reader *reader, uint32_t slot)
+{
+    struct ring ring;
+    return ring_of(reader, slot, &ring) &&
+           atomic_load_explicit(ring.head, memory_order_acquire) != *ring.tail;
+}
+
 void pl_segment_slot_begin(struct pl_segment_reader *reader, uint32_t slot)
 {
     uint64_t tail =

@@ -74,6 +74,9 @@ PL_MUST_CHECK enum pl_segment_read pl_segment_peek(struct pl_segment_reader *rea
 void pl_segment_take(struct pl_segment_reader *reader, uint32_t slot,
                      const void *buffer);
 
+/* Are there records that were not taken? */
+bool pl_segment_has_more(struct pl_segment_reader *reader, uint32_t slot);
+
 /* A thread begins in this slot: its ring may have been given a new place. */
 void pl_segment_slot_begin(struct pl_segment_reader *reader, uint32_t slot);
 /* Everything of the slot's thread has been read: the sampler may re-use it. */
