@@ -56,13 +56,14 @@ struct pl_codemap {
     uint64_t main_address;
     int tid; /* a thread that lives as long as the map: the sampler */
     int64_t next_read_ns, next_look_ns, gap_ns;
-    bool suspected; /* a thread has run since the mappings were read */
+    bool suspected;                 /* a thread has run since the mappings were read */
     int64_t credit_ns, credited_ns; /* what reading may still take; as of when */
     uint32_t rows_generation, version;
     uint32_t module_count, range_count, pending_count;
     uint64_t ranges_hash; /* of all ranges */
     bool changed;         /* since the last table was published */
     bool log_changed, stale;
+    uint64_t guard_end; /* of the last mapping that nobody may access */
     struct group group;
     int64_t retired_ns[TABLES];
     uint16_t pending[MAX_PENDING]; /* slots whose stack bounds are looked for */
@@ -298,8 +299,9 @@ static bool continues_group(const struct group *group, const struct pl_map *at)
 }
 
 /* Bounds of stacks: the main thread's is named; another's holds the block libc keeps
- * at the end of it, so what lies below that block in the same mapping is its stack
- * and stays mapped while the thread lives. */
+ * at the end of it, so what lies below that block, down to the guard, is its stack
+ * and stays mapped while the thread lives. Without a guard the mapping may go on into
+ * something else, which may be unmapped: such a stack is only read by the kernel. */
 static void take_stack(struct pl_codemap *map, const struct pl_map *at)
 {
     bool main_stack = same_text(at->path, "[stack]");
@@ -311,10 +313,12 @@ static void take_stack(struct pl_codemap *map, const struct pl_map *at)
         bool is_main = slot->tid == map->state->pid;
         if (is_main ? !main_stack : !(tcb > at->start && tcb < at->end))
             continue;
-        uint64_t end = is_main ? at->end : tcb;
+        bool bounded = is_main || map->guard_end == at->start;
+        uint64_t start = bounded ? at->start : 0;
+        uint64_t end = is_main ? at->end : bounded ? tcb : 0;
         atomic_store_explicit(&slot->stack_hi, end, memory_order_relaxed);
-        atomic_store_explicit(&slot->stack_lo, at->start, memory_order_release);
-        shared->stack_lo = at->start;
+        atomic_store_explicit(&slot->stack_lo, start, memory_order_release);
+        shared->stack_lo = start;
         shared->stack_hi = end;
     }
 }
@@ -324,6 +328,8 @@ static bool take_map(void *context, const struct pl_map *at)
     struct pl_codemap *map = context;
     if ((at->access & (PL_MAP_READ | PL_MAP_WRITE)) == (PL_MAP_READ | PL_MAP_WRITE))
         take_stack(map, at);
+    if (!(at->access & (PL_MAP_READ | PL_MAP_WRITE | PL_MAP_EXEC)))
+        map->guard_end = at->end;
     bool vdso = same_text(at->path, "[vdso]");
     if (at->inode || vdso) {
         if (continues_group(&map->group, at)) {

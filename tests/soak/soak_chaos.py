@@ -1,0 +1,55 @@
+"""The chaos program (chaos.cpp), alone, recorded and under a flood of signals: it must
+do all it does, and exit 0.
+
+    tests/soak/run chaos              until ten million samples were taken
+    python3 soak_chaos.py short       twenty seconds, for ctest"""
+import pathlib
+import re
+import sys
+import tempfile
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
+from support import BUILD, PROFLITE, check, main, run, sessions
+
+CHAOS = BUILD / "tests" / "chaos"
+SHORT = sys.argv[1:] == ["short"]
+del sys.argv[1:]
+WANTED = 10_000_000
+
+
+def done(name, result):
+    check(result.returncode == 0, f"{name}: status {result.returncode}: {result.stderr[-300:]}")
+    check(result.stdout.count(b": done") == 11, f"{name}: {result.stdout}")
+
+
+def recorded(mode):
+    seconds = 6 if SHORT else 120
+    with tempfile.TemporaryDirectory(prefix="proflite-chaos-") as folder:
+        db = pathlib.Path(folder) / "db"
+        result = run(PROFLITE, "--db", db, "record", "--mode", mode, "-F", "1000", "--", CHAOS, seconds, 12, timeout=seconds * 4 + 60)
+        done(mode, result)
+        rows = sessions(db)
+        print(f"{mode}: {seconds} s, {len(rows)} processes, {sum(r['samples'] for r in rows)} samples, {sum(r['lost'] for r in rows)} lost", flush=True)
+        check(sum(r["samples"] for r in rows) > 200, f"{mode}: samples")
+
+
+def test_flood(_):
+    seconds, samples, rooted = (8 if SHORT else 120), 0, 0
+    while samples < (1 if SHORT else WANTED):
+        result = run(CHAOS, seconds, 12, "flood", timeout=seconds * 4 + 60)
+        done("flood", result)
+        found = re.search(rb"samples: (\d+), rooted (\d+)", result.stdout)
+        if not check(found and int(found[1]) > 1000, f"flood: {result.stdout}") or result.returncode:
+            return
+        samples, rooted = samples + int(found[1]), rooted + int(found[2])
+        print(f"flood: {samples} samples, {100 * rooted / samples:.2f} % reach the root", flush=True)
+
+
+def test_recorded_wall(_):
+    recorded("wall")
+
+
+def test_recorded_cpu(_):
+    recorded("cpu")
+
+
+main([test_recorded_wall, test_recorded_cpu, test_flood])
