@@ -3,8 +3,10 @@
 #include "cli/select.h"
 #include "cli/term.h"
 #include "formats/folded.h"
+#include "formats/speedscope.h"
 #include "formats/svg.h"
 #include "web/document.h"
+#include "web/flame_tree.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,8 +25,10 @@ enum {
 };
 
 static const struct pl_option options[] = {
-    [OPT_OUTPUT] = {"output", 'o', "FILE",
-                    "x.svg draws, x.folded folds; - folds to stdout"},
+    [OPT_OUTPUT] =
+        {"output", 'o', "FILE",
+         "x.svg draws, x.folded folds, x.speedscope.json is for speedscope; - "
+         "folds to stdout"},
     [OPT_UNIT] = {"unit", 0, "samples|ns", "values of folded stacks (samples)"},
     [OPT_METRIC] = {"metric", 0, "wall|cpu", "elapsed time (default) or CPU time"},
     [OPT_MIN_PERCENT] = {"min-percent", 0, "P",
@@ -63,14 +67,17 @@ static int set_output(struct flame *flame, const char *value)
         flame->write = pl_folded_write;
     else if (ends_with(value, ".svg"))
         flame->write = pl_svg_write;
+    else if (ends_with(value, ".speedscope.json"))
+        flame->write = pl_speedscope_write;
     else if (ends_with(value, ".html"))
         return pl_cli_usage(&pl_cmd_flame,
                             "this version writes no HTML; take %.*s.svg, which any "
                             "browser opens",
                             (int)(strlen(value) - strlen(".html")), value);
     else
-        return pl_cli_usage(&pl_cmd_flame, "-o wants x.svg, x.folded or -, not '%s'",
-                            value);
+        return pl_cli_usage(
+            &pl_cmd_flame, "-o wants x.svg, x.folded, x.speedscope.json or -, not '%s'",
+            value);
     return PL_EXIT_OK;
 }
 
@@ -170,7 +177,7 @@ static enum pl_status write_file(const struct flame *flame,
     enum pl_tree_unit unit = PL_TREE_SAMPLES;
     if (flame->unit_given)
         unit = flame->unit;
-    else if (flame->write == pl_svg_write)
+    else if (flame->write != pl_folded_write)
         unit = PL_TREE_NS;
     snprintf(title, sizeof title, "%s time",
              flame->metric == PL_METRIC_CPU ? "CPU" : "Wall");

@@ -594,9 +594,73 @@ static void test_flamechart(void)
     tear_down();
 }
 
+static void test_export(void)
+{
+    static const struct {
+        const char *format, *type, *has;
+    } cases[] = {
+        {"folded", "text/plain; charset=utf-8", "main;work 100\n"},
+        {"svg", "image/svg+xml", "&lt;b&gt;parse&lt;/b&gt;"},
+        {"speedscope", "application/json; charset=utf-8",
+         "\"unit\":\"nanoseconds\",\"startValue\":0,\"endValue\":2000000000,"},
+    };
+    char target[64];
+    set_up(true, false);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)snprintf(target, sizeof target, "export?format=%s", cases[i].format);
+        struct answer answer = get_with(target, "");
+        CHECK(answer.status == 200, "%s: %s", target, answer.body);
+        CHECK(strcmp(header_of(&answer, "Content-Type"), cases[i].type) == 0, "%s",
+              target);
+        CHECK(strstr(answer.body, cases[i].has), "%s: %s", target, answer.body);
+        free(answer.text);
+    }
+    struct answer focused = get_with("export?format=folded&t=focus:work", "");
+    CHECK(strstr(focused.body, "\nwork;") || strncmp(focused.body, "work;", 5) == 0,
+          "%s", focused.body);
+    free(focused.text);
+    cJSON_Delete(get_json("export?format=xls", 400));
+    cJSON_Delete(get_json("export", 400));
+    cJSON *json = get_json("export?format=speedscope", 200);
+    const cJSON *profile = cJSON_GetArrayItem(list(json, "profiles"), 0);
+    double sum = 0;
+    const cJSON *weight;
+    cJSON_ArrayForEach(weight, list(profile, "weights")) sum += weight->valuedouble;
+    CHECK(sum == 2e9, "%g", sum);
+    CHECK(cJSON_GetArraySize(list(profile, "samples")) ==
+          cJSON_GetArraySize(list(profile, "weights")));
+    cJSON_Delete(json);
+    tear_down();
+}
+
+/* The store's frames name work.c, in no folder: the working one. */
+static void test_source(void)
+{
+    char home[256], target[64] = "source?file=work.c";
+    set_up(true, false);
+    CHECK(getcwd(home, sizeof home) && chdir(folder) == 0);
+    cJSON_Delete(get_json(target, 400));
+    FILE *file = fopen("work.c", "we");
+    CHECK(file && fputs("int a;\r\n\"<b>\"\n", file) >= 0 && fclose(file) == 0);
+    cJSON *json = get_json(target, 200);
+    CHECK(cJSON_GetArraySize(list(json, "lines")) == 2);
+    CHECK(strcmp(cJSON_GetArrayItem(list(json, "lines"), 1)->valuestring, "\"<b>\"") ==
+          0);
+    CHECK(number(cJSON_GetArrayItem(list(json, "weights"), 0), "total_ns") == 1.6e9);
+    cJSON_Delete(json);
+    cJSON_Delete(get_json("source?file=/etc/passwd", 400));
+    cJSON_Delete(get_json("source?file=/usr/include/stdio.h", 400));
+    CHECK(unlink("work.c") == 0 && symlink("/etc/passwd", "work.c") == 0);
+    cJSON_Delete(get_json(target, 400));
+    CHECK(unlink("work.c") == 0 && chdir(home) == 0);
+    cJSON_Delete(get_json("source", 400));
+    tear_down();
+}
+
 TEST_MAIN({"flamegraph", test_flamegraph}, {"totals", test_totals}, {"top", test_top},
           {"listings", test_listings}, {"timeline", test_timeline}, {"etag", test_etag},
           {"missing_store", test_missing_store}, {"damaged_store", test_damaged_store},
           {"processing", test_processing}, {"transforms", test_transforms},
           {"callers", test_callers}, {"diff", test_diff}, {"function", test_function},
-          {"flamechart", test_flamechart})
+          {"flamechart", test_flamechart}, {"export", test_export},
+          {"source", test_source})

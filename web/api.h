@@ -11,6 +11,7 @@ struct pl_api_call {
     const struct pl_params *params;
     const char *db_path;
     uint64_t generation;
+    const char **type_out; /* Content-Type, where it is not JSON; static text */
 };
 
 /* Writes the whole document or fails; what is in `out` then is thrown away.
@@ -32,5 +33,7 @@ pl_api_handler pl_api_diff;
 pl_api_handler pl_api_labels;
 pl_api_handler pl_api_function;
 pl_api_handler pl_api_flamechart;
+pl_api_handler pl_api_export;
+pl_api_handler pl_api_source;
 
 #endif

@@ -25,6 +25,8 @@ const struct pl_route pl_routes[] = {
     {"GET", "/api/v1/labels", pl_api_labels, ""},
     {"GET", "/api/v1/function", pl_api_function, "bucket_ns"},
     {"GET", "/api/v1/flamechart", pl_api_flamechart, "boxes"},
+    {"GET", "/api/v1/export", pl_api_export, "t,format"},
+    {"GET", "/api/v1/source", pl_api_source, "file"},
     {"GET", "/api/v1/health", pl_api_health, ""},
     {NULL, NULL, NULL, NULL},
 };
@@ -51,6 +53,7 @@ struct exchange {
     bool not_modified;
     char etag[PL_ETAG_TEXT];
     struct pl_buf body;
+    const char *type;
     enum pl_status status;
     struct pl_error err;
 };
@@ -81,7 +84,8 @@ static enum pl_status ask(struct exchange *x, struct pl_pool_slot *slot,
                           const struct pl_params *params)
 {
     struct pl_store *store = NULL;
-    struct pl_api_call call = {.params = params, .db_path = x->db_path};
+    struct pl_api_call call = {
+        .params = params, .db_path = x->db_path, .type_out = &x->type};
     enum pl_status status =
         pl_selection_get(&params->selection, &call.selection, &x->err);
     if (status != PL_OK)
@@ -124,6 +128,7 @@ static struct exchange *new_exchange(const struct pl_route *route, const char *d
     x->job = (struct pl_job){.run = run_exchange, .drop = drop_exchange};
     x->route = route;
     x->db_path = db_path;
+    x->type = "application/json; charset=utf-8";
     pl_buf_init(&x->body, ANSWER_LIMIT);
     x->query = strdup(request->query);
     x->if_none_match = tag ? strdup(tag) : NULL;
@@ -147,7 +152,7 @@ static int finish(struct exchange *x, struct pl_http_response *response,
     response->cache = "private, no-cache";
     memcpy(response->etag, x->etag, sizeof response->etag);
     if (!x->not_modified) {
-        response->type = "application/json; charset=utf-8";
+        response->type = x->type;
         *owned_out = pl_buf_take(&x->body, &response->body_len);
         response->body = *owned_out;
     }

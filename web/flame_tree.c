@@ -1,4 +1,4 @@
-#include "cli/flame.h"
+#include "web/flame_tree.h"
 
 #include <stdlib.h>
 
