@@ -184,6 +184,9 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
     o->release = r->settings.release;
     o->environment = r->settings.environment;
     o->dist = r->settings.dist;
+    o->in_app_include = r->settings.in_app_include;
+    o->in_app_exclude = r->settings.in_app_exclude;
+    o->project_root = r->settings.project_root;
     o->db = pl_store_path(r->store);
     o->sink_thread = true;
     o->keep_dir = pl_cli_cache(r->cli, "rows");

@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -71,60 +70,6 @@ static void end_progress(const struct progress *p)
         fputs("\r\033[K", stderr);
 }
 
-/* ---- what is the user's own code ---- */
-
-struct own_code {
-    struct pl_settings settings; /* whose texts the lists point into */
-    bool known;
-    const char **include, **exclude;
-};
-
-/* In place, at the commas; blanks around a prefix are none of it. Nothing without
- * memory: it is only a default. */
-static const char **split(char *text, size_t *count_out)
-{
-    size_t room = 1, count = 0;
-    *count_out = 0;
-    for (const char *c = text ? text : ""; *c; c++)
-        room += *c == ',';
-    const char **list = calloc(room, sizeof *list);
-    char *part;
-    while (list && text && (part = strsep(&text, ","))) {
-        part += strspn(part, " \t");
-        part[strcspn(part, " \t")] = '\0';
-        if (*part)
-            list[count++] = part;
-    }
-    *count_out = count;
-    return list;
-}
-
-/* Options that make no sense are complained about by `config` and `record`. */
-static void read_own_code(struct own_code *own, struct pl_normalize_options *normalize)
-{
-    char why[256];
-    *own = (struct own_code){0};
-    own->known =
-        pl_settings_init(&own->settings, NULL, false, why, sizeof why) == PROFLITE_OK;
-    if (!own->known)
-        return;
-    own->include =
-        split(own->settings.in_app_include, &normalize->in_app_include_count);
-    own->exclude =
-        split(own->settings.in_app_exclude, &normalize->in_app_exclude_count);
-    normalize->in_app_include = own->include;
-    normalize->in_app_exclude = own->exclude;
-    normalize->project_root = own->settings.project_root;
-}
-
-static void free_own_code(struct own_code *own)
-{
-    if (own->known)
-        pl_settings_deinit(&own->settings);
-    free(own->include);
-    free(own->exclude);
-}
-
 /* ---- run ---- */
 
 static enum pl_status run_patiently(struct pl_pass *pass, int patience_ms,
@@ -154,8 +99,17 @@ enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo, int patience_m
     };
     struct pl_pass *pass = NULL;
     struct pl_intake *intake = NULL;
-    struct own_code own;
-    read_own_code(&own, &options.normalize);
+    struct pl_settings settings;
+    char why[256];
+    /* Options that make no sense are complained about by `config` and `record`. */
+    if (pl_settings_init(&settings, NULL, false, why, sizeof why) == PROFLITE_OK)
+        options.normalize = (struct pl_normalize_options){
+            .in_app_include = settings.in_app_include,
+            .in_app_exclude = settings.in_app_exclude,
+            .project_root = settings.project_root,
+        };
+    else
+        settings = (struct pl_settings){0};
     memset(result_out, 0, sizeof *result_out);
     catch_signals(&before);
     enum pl_status status = pl_intake_new(store, &intake, err);
@@ -170,7 +124,7 @@ enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo, int patience_m
     end_progress(&progress);
     pl_pass_close(pass);
     pl_intake_free(intake);
-    free_own_code(&own);
+    pl_settings_deinit(&settings);
     release_signals(&before);
     return status;
 }

@@ -76,7 +76,10 @@ static bool copy_options(struct pl_drain *drain, const struct pl_drain_options *
     return copy_text(&shared->app, options->app) &&
            copy_text(&shared->release, options->release) &&
            copy_text(&shared->environment, options->environment) &&
-           copy_text(&shared->dist, options->dist);
+           copy_text(&shared->dist, options->dist) &&
+           copy_text(&shared->in_app_include, options->in_app_include) &&
+           copy_text(&shared->in_app_exclude, options->in_app_exclude) &&
+           copy_text(&shared->project_root, options->project_root);
 }
 
 static void init(struct pl_drain *drain, const struct pl_chunk_sink *sink)
@@ -170,6 +173,9 @@ void pl_drain_close(struct pl_drain *drain)
     free(drain->shared.release);
     free(drain->shared.environment);
     free(drain->shared.dist);
+    free(drain->shared.in_app_include);
+    free(drain->shared.in_app_exclude);
+    free(drain->shared.project_root);
     free(drain->ignored);
     free(drain->waits);
     free(drain->skipped);

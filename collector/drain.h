@@ -21,7 +21,8 @@ struct pl_drain_options {
     struct pl_id recording_id;
     const char *app;                          /* NULL: each segment's own name */
     const char *release, *environment, *dist; /* nullable */
-    int64_t chunk_ns;                         /* 0: 60 s */
+    const char *in_app_include, *in_app_exclude, *project_root; /* likewise */
+    int64_t chunk_ns;                                           /* 0: 60 s */
     const char *db;      /* the store the sink writes, for a journal beside it; NULL:
                             none is kept */
     size_t memory_bytes; /* for what is not in the store yet; 0: 128 MiB */

@@ -34,6 +34,9 @@ static void free_item(struct pl_drain_item *item)
     free_text(item->session.release);
     free_text(item->session.environment);
     free_text(item->session.dist);
+    free_text(item->session.in_app_include);
+    free_text(item->session.in_app_exclude);
+    free_text(item->session.project_root);
     free_text(item->session.host);
     pl_chunk_free(item->chunk);
     free(item);
@@ -106,6 +109,9 @@ bool pl_drain_queue_begin(struct pl_drain_queue *queue,
     item->session.release = copy(session->release);
     item->session.environment = copy(session->environment);
     item->session.dist = copy(session->dist);
+    item->session.in_app_include = copy(session->in_app_include);
+    item->session.in_app_exclude = copy(session->in_app_exclude);
+    item->session.project_root = copy(session->project_root);
     item->session.host = copy(session->host);
     append(queue, item);
     return true;

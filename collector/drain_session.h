@@ -14,7 +14,8 @@
 /* What all sessions of a drain share. */
 struct pl_drain_shared {
     struct pl_id recording_id;
-    char *app, *release, *environment, *dist; /* owned, nullable */
+    char *app, *release, *environment, *dist;             /* owned, nullable */
+    char *in_app_include, *in_app_exclude, *project_root; /* likewise */
     char host[256];
     int64_t chunk_ns;
     size_t memory_bytes; /* that a session may use before its chunk is cut */
@@ -51,7 +52,7 @@ struct pl_drain_session {
     /* seg->lost as last read, and how much of it parts tell of. */
     uint64_t host_now[PL_LOSS_COUNT], host_lost[PL_LOSS_COUNT];
     uint64_t slowed_now, slowed_told; /* ticks left out for max_overhead */
-    uint64_t lost_before; /* samples of parts that were dropped */
+    uint64_t lost_before;             /* samples of parts that were dropped */
     int64_t attached_ns;
     int64_t heartbeat_ns, heartbeat_changed_ns, next_look_ns, next_maps_ns;
     int64_t flush_ns; /* Unix: of the newest tick when a flush began */

@@ -66,6 +66,9 @@ static bool write_owner(int fd, const struct pl_drain_options *options)
     put_text(&buf, "release", options->release);
     put_text(&buf, "environment", options->environment);
     put_text(&buf, "dist", options->dist);
+    put_text(&buf, "in_app_include", options->in_app_include);
+    put_text(&buf, "in_app_exclude", options->in_app_exclude);
+    put_text(&buf, "project_root", options->project_root);
     bool ok = !buf.failed && write(fd, buf.data, buf.len) == (ssize_t)buf.len;
     pl_buf_deinit(&buf);
     return ok;
@@ -82,9 +85,15 @@ static void take_field(struct pl_journal_owner *owner, char *field)
         const char *key;
         const char **to;
     } texts[] = {
-        {"dir", &o->dir},         {"app", &o->app},
-        {"release", &o->release}, {"environment", &o->environment},
-        {"dist", &o->dist},       {"host", &owner->host},
+        {"dir", &o->dir},
+        {"app", &o->app},
+        {"release", &o->release},
+        {"environment", &o->environment},
+        {"dist", &o->dist},
+        {"host", &owner->host},
+        {"in_app_include", &o->in_app_include},
+        {"in_app_exclude", &o->in_app_exclude},
+        {"project_root", &o->project_root},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(field, texts[i].key) == 0)

@@ -16,15 +16,28 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static bool matches(const struct pl_normal_frame *frame, const char *const *prefixes,
-                    size_t count)
+static bool begins_with(const char *text, const char *prefix, size_t length)
 {
-    for (size_t i = 0; i < count; i++)
-        if (prefixes[i][0] && (has_prefix(frame->function, prefixes[i]) ||
-                               has_prefix(frame->module, prefixes[i]) ||
-                               has_prefix(base_name(frame->module), prefixes[i]) ||
-                               has_prefix(frame->file, prefixes[i])))
+    return text && strncmp(text, prefix, length) == 0;
+}
+
+/* Blanks around a prefix are none of it. */
+static bool matches(const struct pl_normal_frame *frame, const char *prefixes)
+{
+    const char *const blanks = " \t";
+    while (prefixes && *prefixes) {
+        const char *end = prefixes + strcspn(prefixes, ",");
+        prefixes += strspn(prefixes, blanks);
+        size_t length = prefixes < end ? (size_t)(end - prefixes) : 0;
+        while (length && strchr(blanks, prefixes[length - 1]))
+            length--;
+        if (length && (begins_with(frame->function, prefixes, length) ||
+                       begins_with(frame->module, prefixes, length) ||
+                       begins_with(base_name(frame->module), prefixes, length) ||
+                       begins_with(frame->file, prefixes, length)))
             return true;
+        prefixes = end + (*end == ',');
+    }
     return false;
 }
 
@@ -88,9 +101,9 @@ int8_t pl_normalize_in_app(const struct pl_normalize_options *options,
     const char *root = options->project_root;
     if (frame->in_app == 0 || frame->in_app == 1)
         return frame->in_app;
-    if (matches(frame, options->in_app_include, options->in_app_include_count))
+    if (matches(frame, options->in_app_include))
         return 1;
-    if (matches(frame, options->in_app_exclude, options->in_app_exclude_count))
+    if (matches(frame, options->in_app_exclude))
         return 0;
     if (in_packages(frame->file) || in_packages(frame->module))
         return 0;

@@ -7,10 +7,9 @@
 #include "store/symbols.h"
 
 struct pl_normalize_options {
-    const char *const *in_app_include; /* prefixes of function, module or file */
-    size_t in_app_include_count;
-    const char *const *in_app_exclude;
-    size_t in_app_exclude_count;
+    const char *in_app_include; /* prefixes of function, module or file, with commas
+                                   between; NULL: none */
+    const char *in_app_exclude;
     const char *project_root; /* NULL: unknown */
 };
 

@@ -140,12 +140,22 @@ static enum pl_status normalize(struct pl_pass *pass,
     int64_t from_ns = pl_clock_mono_ns();
     struct pl_normal_frame_list frames = {0};
     struct pl_normalized result = {0};
+    struct pl_own_code own = {0};
     enum pl_status status = pl_pass_named_frames(pass->store, chunk->id, &frames, err);
     if (status == PL_OK)
-        status = pl_normalize(&pass->options.normalize, &frames, &result, err);
+        status = pl_pass_own_code(pass->store, chunk->id, &own, err);
+    const struct pl_normalize_options *all = &pass->options.normalize;
+    const struct pl_normalize_options options = {
+        .in_app_include = own.include ? own.include : all->in_app_include,
+        .in_app_exclude = own.exclude ? own.exclude : all->in_app_exclude,
+        .project_root = own.project_root ? own.project_root : all->project_root,
+    };
+    if (status == PL_OK)
+        status = pl_normalize(&options, &frames, &result, err);
     if (status == PL_OK)
         status = pl_pass_put_normal(pass->store, chunk->id, result.rows, result.count,
                                     chunk->deobfuscated, err);
+    pl_own_code_deinit(&own);
     pl_normalized_deinit(&result);
     pl_normal_frame_list_deinit(&frames);
     pass->counters.normalize_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
@@ -154,14 +164,13 @@ static enum pl_status normalize(struct pl_pass *pass,
 
 /* ---- one chunk ---- */
 
-static enum pl_status finish(struct pl_pass *pass,
-                             const struct pl_pending_chunk *chunk,
+static enum pl_status finish(struct pl_pass *pass, const struct pl_pending_chunk *chunk,
                              const char *outcome, const char *reason,
                              struct pl_error *err)
 {
     bool duplicate = false;
-    enum pl_status status = pl_pass_finish(pass->store, chunk->id, chunk->category, outcome,
-                                           reason, &duplicate, err);
+    enum pl_status status = pl_pass_finish(pass->store, chunk->id, chunk->category,
+                                           outcome, reason, &duplicate, err);
     if (status != PL_OK)
         return status;
     if (duplicate)
@@ -201,15 +210,15 @@ static enum pl_status run_chunk(struct pl_pass *pass,
     }
     if (!chunk->symbolicated) {
         status = symbolicate(pass, chunk, err);
-        status = reject_if_broken(pass, chunk, status,
-                                  "profiling_failed_symbolication", &rejected, err);
+        status = reject_if_broken(pass, chunk, status, "profiling_failed_symbolication",
+                                  &rejected, err);
         if (status == PL_OK)
             status = renew_lease(pass, err);
     }
     if (status == PL_OK && !rejected && (!chunk->normalized || !chunk->symbolicated)) {
         status = normalize(pass, chunk, err);
-        status = reject_if_broken(pass, chunk, status,
-                                  "profiling_failed_normalization", &rejected, err);
+        status = reject_if_broken(pass, chunk, status, "profiling_failed_normalization",
+                                  &rejected, err);
     }
     if (status == PL_OK && !rejected)
         status = finish(pass, chunk, "accepted", NULL, err);
@@ -257,9 +266,9 @@ static enum pl_status run_all(struct pl_pass *pass, struct pl_error *err)
 /* Hours that nobody writes to any more; most are summed up by their writer. */
 static enum pl_status sum_up(struct pl_pass *pass, struct pl_error *err)
 {
-    const struct pl_rollup_options options = {
-        .before_ns = pl_clock_wall_ns() - ROLLUP_GRACE_S * PL_NS_PER_S,
-        .stop = pass->options.stop};
+    const struct pl_rollup_options options = {.before_ns = pl_clock_wall_ns() -
+                                                           ROLLUP_GRACE_S * PL_NS_PER_S,
+                                              .stop = pass->options.stop};
     return pl_rollup_run(pass->store, &options, err);
 }
 

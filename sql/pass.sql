@@ -64,6 +64,10 @@ UPDATE chunk SET symbolicated = :symbolicated AND finished <> 0,
                  symbolicator_message = :message
 WHERE id = :id;
 
+-- name: pass_own_code
+SELECT s.in_app_include, s.in_app_exclude, s.project_root
+FROM chunk c JOIN session s ON s.id = c.session_id WHERE c.id = :id;
+
 -- name: pass_named_frame
 -- Names by depth. What a source named itself counts where the pass said nothing.
 SELECT coalesce(n.depth, 0), coalesce(g.name, ''), coalesce(g.file, ''),

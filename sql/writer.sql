@@ -2,9 +2,11 @@
 
 -- name: insert_session
 INSERT INTO session (uuid, project_id, recording_id, parent_id, app, release,
-                     environment, dist, host, pid, platform, mode, start_ns)
+                     environment, dist, in_app_include, in_app_exclude, project_root,
+                     host, pid, platform, mode, start_ns)
 VALUES (:uuid, :project_id, :recording_id, :parent_id, :app, :release, :environment,
-        :dist, :host, :pid, :platform, :mode, :start_ns)
+        :dist, :in_app_include, :in_app_exclude, :project_root, :host, :pid, :platform,
+        :mode, :start_ns)
 ON CONFLICT (uuid, project_id) DO NOTHING;
 
 -- name: find_session

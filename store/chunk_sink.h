@@ -25,6 +25,8 @@ struct pl_sink_session {
     const char *release; /* nullable, like all below */
     const char *environment;
     const char *dist;
+    const char *in_app_include, *in_app_exclude; /* prefixes, with commas between */
+    const char *project_root;
     const char *host;
     const char *platform; /* "native" */
     const char *mode;     /* "wall" or "cpu" */

@@ -10,14 +10,16 @@ struct pl_session_copy {
     char texts[];
 };
 
-enum { TEXTS = 7 };
+enum { TEXTS = 10 };
 
 /* The session's texts, all that have to be copied. */
 static void list_texts(struct pl_sink_session *session, const char **texts[TEXTS])
 {
-    const char **all[TEXTS] = {&session->app,  &session->release, &session->environment,
-                               &session->dist, &session->host,    &session->platform,
-                               &session->mode};
+    const char **all[TEXTS] = {
+        &session->app,         &session->release,        &session->environment,
+        &session->dist,        &session->host,           &session->platform,
+        &session->mode,        &session->in_app_include, &session->in_app_exclude,
+        &session->project_root};
     memcpy(texts, all, sizeof all);
 }
 

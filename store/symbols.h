@@ -81,6 +81,15 @@ PL_MUST_CHECK enum pl_status pl_pass_put_names(struct pl_store *store, int64_t c
                                                const char *message,
                                                struct pl_error *err);
 
+/* What the session of a chunk says of its own code; each NULL if nothing. */
+struct pl_own_code {
+    char *include, *exclude, *project_root; /* owned */
+};
+PL_MUST_CHECK enum pl_status pl_pass_own_code(struct pl_store *store, int64_t chunk_id,
+                                              struct pl_own_code *own_out,
+                                              struct pl_error *err);
+void pl_own_code_deinit(struct pl_own_code *own);
+
 /* Frames of the chunk to normalize, and where to put the result. */
 struct pl_normal_frame {
     int64_t frame_id;

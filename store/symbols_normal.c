@@ -89,6 +89,41 @@ enum pl_status pl_pass_named_frames(struct pl_store *store, int64_t chunk_id,
     return status;
 }
 
+void pl_own_code_deinit(struct pl_own_code *own)
+{
+    free(own->include);
+    free(own->exclude);
+    free(own->project_root);
+    *own = (struct pl_own_code){0};
+}
+
+enum pl_status pl_pass_own_code(struct pl_store *store, int64_t chunk_id,
+                                struct pl_own_code *own_out, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row = false;
+    *own_out = (struct pl_own_code){0};
+    char **const texts[] = {&own_out->include, &own_out->exclude,
+                            &own_out->project_root};
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_OWN_CODE, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", chunk_id);
+    status = pl_stmt_row(stmt, &row, err);
+    for (int i = 0; i < 3 && status == PL_OK && row; i++) {
+        if (pl_stmt_column_is_null(stmt, i))
+            continue;
+        *texts[i] = strdup(pl_stmt_column_text(stmt, i));
+        if (!*texts[i])
+            status = pl_error_set(err, PL_NOMEM, "out of memory");
+    }
+    if (row)
+        pl_stmt_reset(stmt);
+    if (status != PL_OK)
+        pl_own_code_deinit(own_out);
+    return status;
+}
+
 void pl_normal_frame_list_deinit(struct pl_normal_frame_list *list)
 {
     free(list->rows);

@@ -96,6 +96,12 @@ static enum pl_status insert_session(struct pl_writer *writer,
     pl_stmt_text(stmt, ":environment",
                  pl_text_clean(pool, session->environment, PL_TEXT_NAME));
     pl_stmt_text(stmt, ":dist", pl_text_clean(pool, session->dist, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":in_app_include",
+                 pl_text_clean(pool, session->in_app_include, PL_TEXT_VALUE));
+    pl_stmt_text(stmt, ":in_app_exclude",
+                 pl_text_clean(pool, session->in_app_exclude, PL_TEXT_VALUE));
+    pl_stmt_text(stmt, ":project_root",
+                 pl_text_clean(pool, session->project_root, PL_TEXT_VALUE));
     pl_stmt_text(stmt, ":host", pl_text_clean(pool, session->host, PL_TEXT_NAME));
     pl_stmt_text(stmt, ":platform",
                  pl_text_clean(pool, session->platform, PL_TEXT_NAME));

@@ -4,14 +4,9 @@
 
 #include <stdlib.h>
 
-static const char *const include[] = {"shop::", "libmine", "/opt/extra"};
-static const char *const exclude[] = {"shop", "vendor_", "/home/me/app/third"};
-
 static const struct pl_normalize_options options = {
-    .in_app_include = include,
-    .in_app_include_count = 3,
-    .in_app_exclude = exclude,
-    .in_app_exclude_count = 3,
+    .in_app_include = "shop::, libmine ,,/opt/extra",
+    .in_app_exclude = "shop,vendor_,/home/me/app/third,",
     .project_root = "/home/me/app",
 };
 static const struct pl_normalize_options none = {0};

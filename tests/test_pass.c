@@ -90,6 +90,8 @@ static void remove_store(struct pl_store *store)
     set_worker(0);
 }
 
+static const char *session_include, *session_exclude; /* of the next session */
+
 /* One thread, `chunks` chunks: of each stack equally many samples. */
 static void put_stacks(struct pl_store *store, int chunks,
                        const struct pl_sink_frame *frames, uint32_t frame_count,
@@ -108,8 +110,13 @@ static void put_stacks(struct pl_store *store, int chunks,
     for (uint32_t i = 0; i < stack_count; i++)
         runs[i] =
             (struct pl_sink_run){.stack = i, .count = 100 / stack_count, .on_cpu = 1};
-    struct pl_sink_session session = {
-        .app = "test", .platform = "native", .mode = "wall", .pid = 7, .start_ns = 1};
+    struct pl_sink_session session = {.in_app_include = session_include,
+                                      .in_app_exclude = session_exclude,
+                                      .app = "test",
+                                      .platform = "native",
+                                      .mode = "wall",
+                                      .pid = 7,
+                                      .start_ns = 1};
     CHECK_OK(pl_store_sink(store, &sink, &err), err);
     CHECK_OK(pl_id_new(&session.id, &err), err);
     session.recording_id = session.id;
@@ -292,21 +299,36 @@ static void test_twice(void)
     remove_store(store);
 }
 
+/* What the session says of its own code wins over what the pass was told. */
+static void test_own_code(void)
+{
+    const struct pl_pass_options options = {
+        .normalize = {.in_app_exclude = "nothing", .in_app_include = "outer"}};
+    session_exclude = "outer";
+    session_include = "no such";
+    struct pl_store *store = make_store();
+    put_chunks(store, 1);
+    session_exclude = session_include = NULL;
+    (void)run_pass(store, &options);
+    check_answer(
+        store, "SELECT in_app FROM stack_frame WHERE function = 'outer' LIMIT 1", "0");
+    remove_store(store);
+}
+
 static void test_redo(void)
 {
     struct pl_store *store = make_store();
     put_chunks(store, 2);
     struct pl_pass_counters counters = run_pass(store, NULL);
-    static const char *const none[] = {"outer"};
-    struct pl_pass_options redo = {
-        .redo = true, .normalize = {.in_app_exclude = none, .in_app_exclude_count = 1}};
+    struct pl_pass_options redo = {.redo = true,
+                                   .normalize = {.in_app_exclude = "outer"}};
     counters = run_pass(store, &redo);
     CHECK(counters.chunks == 2 && counters.duplicates == 2);
     CHECK(counters.outcomes_accepted == 0);
     check_done(store, 2);
     check_answer(
         store, "SELECT in_app FROM stack_frame WHERE function = 'outer' LIMIT 1", "0");
-    redo.normalize.in_app_exclude_count = 0;
+    redo.normalize.in_app_exclude = NULL;
     counters = run_pass(store, &redo);
     check_named(store);
     /* Names outlive the file they came from. */
@@ -515,7 +537,7 @@ static void test_stop(void)
     remove_store(store);
 }
 
-TEST_MAIN({"names", test_names}, {"twice", test_twice}, {"redo", test_redo},
-          {"stripped", test_stripped}, {"killed", test_killed},
+TEST_MAIN({"names", test_names}, {"twice", test_twice}, {"own_code", test_own_code},
+          {"redo", test_redo}, {"stripped", test_stripped}, {"killed", test_killed},
           {"failing_worker", test_failing_worker}, {"lease", test_lease},
           {"stop", test_stop})

@@ -40,6 +40,9 @@ CREATE TABLE session (
     release TEXT,
     environment TEXT,
     dist TEXT,
+    in_app_include TEXT,              -- prefixes of its own code, with commas between
+    in_app_exclude TEXT,              -- and of what is not
+    project_root TEXT,                -- folder of its own code
     host TEXT,
     pid INTEGER,
     platform TEXT,                    -- 'native', 'python', ...
