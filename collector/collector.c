@@ -340,6 +340,7 @@ static bool hook(void)
 static int init_locked(const proflite_options *options)
 {
     struct pl_error err = {0};
+    uint8_t outside[16];
     char why[256] = "";
     if (self.ready) {
         auto_start_locked();
@@ -355,7 +356,7 @@ static int init_locked(const proflite_options *options)
     if (status == PL_OK)
         status = pl_id_new(&self.recording_id, &err);
     self.sampled = pl_settings_draw(&self.settings);
-    if (status == PL_OK && self.sampled)
+    if (status == PL_OK && self.sampled && !recorded_from_outside(outside))
         status = pl_recorder_check_store(self.settings.db, &err);
     if (status != PL_OK)
         pl_settings_deinit(&self.settings);

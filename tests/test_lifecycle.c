@@ -94,10 +94,14 @@ static void test_labels(void)
 
 static void test_recorded_labels(void)
 {
-    char program[] = PROFLITE, record[] = "record", rate[] = "-F250", end[] = "--",
-         host[] = LINKED_HOST, mode[] = "labels";
+    /* The program's own store is not to be had, and nothing to it. */
+    char env[] = "/usr/bin/env", own[] = "PROFLITE_DB=/proc/none", program[] = PROFLITE,
+         record[] = "record", rate[] = "-F250", end[] = "--", host[] = LINKED_HOST,
+         mode[] = "labels", output_db[sizeof db + 2];
     make_folder();
-    int status = run_program((char *[]){program, record, rate, end, host, mode, NULL});
+    (void)snprintf(output_db, sizeof output_db, "-o%s", db);
+    int status = run_program(
+        (char *[]){env, own, program, record, output_db, rate, end, host, mode, NULL});
     CHECK(status == 0, "status %x\n%s", (unsigned)status, output);
     check_labels();
     remove_folder();
