@@ -99,22 +99,15 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : 0;
 }
 
-struct pl_change pl_change_of(const struct pl_amount *a,
-                              const struct pl_amount *a_whole,
-                              const struct pl_amount *b,
-                              const struct pl_amount *b_whole)
+/* z of the difference, > 0: more in B; 0 if there is no sign of one. */
+static double score(const struct pl_amount *a, const struct pl_amount *a_whole,
+                    const struct pl_amount *b, const struct pl_amount *b_whole)
 {
-    struct pl_change change = {
-        .share_a = ratio((double)a->ns, (double)a_whole->ns),
-        .share_b = ratio((double)b->ns, (double)b_whole->ns),
-        .p = 1,
-        .q = 1,
-    };
     double k = (double)a->samples, l = (double)b->samples;
     double n = (double)a_whole->samples, m = (double)b_whole->samples;
     double p = ratio(k + l, n + m);
     if (n <= 0 || m <= 0 || p <= 0 || p >= 1)
-        return change;
+        return 0;
     /* Squares of runs, of all and of those with the function. */
     double all = a_whole->squares + b_whole->squares;
     double with = ratio(a->squares + b->squares, all);
@@ -125,62 +118,102 @@ struct pl_change pl_change_of(const struct pl_amount *a,
     double off = k - n * p;
     double clear = fabs(off) - .5 * deff;
     if (clear <= 0)
-        return change;
-    change.z = clear / sqrt(p * (1 - p) * n * m / (n + m) * deff);
-    change.p = erfc(change.z / sqrt(2));
-    change.q = change.p;
-    if (off > 0)
-        change.z = -change.z;
-    return change;
+        return 0;
+    double z = clear / sqrt(p * (1 - p) * n * m / (n + m) * deff);
+    return off > 0 ? -z : z;
 }
 
-static int compare_p(const void *left, const void *right)
+struct pl_change pl_change_of(const struct pl_amount *a,
+                              const struct pl_amount *a_whole,
+                              const struct pl_amount *b,
+                              const struct pl_amount *b_whole)
 {
-    const struct pl_change *a = *(struct pl_change *const *)left;
-    const struct pl_change *b = *(struct pl_change *const *)right;
+    double z = score(a, a_whole, b, b_whole), p = erfc(fabs(z) / sqrt(2));
+    return (struct pl_change){
+        .share_a = ratio((double)a->ns, (double)a_whole->ns),
+        .share_b = ratio((double)b->ns, (double)b_whole->ns),
+        .z = z,
+        .p = p,
+        .q = p,
+    };
+}
+
+/* ---- many at a time ---- */
+
+/* A likelihood that may matter, and where its corrected form goes. */
+struct candidate {
+    double p, *q;
+};
+
+static int compare_candidates(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
     return (a->p > b->p) - (a->p < b->p);
 }
 
-/* Benjamini-Hochberg: q of the i-th smallest p of n is the least p_j*n/j, j >= i. */
-static bool correct(struct pl_change *changes, size_t count)
+/* Benjamini-Hochberg: q of the i-th smallest p of n is the least p_j*n/j, j >= i. A p
+ * above PL_DIFF_Q_MOST makes no q that is smaller, so those need not be sorted. */
+static void correct(struct candidate *list, size_t count, size_t of)
 {
-    struct pl_change **sorted = malloc((count + 1) * sizeof(struct pl_change *));
     double least = 1;
-    if (!sorted)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &changes[i];
     if (count)
-        qsort(sorted, count, sizeof(struct pl_change *), compare_p);
+        qsort(list, count, sizeof *list, compare_candidates);
     for (size_t i = count; i-- > 0;) {
-        double q = sorted[i]->p * (double)count / (double)(i + 1);
+        double q = list[i].p * (double)of / (double)(i + 1);
         least = q < least ? q : least;
-        sorted[i]->q = least;
+        *list[i].q = least > PL_DIFF_Q_MOST ? 1 : least;
     }
-    free(sorted);
-    return true;
+}
+
+static void compare_functions(struct pl_diff *diff, struct candidate *list)
+{
+    const struct pl_profile *profile = &diff->profile;
+    size_t count = profile->function_count, found[2] = {0, 0};
+    for (size_t side = 0; side < 2; side++) {
+        struct pl_change *changes = side ? diff->total : diff->self;
+        for (size_t i = 0; i < count; i++) {
+            const struct pl_split *of = &profile->function_split[2 * i];
+            changes[i] =
+                side ? pl_change_of(&of[0].total, &diff->a, &of[1].total, &diff->b)
+                     : pl_change_of(&of[0].self, &diff->a, &of[1].self, &diff->b);
+            changes[i].q = 1;
+            if (changes[i].p <= PL_DIFF_Q_MOST)
+                list[found[side]++] = (struct candidate){changes[i].p, &changes[i].q};
+        }
+        correct(list, found[side], count);
+    }
+}
+
+static void compare_nodes(struct pl_diff *diff, struct candidate *list)
+{
+    const struct pl_profile *profile = &diff->profile;
+    size_t found = 0;
+    for (size_t i = 0; i < profile->node_count; i++) {
+        const struct pl_split *of = &profile->node_split[2 * i];
+        double z = score(&of[0].total, &diff->a, &of[1].total, &diff->b);
+        diff->node_q[i] = 1;
+        if (fabs(z) > 1.6) /* p is below .11 */
+            list[found++] =
+                (struct candidate){erfc(fabs(z) / sqrt(2)), &diff->node_q[i]};
+    }
+    correct(list, found, profile->node_count);
 }
 
 static bool compare_all(struct pl_diff *diff)
 {
-    const struct pl_profile *profile = &diff->profile;
-    size_t functions = profile->function_count, nodes = profile->node_count;
-    diff->self = calloc(functions + 1, sizeof *diff->self);
-    diff->total = calloc(functions + 1, sizeof *diff->total);
-    diff->nodes = calloc(nodes + 1, sizeof *diff->nodes);
-    if (!diff->self || !diff->total || !diff->nodes)
-        return false;
-    for (size_t i = 0; i < functions; i++) {
-        const struct pl_split *of = &profile->function_split[2 * i];
-        diff->self[i] = pl_change_of(&of[0].self, &diff->a, &of[1].self, &diff->b);
-        diff->total[i] = pl_change_of(&of[0].total, &diff->a, &of[1].total, &diff->b);
+    size_t functions = diff->profile.function_count, nodes = diff->profile.node_count;
+    struct candidate *list =
+        malloc(((functions > nodes ? functions : nodes) + 1) * sizeof *list);
+    diff->self = malloc((functions + 1) * sizeof *diff->self);
+    diff->total = malloc((functions + 1) * sizeof *diff->total);
+    diff->node_q = malloc((nodes + 1) * sizeof *diff->node_q);
+    bool ok = list && diff->self && diff->total && diff->node_q;
+    if (ok) {
+        compare_functions(diff, list);
+        compare_nodes(diff, list);
     }
-    for (size_t i = 0; i < nodes; i++) {
-        const struct pl_split *of = &profile->node_split[2 * i];
-        diff->nodes[i] = pl_change_of(&of[0].total, &diff->a, &of[1].total, &diff->b);
-    }
-    return correct(diff->self, functions) && correct(diff->total, functions) &&
-           correct(diff->nodes, nodes);
+    free(list);
+    return ok;
 }
 
 enum pl_status pl_diff_take(struct pl_profile *profile, struct pl_diff *diff_out,
@@ -204,6 +237,6 @@ void pl_diff_deinit(struct pl_diff *diff)
     pl_profile_deinit(&diff->profile);
     free(diff->self);
     free(diff->total);
-    free(diff->nodes);
+    free(diff->node_q);
     *diff = (struct pl_diff){0};
 }

@@ -28,10 +28,12 @@
 
 #include "store/query.h"
 
+#define PL_DIFF_Q_MOST .1 /* corrected likelihoods are told apart up to here */
+
 struct pl_change {
     double share_a, share_b; /* of the side's whole, by weight; 0 if it is empty */
     double z;                /* > 0: more in B */
-    double p, q;             /* 1: no sign of a change */
+    double p, q; /* 1: no sign of a change; so is every q above PL_DIFF_Q_MOST */
 };
 
 struct pl_diff {
@@ -39,7 +41,7 @@ struct pl_diff {
     struct pl_amount a, b;     /* the wholes */
     struct pl_change *self;    /* per function */
     struct pl_change *total;   /* per function, recursion once */
-    struct pl_change *nodes;   /* per node, with all below it */
+    double *node_q;            /* per node, with all below it */
 };
 
 /* A profile of two columns: A from `store_a`, B from `store_b`, which may be the same

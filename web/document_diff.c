@@ -160,7 +160,7 @@ static void put_total_b(struct pl_buf *out, const void *table, size_t row)
 static void put_q(struct pl_buf *out, const void *table, size_t row)
 {
     const struct graph *graph = table;
-    pl_json_real(out, graph->diff->nodes[graph->pruned->nodes[row]].q);
+    pl_json_real(out, graph->diff->node_q[graph->pruned->nodes[row]]);
 }
 
 static void put_hidden(struct pl_buf *out, const void *table, size_t row)

@@ -1,7 +1,7 @@
 /* How long queries take on a large store (not a test).
  *
- *   bench_query FILE [MILLIONS]   make FILE if it is not there (10 M samples), then
- *                                 print CPU milliseconds, median of 9, per query
+ *   bench_query FILE [MILLIONS [NAME]]   make FILE if it is not there (10 M samples),
+ * then print CPU milliseconds, median of 9, per query
  *
  * The load is "mixed": 16 threads of which 4 are busy, 100 Hz, parts of a minute;
  * 3000 functions, 5000 frames, 20000 stacks 6 to 80 deep, half of them over 31, made
@@ -9,7 +9,10 @@
  * its stack with probability .15 or draws by Zipf's law; an idle one waits in one of 8
  * for seconds. */
 #include "base/clock.h"
-#include "store/query.h"
+#include "store/query_chart.h"
+#include "store/query_diff.h"
+#include "store/query_history.h"
+#include "store/query_sandwich.h"
 #include "store/rollup.h"
 
 #include <inttypes.h>
@@ -189,7 +192,19 @@ static void make(const char *path, int64_t samples)
 
 /* ---- measuring ---- */
 
-enum kind { PROFILE, THREAD_LIST, TIMELINE, SESSION_LIST };
+enum kind {
+    PROFILE,
+    THREAD_LIST,
+    TIMELINE,
+    SESSION_LIST,
+    CALLERS,
+    DIFF, /* of the selection with the hour after it */
+    INVERTED,
+    HISTORY,
+    CHART
+};
+
+#define NAME "app::module_7::function_127"
 
 static const struct {
     const char *name;
@@ -215,10 +230,7 @@ static const struct {
      PROFILE,
      PL_METRIC_WALL,
      {.from_ns = HOUR_NS + 1234567890123, .to_ns = HOUR_NS + 1235567890123}},
-    {"profile, function",
-     PROFILE,
-     PL_METRIC_WALL,
-     {.function = "app::module_7::function_127"}},
+    {"profile, function", PROFILE, PL_METRIC_WALL, {.function = NAME}},
     {"threads", THREAD_LIST, PL_METRIC_WALL, {0}},
     {"timeline, 400 bins", TIMELINE, PL_METRIC_WALL, {0}},
     {"timeline, 1 h, 400 bins",
@@ -226,6 +238,21 @@ static const struct {
      PL_METRIC_WALL,
      {.from_ns = HOUR_NS, .to_ns = HOUR_NS + 3600 * PL_NS_PER_S}},
     {"sessions", SESSION_LIST, PL_METRIC_WALL, {0}},
+    {"callers, all", CALLERS, PL_METRIC_WALL, {.function = NAME}},
+    {"diff, 1 h and the next",
+     DIFF,
+     PL_METRIC_WALL,
+     {.from_ns = HOUR_NS, .to_ns = HOUR_NS + 3600 * PL_NS_PER_S}},
+    {"profile, those 2 h",
+     PROFILE,
+     PL_METRIC_WALL,
+     {.from_ns = HOUR_NS, .to_ns = HOUR_NS + 7200 * PL_NS_PER_S}},
+    {"inverted, all", INVERTED, PL_METRIC_WALL, {0}},
+    {"history of a function", HISTORY, PL_METRIC_WALL, {.function = NAME}},
+    {"flame chart, one thread",
+     CHART,
+     PL_METRIC_WALL,
+     {.threads = (const int64_t[]){1}, .thread_count = 1}},
 };
 
 static double cpu_ms(void)
@@ -235,8 +262,71 @@ static double cpu_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+static int64_t ask_callers(struct pl_store *store, const struct pl_selection *selection,
+                           enum pl_metric metric)
+{
+    struct pl_sandwich sandwich = {0};
+    struct pl_selection whole = *selection;
+    const struct pl_transform_list none = {0};
+    whole.function = NULL;
+    check(pl_query_sandwich(store, &whole, metric, &none, selection->function,
+                            &sandwich, &err));
+    int64_t rows = (int64_t)(sandwich.callers.node_count + sandwich.callees.node_count);
+    pl_sandwich_deinit(&sandwich);
+    return rows;
+}
+
+static int64_t ask_diff(struct pl_store *store, const struct pl_selection *a,
+                        enum pl_metric metric)
+{
+    struct pl_profile pair = {0};
+    struct pl_diff diff = {0};
+    struct pl_selection b = *a;
+    b.from_ns = a->to_ns;
+    b.to_ns = a->to_ns + (a->to_ns - a->from_ns);
+    check(pl_query_pair(store, a, store, &b, metric, &pair, &err));
+    check(pl_diff_take(&pair, &diff, &err));
+    int64_t rows = (int64_t)diff.profile.node_count;
+    pl_diff_deinit(&diff);
+    return rows;
+}
+
+static int64_t ask_inverted(struct pl_store *store,
+                            const struct pl_selection *selection, enum pl_metric metric)
+{
+    struct pl_profile profile = {0};
+    const struct pl_transform invert = {PL_TRANSFORM_INVERT, NULL};
+    check(pl_query_profile(store, selection, metric, &profile, &err));
+    check(pl_profile_transform(&profile, &invert, &err));
+    int64_t rows = (int64_t)profile.node_count;
+    pl_profile_deinit(&profile);
+    return rows;
+}
+
+static int64_t ask_history(struct pl_store *store, const struct pl_selection *selection,
+                           enum pl_metric metric)
+{
+    struct pl_history history = {0};
+    check(
+        pl_query_history(store, selection, metric, 3600 * PL_NS_PER_S, &history, &err));
+    int64_t rows = (int64_t)history.count;
+    pl_history_deinit(&history);
+    return rows;
+}
+
+static int64_t ask_chart(struct pl_store *store, const struct pl_selection *selection)
+{
+    struct pl_chart chart = {0};
+    check(pl_query_chart(store, selection, 20000, &chart, &err));
+    int64_t rows = (int64_t)chart.box_count;
+    pl_chart_deinit(&chart);
+    return rows;
+}
+
 static double ask(struct pl_store *store, size_t query, int64_t *rows)
 {
+    enum pl_metric metric = queries[query].metric;
+    int64_t more = 0;
     struct pl_profile profile = {0};
     struct pl_thread_list threads = {0};
     struct pl_timeline line = {0};
@@ -257,9 +347,25 @@ static double ask(struct pl_store *store, size_t query, int64_t *rows)
     case SESSION_LIST:
         check(pl_query_sessions(store, selection, &sessions, &err));
         break;
+    case CALLERS:
+        more = ask_callers(store, selection, metric);
+        break;
+    case DIFF:
+        more = ask_diff(store, selection, metric);
+        break;
+    case INVERTED:
+        more = ask_inverted(store, selection, metric);
+        break;
+    case HISTORY:
+        more = ask_history(store, selection, metric);
+        break;
+    case CHART:
+        more = ask_chart(store, selection);
+        break;
     }
     *rows = (int64_t)(profile.node_count + threads.count + line.series_count +
-                      sessions.count);
+                      sessions.count) +
+            more;
     pl_profile_deinit(&profile);
     pl_thread_list_deinit(&threads);
     pl_timeline_deinit(&line);
@@ -277,11 +383,13 @@ int main(int argc, char **argv)
 {
     struct pl_store *store = NULL;
     if (argc < 2)
-        return fprintf(stderr, "usage: bench_query FILE [MILLIONS]\n"), 2;
+        return fprintf(stderr, "usage: bench_query FILE [MILLIONS [NAME]]\n"), 2;
     if (access(argv[1], F_OK) != 0)
         make(argv[1], (argc > 2 ? atoll(argv[2]) : 10) * 1000000);
     check(pl_store_open(argv[1], PL_STORE_READ, &store, &err));
     for (size_t q = 0; q < sizeof queries / sizeof queries[0]; q++) {
+        if (argc > 3 && !strstr(queries[q].name, argv[3]))
+            continue;
         double ms[9];
         int64_t rows = 0;
         for (int i = 0; i < 9; i++)
