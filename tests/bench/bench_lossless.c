@@ -106,6 +106,13 @@ static void *thread_body(void *unused)
 
 /* ---- the drain, into nothing ---- */
 
+static const char *const loss_names[] = {
+#define X(name, text) text,
+    PL_LOSS_LIST(X)
+#undef X
+};
+static uint64_t losses[PL_LOSS_COUNT];
+
 static enum pl_status begin(void *self, const struct pl_sink_session *session,
                             struct pl_error *err)
 {
@@ -129,8 +136,12 @@ static enum pl_status put(void *self, const struct pl_sink_part *part,
                 stored += run->count * (uint64_t)(weight_ns / part->period_ns);
         }
     }
-    for (size_t i = 0; i < part->loss_count; i++)
+    for (size_t i = 0; i < part->loss_count; i++) {
         lost += part->losses[i].count;
+        for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++)
+            if (strcmp(part->losses[i].reason, loss_names[reason]) == 0)
+                losses[reason] += part->losses[i].count;
+    }
     return PL_OK;
 }
 
@@ -210,6 +221,9 @@ static void run(struct pl_drain *drain)
            threads, (unsigned long)asked, (double)asked / took_s, (unsigned long)stored,
            (unsigned long)lost, (long)asked - (long)stored - (long)lost,
            1e6 * drain_cpu_s / (double)asked);
+    for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++)
+        if (losses[reason])
+            printf("  %s %lu\n", loss_names[reason], (unsigned long)losses[reason]);
 }
 
 static void remove_folder(const char *path)
