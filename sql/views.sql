@@ -209,11 +209,13 @@ FROM (SELECT *, substr(e4, instr(e4 || ',', ',') + 1) AS e5 FROM (
                                      ',') || '"]') j
       WHERE d.state IN (1, 2) AND j.value > '')))));
 
--- Self and total time per function, thread and hour. Recursion counts once. What is
+-- Self and total time per function, thread and hour. Recursion counts once. The casts
+-- give both sides of the last join one affinity: else SQLite makes no index for it. What is
 -- only summed up by the day has the day's start as its hour.
 CREATE VIEW function_weight AS
 WITH weight AS MATERIALIZED (
-         SELECT * FROM (
+         SELECT session_id, thread_id, hour_ns, CAST(stack_id AS INT) AS stack_id, n, ns
+         FROM (
              SELECT session_id, thread_id,
                     chunk_start_ns / 3600000000000 * 3600000000000 AS hour_ns,
                     stack_id, sum(n) AS n, sum(n * weight) AS ns
@@ -224,7 +226,7 @@ WITH weight AS MATERIALIZED (
              WHERE d.session_id = w.session_id AND d.level = 3600 AND d.state = 2
                AND d.bucket = w.hour_ns / 3600000000000)
          UNION ALL
-         SELECT session_id, thread_id, start_ns, stack_id, n, wall_ns
+         SELECT session_id, thread_id, start_ns, CAST(stack_id AS INT), n, wall_ns
          FROM rollup_weight r
          WHERE alone
            AND (level = 86400 OR NOT EXISTS (
