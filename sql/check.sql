@@ -122,6 +122,69 @@ SELECT format('session %d: it ends before it starts', s.id)
 FROM session s /*scan*/
 WHERE s.end_ns < s.start_ns;
 
+-- ---- values -------------------------------------------------------------------
+
+-- name: check_session_values
+SELECT format('session %d: its state, project, process or start makes no sense', s.id)
+FROM session s /*scan*/
+WHERE s.state NOT IN ('live', 'ended', 'crashed', 'killed', 'abandoned')
+  OR s.project_id < 0 OR s.pid < 0 OR s.start_ns < 0 OR s.exit_status NOT BETWEEN 0 AND 255
+  OR s.uuid = '' OR s.slowed_ticks < 0;
+
+-- name: check_thread_values
+SELECT format('thread %d: its number makes no sense', t.id)
+FROM thread t /*scan*/
+WHERE t.tid < 0 OR t.seq < 0;
+
+-- name: check_chunk_values
+SELECT format('chunk %d: its flags, project or arrival make no sense', c.id)
+FROM chunk c /*scan*/
+WHERE c.sampled NOT IN (0, 1) OR c.symbolicated NOT IN (0, 1)
+  OR c.deobfuscated NOT IN (0, 1) OR c.normalized NOT IN (0, 1)
+  OR c.finished NOT IN (0, 1, 2) OR c.project_id < 0 OR c.received_ns < 0 OR c.uuid = '';
+
+-- name: check_part_values
+SELECT format('part %d: takes %d bytes', p.id, p.bytes)
+FROM part p /*scan*/
+WHERE p.bytes < 0;
+
+-- name: check_frame_values
+SELECT format('frame %d: its flags or line make no sense', f.id)
+FROM frame_raw f /*scan*/
+WHERE f.exact NOT IN (0, 1) OR f.in_app NOT IN (-1, 0, 1) OR f.line < 0 OR f.column < 0;
+
+-- name: check_name_values
+SELECT format('name of frame %d: its flags or line make no sense, or one is missing',
+              n.frame_id)
+FROM frame_name n /*scan*/
+WHERE n.in_app NOT IN (-1, 0, 1) OR n.line < 0 OR n.column < 0 OR n.status = ''
+  OR (n.depth > 0 AND NOT EXISTS (SELECT 1 FROM frame_name m
+                                  WHERE m.frame_id = n.frame_id AND m.depth = n.depth - 1));
+
+-- name: check_function_values
+SELECT format('function %d: no name, or line %d', f.id, f.line)
+FROM function f /*scan*/
+WHERE f.name = '' OR f.line < 0;
+
+-- name: check_module_values
+SELECT format('module %d: %.80s is not the end of its path', m.id, m.name)
+FROM module m /*scan*/
+WHERE substr(m.path, -length(m.name)) <> m.name OR m.name = '' AND m.path <> '';
+
+-- name: check_epoch_values
+SELECT format('dictionary %d begins at stack %d, the one before at %d', e.id,
+              e.first_stack_id, d.first_stack_id)
+FROM dict_epoch e /*scan*/
+  LEFT JOIN dict_epoch d ON d.id = (SELECT max(id) FROM dict_epoch WHERE id < e.id)
+WHERE e.first_stack_id < coalesce(d.first_stack_id, 1) OR e.first_stack_id >= 1000000001;
+
+-- name: check_outcome_values
+SELECT format('outcome %d: %d of an outcome %.40s', o.id, o.quantity, o.outcome)
+FROM outcome o /*scan*/
+WHERE o.quantity < 0 OR o.project_id < 0 OR o.ts_ns < 0
+  OR o.outcome NOT IN ('accepted', 'filtered', 'rate_limited', 'invalid', 'abuse',
+                       'client_discard', 'cardinality_limited');
+
 -- ---- outcomes -----------------------------------------------------------------
 
 -- name: check_outcome_missing

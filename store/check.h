@@ -14,6 +14,7 @@
     X(SQLITE, "sqlite")       /* the file below the tables */                          \
     X(REFERENCE, "reference") /* a row of another that is not there */                 \
     X(TIME, "time")           /* parts, chunks and sessions */                         \
+    X(VALUE, "value")         /* a column's value that none of its kind can be */      \
     X(STACK, "stack")         /* the dictionary */                                     \
     X(TICKS, "ticks")         /* times of samples */                                   \
     X(SLOT, "slot")           /* samples, and their sums */                            \

@@ -1,6 +1,6 @@
 /* check: a sound store has no findings, also while it is written; every kind of
  * damage, made by hand one at a time, is found and named. */
-#include "tests/parts.h"
+#include "tests/store_day.h"
 #include "tests/store_support.h"
 #include "tests/test.h"
 
@@ -221,6 +221,101 @@ static void test_schema(void)
     }
 }
 
+/* Each column of each table with rows is set wrong in one row, a value after the other,
+ * until check or SQLite's rules notice. What is left is free: nothing in the file says
+ * what it should be. */
+static const char free_columns[] =
+    /* texts and numbers of the outside world */
+    " chunk.event_id  chunk.format  chunk.platform  chunk.source "
+    " chunk.symbolicator_error  chunk.symbolicator_message  chunk.symbolicator_status "
+    " dict_epoch.created_ns  frame_name.status  frame_raw.address  frame_raw.platform "
+    " function.file  function.name  loss.reason  module.build_id  module.debug_id "
+    " module.status  outcome.key_id  outcome.org_id  outcome.reason "
+    " session.app  session.dist  session.environment  session.host  session.mode "
+    " session.parent_id  session.platform  session.recording_id  session.release "
+    " session.uuid  slot.unit  thread.name "
+    /* numbers nothing refers to */
+    " dict_epoch.id  label_span.id  loss.id  outcome.id  slot.id "
+    /* of a slot without weights */
+    " slot.weight_unit ";
+
+static bool is_noticed(const char *path, const char *table, const char *column,
+                       const char *value, bool keyed)
+{
+    struct found found;
+    struct pl_buf sql;
+    const char *copy = support_path("column.db");
+    sqlite3 *db = NULL;
+    (void)unlink(copy);
+    pl_buf_init(&sql, 4096);
+    pl_buf_printf(&sql, "VACUUM INTO '%s'", copy);
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK &&
+          sqlite3_exec(db, sql.data, NULL, NULL, NULL) == SQLITE_OK);
+    (void)sqlite3_close(db);
+    pl_buf_clear(&sql);
+    pl_buf_printf(&sql, "UPDATE OR IGNORE \"%s\" SET \"%s\" = %s", table, column,
+                  value);
+    if (!keyed)
+        pl_buf_printf(&sql, " WHERE rowid = (SELECT max(rowid) FROM \"%s\")", table);
+    CHECK(sqlite3_open(copy, &db) == SQLITE_OK);
+    bool done = sqlite3_exec(db, sql.data, NULL, NULL, NULL) == SQLITE_OK &&
+                sqlite3_total_changes(db) > 0;
+    (void)sqlite3_close(db);
+    pl_buf_deinit(&sql);
+    struct pl_check_visitor visitor = {&found, on_finding};
+    struct pl_store *store = NULL;
+    memset(&found, 0, sizeof found);
+    enum pl_status status =
+        done ? pl_store_open(copy, PL_STORE_READ, &store, &err) : PL_INPUT;
+    if (status == PL_OK)
+        status = pl_store_check(store, &visitor, &found.result, &err);
+    pl_store_close(store);
+    return done && (status != PL_OK || found.result.findings > 0);
+}
+
+static void test_columns(void)
+{
+    static const char *const values[] = {
+        "-7", "1000003", "4611686018427387904", "0", "NULL", "'?'", "x'BB'", "x'9A'"};
+    struct day day = {.path = kept_path("columns.db")};
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    int columns = 0, noticed = 0;
+    CHECK_OK(day_open(&day, &err), err);
+    CHECK_OK(day_begin(&day, &err), err);
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(day_put(&day, i, &err), err);
+    CHECK_OK(day_pass(&day, &err), err);
+    CHECK_OK(day_end(&day, &err), err);
+    day_close(&day);
+    CHECK(sqlite3_open(day.path, &db) == SQLITE_OK &&
+          sqlite3_prepare_v2(db,
+                             "SELECT t.name, c.name, t.wr FROM pragma_table_list t, "
+                             "pragma_table_info(t.name) c WHERE t.type = 'table' AND "
+                             "t.name IN ('session', 'thread', 'chunk', 'part', 'slot', "
+                             "'loss', 'label_span', 'module', 'function', 'frame_raw', "
+                             "'frame_name', 'stack', 'dict_epoch', 'outcome') "
+                             "ORDER BY 1, 2",
+                             -1, &stmt, NULL) == SQLITE_OK);
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *table = (const char *)sqlite3_column_text(stmt, 0);
+        const char *column = (const char *)sqlite3_column_text(stmt, 1);
+        char name[100];
+        bool found = false;
+        (void)snprintf(name, sizeof name, " %s.%s ", table, column);
+        for (size_t i = 0; i < sizeof values / sizeof values[0] && !found; i++)
+            found = is_noticed(day.path, table, column, values[i],
+                               sqlite3_column_int(stmt, 2) != 0);
+        columns++;
+        noticed += found;
+        CHECK(found || strstr(free_columns, name), "%snot noticed", name);
+        CHECK(!found || !strstr(free_columns, name), "%sis noticed", name);
+    }
+    (void)sqlite3_finalize(stmt);
+    (void)sqlite3_close(db);
+    printf("%d columns, %d noticed\n", columns, noticed);
+}
+
 /* A page of the file overwritten, one after the other: never a crash, and what
  * SQLite itself notices is told. */
 static void test_pages(void)
@@ -295,4 +390,4 @@ static void test_live(void)
 }
 
 TEST_MAIN({"sound", test_sound}, {"damage", test_damage}, {"schema", test_schema},
-          {"pages", test_pages}, {"live", test_live})
+          {"columns", test_columns}, {"pages", test_pages}, {"live", test_live})
