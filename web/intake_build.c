@@ -52,12 +52,14 @@ static int64_t median(int64_t *values, size_t count)
 static bool build_weights(struct build *b)
 {
     const struct pl_sent *p = b->p;
-    size_t count = p->sample_count, all = 0, first = 0;
+    size_t count = p->sample_count, gaps = 0, threads = 0;
     int64_t *scratch = malloc((count + 1) * sizeof *scratch);
+    int64_t *medians = malloc((p->thread_count + 1) * sizeof *medians);
     b->times_ns = pl_intake_alloc(&b->chunk->memory, count, sizeof *b->times_ns);
     b->gaps_ns = pl_intake_alloc(&b->chunk->memory, count, sizeof *b->gaps_ns);
-    if (!scratch || !b->times_ns || !b->gaps_ns) {
+    if (!scratch || !medians || !b->times_ns || !b->gaps_ns) {
         free(scratch);
+        free(medians);
         return false;
     }
     for (size_t i = 0; i < count; i++)
@@ -67,19 +69,22 @@ static bool build_weights(struct build *b)
         int64_t gap = last ? 0 : b->times_ns[i + 1] - b->times_ns[i];
         b->gaps_ns[i] = gap ? gap : 1;
         if (gap)
-            scratch[all++] = gap;
+            scratch[gaps++] = gap;
         if (!last)
             continue;
-        b->gaps_ns[i] = median(scratch + first, all - first);
-        first = all;
+        b->gaps_ns[i] = median(scratch, gaps);
+        if (gaps)
+            medians[threads++] = b->gaps_ns[i];
+        gaps = 0;
     }
-    b->period_ns = median(scratch, all);
+    b->period_ns = median(medians, threads);
     if (b->period_ns <= 0 || b->period_ns > PART_NS / 3)
         b->period_ns = DEFAULT_GAP_NS;
     for (size_t i = 0; i < count; i++)
         if (!b->gaps_ns[i])
             b->gaps_ns[i] = b->period_ns; /* alone in its thread */
     free(scratch);
+    free(medians);
     return true;
 }
 
@@ -124,26 +129,52 @@ static bool find_stretches(struct build *b, struct part *part, size_t *total_out
     return true;
 }
 
+/* Times of one thread, sorted, into `ticks`, sorted and without repeats. Goes backwards
+ * through room behind them, as merging in place does. Returns how many there are. */
+static size_t merge_ticks(int64_t *ticks, size_t count, const int64_t *times,
+                          size_t more)
+{
+    size_t missing = 0;
+    for (size_t t = 0, i = 0; i < more; i++) {
+        while (t < count && ticks[t] < times[i])
+            t++;
+        missing +=
+            (t == count || ticks[t] != times[i]) && (!i || times[i] != times[i - 1]);
+    }
+    const size_t all = count + missing;
+    for (size_t to = all, t = count, i = more; missing; to--) {
+        while (i > 1 && times[i - 1] == times[i - 2])
+            i--;
+        if (i && (!t || times[i - 1] >= ticks[t - 1])) {
+            bool known = t && ticks[t - 1] == times[i - 1];
+            ticks[to - 1] = times[--i];
+            t -= known;
+            missing -= !known;
+        } else {
+            ticks[to - 1] = ticks[--t];
+        }
+    }
+    return all;
+}
+
 /* Ticks are shared where most threads were seen at most of them; else each thread
  * keeps its own times. */
 static bool find_ticks(struct build *b, struct part *part, size_t total)
 {
     int64_t *ticks = pl_intake_alloc(&b->chunk->memory, total, sizeof *ticks);
-    size_t count = 0, unique = 0;
+    size_t count = 0;
+    bool shared = true;
     if (!ticks)
         return false;
-    for (size_t s = 0; s < part->stretch_count; s++)
-        for (size_t i = 0; i < part->stretches[s].count; i++)
-            ticks[count++] = b->times_ns[part->stretches[s].first + i];
-    qsort(ticks, count, sizeof *ticks, compare_times);
-    for (size_t i = 0; i < count; i++)
-        if (!unique || ticks[unique - 1] != ticks[i])
-            ticks[unique++] = ticks[i];
-    bool shared = 2 * total >= unique * part->stretch_count;
+    for (size_t s = 0; s < part->stretch_count && shared; s++) {
+        const struct stretch *stretch = &part->stretches[s];
+        count = merge_ticks(ticks, count, b->times_ns + stretch->first, stretch->count);
+        shared = 2 * total >= count * part->stretch_count;
+    }
     for (size_t s = 0; s < part->stretch_count && !shared; s++)
         part->stretches[s].own_times = true;
     part->ticks_ns = ticks;
-    part->tick_count = shared ? unique : 0;
+    part->tick_count = shared ? count : 0;
     return true;
 }
 
@@ -323,11 +354,13 @@ static bool build_part(struct build *b, struct part *part)
         return total == 0 && part->stretches;
     if (!find_ticks(b, part, total))
         return false;
-    int64_t first_ns = part->ticks_ns[0], last_ns = first_ns;
+    int64_t first_ns = INT64_MAX, last_ns = 0;
     for (size_t s = 0; s < part->stretch_count; s++) {
         const struct stretch *stretch = &part->stretches[s];
-        int64_t at_ns = b->times_ns[stretch->first + stretch->count - 1];
-        last_ns = at_ns > last_ns ? at_ns : last_ns;
+        int64_t from_ns = b->times_ns[stretch->first];
+        int64_t to_ns = b->times_ns[stretch->first + stretch->count - 1];
+        first_ns = from_ns < first_ns ? from_ns : first_ns;
+        last_ns = to_ns > last_ns ? to_ns : last_ns;
     }
     *to = (struct pl_sink_part){
         .project_id = chunk->session.project_id,
@@ -370,53 +403,6 @@ static bool build_parts(struct build *b, int64_t first_ns, int64_t last_ns)
 }
 
 /* ---- the rest of a chunk ---- */
-
-static bool build_images(struct build *b)
-{
-    const struct pl_sent *p = b->p;
-    struct pl_received_image *rows =
-        pl_intake_alloc(&b->chunk->memory, p->image_count, sizeof *rows);
-    if (!rows)
-        return false;
-    for (size_t i = 0; i < p->image_count; i++) {
-        const struct pl_sent_image *image = &p->images[i];
-        rows[i] = (struct pl_received_image){
-            .type = pl_sent_text(p, image->type),
-            .code_file = text(b, image->code_file),
-            .code_id = text(b, image->code_id),
-            .debug_file = text(b, image->debug_file),
-            .debug_id = text(b, image->debug_id),
-            .address = image->address,
-            .size = image->size,
-            .vmaddr = image->vmaddr,
-        };
-    }
-    if (p->build_id) /* of the mapping that names an Android build */
-        rows[p->image_count] = (struct pl_received_image){
-            .type = "proguard", .debug_id = text(b, p->build_id)};
-    b->chunk->images = rows;
-    b->chunk->image_count = p->image_count + (p->build_id != 0);
-    return true;
-}
-
-static bool build_measurements(struct build *b)
-{
-    const struct pl_sent *p = b->p;
-    struct pl_received_measurement *rows =
-        pl_intake_alloc(&b->chunk->memory, p->measurement_count, sizeof *rows);
-    if (!rows)
-        return false;
-    for (size_t i = 0; i < p->measurement_count; i++)
-        rows[i] = (struct pl_received_measurement){
-            .name = pl_sent_text(p, p->measurements[i].name),
-            .unit = pl_sent_text(p, p->measurements[i].unit),
-            .ts_ns = p->measurements[i].at_ns,
-            .value = pl_sent_text(p, p->measurements[i].value),
-        };
-    b->chunk->measurements = rows;
-    b->chunk->measurement_count = p->measurement_count;
-    return true;
-}
 
 static void build_session(struct build *b, const struct pl_inbox_row *row,
                           int64_t start_ns, const char *event_id)
@@ -469,7 +455,8 @@ enum pl_status pl_intake_build(struct pl_store *store, const struct pl_inbox_row
     struct build b = {.p = profile, .chunk = chunk};
     char *event_id = pl_intake_alloc(&chunk->memory, PL_ID_TEXT, 1);
     bool ok = event_id && pl_intake_frames(profile, &chunk->memory, &b.frames) &&
-              build_weights(&b) && build_images(&b) && build_measurements(&b);
+              build_weights(&b) && pl_intake_images(profile, chunk) &&
+              pl_intake_measurements(profile, chunk);
     if (!ok)
         return pl_error_set(err, PL_NOMEM, "out of memory");
     int64_t first_ns = INT64_MAX, last_ns = 0;

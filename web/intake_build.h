@@ -25,6 +25,10 @@ PL_MUST_CHECK enum pl_status pl_intake_build(struct pl_store *store,
                                              const struct pl_sent *profile,
                                              struct pl_intake_chunk *chunk,
                                              struct pl_error *err);
+/* Parts of the above (intake_extras.c). False: out of memory. */
+bool pl_intake_images(const struct pl_sent *p, struct pl_intake_chunk *chunk);
+bool pl_intake_measurements(const struct pl_sent *p, struct pl_intake_chunk *chunk);
+
 void pl_intake_chunk_deinit(struct pl_intake_chunk *chunk);
 
 #endif
