@@ -36,6 +36,7 @@
 
 #define FORK_WAIT_NS (200 * PL_NS_PER_MS)
 #define EXIT_WAIT_NS (2 * PL_NS_PER_S)
+#define FOR_EVER     INT64_C(-1)
 
 static pthread_mutex_t setup_lock = PTHREAD_MUTEX_INITIALIZER; /* init, close */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -107,6 +108,8 @@ static void unguard_files(const struct file_guard *guard)
 
 static bool lock_within(pthread_mutex_t *mutex, int64_t wait_ns)
 {
+    if (wait_ns == FOR_EVER)
+        return pthread_mutex_lock(mutex) == 0;
     int64_t at = pl_clock_mono_ns() + wait_ns;
     struct timespec until = {.tv_sec = at / PL_NS_PER_S, .tv_nsec = at % PL_NS_PER_S};
     return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until) == 0;
@@ -442,7 +445,7 @@ int proflite_flush(int timeout_ms)
 void proflite_close(void)
 {
     pthread_mutex_lock(&setup_lock);
-    tear_down(INT64_MAX / 4);
+    tear_down(FOR_EVER);
     pthread_mutex_unlock(&setup_lock);
 }
 
