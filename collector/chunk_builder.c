@@ -72,7 +72,7 @@ static bool make_maps(struct builder *b)
     b->maps.stacks = make_map(s->stack_count);
     b->maps.frames = make_map(s->frame_count);
     b->maps.frame_modules = make_map(s->frame_count);
-    b->maps.modules = make_map(b->modules->count);
+    b->maps.modules = make_map(b->modules->count + 1); /* the last: the perf map */
     return b->maps.stacks && b->maps.frames && b->maps.frame_modules && b->maps.modules;
 }
 
@@ -81,7 +81,10 @@ static uint32_t module_of(const struct builder *b, const struct pl_stack_frame *
     if (frame->module != PL_NO_MODULE || frame->pseudo)
         return frame->module;
     uint64_t address = frame->exact ? frame->address : frame->address - 1;
-    return pl_drain_modules_find(b->modules, address, frame->mono_ns);
+    uint32_t found = pl_drain_modules_find(b->modules, address, frame->mono_ns);
+    if (found == PL_NO_MODULE && b->modules->perf_map[0])
+        return (uint32_t)b->modules->count;
+    return found;
 }
 
 static void use_frame(struct builder *b, uint32_t id)
@@ -115,6 +118,23 @@ static size_t use_stacks(struct builder *b)
     return words;
 }
 
+static bool copy_perf_map(struct builder *b)
+{
+    uint32_t to = b->maps.modules[b->modules->count];
+    if (to == PL_NO_INDEX)
+        return true;
+    char **texts = &b->chunk->module_texts[2 * to];
+    texts[0] = strdup(b->modules->perf_map);
+    texts[1] = calloc(1, 2 * sizeof b->modules->perf_map_id.bytes + 1);
+    if (!texts[0] || !texts[1])
+        return false;
+    pl_hex_format(b->modules->perf_map_id.bytes, sizeof b->modules->perf_map_id.bytes,
+                  texts[1]);
+    b->chunk->modules[to] =
+        (struct pl_sink_module){.path = texts[0], .build_id = texts[1]};
+    return true;
+}
+
 static bool copy_modules(struct builder *b)
 {
     struct pl_chunk *chunk = b->chunk;
@@ -134,16 +154,17 @@ static bool copy_modules(struct builder *b)
         if (!texts[0] || !texts[1])
             return false;
         pl_hex_format(module->build_id, module->build_id_bytes, texts[1]);
-        chunk->modules[to] = (struct pl_sink_module){.path = texts[0],
-                                                      .build_id = texts[1]};
+        chunk->modules[to] =
+            (struct pl_sink_module){.path = texts[0], .build_id = texts[1]};
         chunk->bytes += strlen(texts[0]) + 64;
     }
-    return true;
+    return copy_perf_map(b);
 }
 
 static struct pl_sink_frame sink_frame(const struct builder *b, uint32_t id)
 {
-    static const char *const pseudo[] = {NULL, "[truncated]", "[unknown caller]", "[guessed caller]"};
+    static const char *const pseudo[] = {NULL, "[truncated]", "[unknown caller]",
+                                         "[guessed caller]"};
     const struct pl_stack_frame *frame = &b->timeline->stacks.frames[id];
     uint32_t module = b->maps.frame_modules[id];
     struct pl_sink_frame to = {
@@ -153,7 +174,7 @@ static struct pl_sink_frame sink_frame(const struct builder *b, uint32_t id)
         .function = pseudo[frame->pseudo],
         .in_app = -1,
     };
-    if (frame->module == PL_NO_MODULE && module != PL_NO_MODULE)
+    if (frame->module == PL_NO_MODULE && module < b->modules->count)
         to.address -= b->modules->list[module].bias; /* noticed only by now */
     if (frame->pseudo)
         to.in_app = 0;

@@ -21,6 +21,7 @@
 #define MAX_RANGES     8192u
 #define MAX_PENDING    64u
 #define TABLES         8u
+#define MAX_HOLE       (UINT64_C(1) << 30) /* between segments of one file */
 #define NO_MODULE      UINT32_MAX
 #define IN_GROUP       (UINT32_MAX - 1)
 #define FIRST_GAP_NS   INT64_C(1000000)
@@ -291,10 +292,11 @@ static void open_group(struct pl_codemap *map, const struct pl_map *at)
     pl_copy(group->path, at->path, sizeof group->path);
 }
 
+/* Far away it is something else, such as functions that V8 copies to its own. */
 static bool continues_group(const struct group *group, const struct pl_map *at)
 {
     return group->open && at->inode && group->inode == at->inode &&
-           group->device == at->device &&
+           group->device == at->device && at->start - group->end < MAX_HOLE &&
            (at->offset || (at->start == group->end && !group->has_code));
 }
 

@@ -3,6 +3,7 @@
 #ifndef PL_COLLECTOR_DRAIN_MODULES_H
 #define PL_COLLECTOR_DRAIN_MODULES_H
 
+#include "base/id.h"
 #include "collector/segment.h"
 
 #include <stdbool.h>
@@ -27,6 +28,10 @@ struct pl_drain_modules {
     struct pl_drain_module *list;
     size_t count, capacity;
     uint64_t version; /* another one after each change, of any session */
+    /* The file that names code made at run time, in no module; "": there is none. Its
+     * identity is the session's: process numbers are used again. */
+    char perf_map[32];
+    struct pl_id perf_map_id;
 };
 
 /* Read new log entries and the ends of old ones. True if anything changed.

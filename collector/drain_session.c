@@ -5,8 +5,10 @@
 #include "collector/process_state.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -438,12 +440,26 @@ static uint64_t samples_of(const struct pl_drain_timeline *t)
     return samples;
 }
 
+/* Where a compiler at run time names its code, if this program has one. */
+static void look_for_perf_map(struct pl_drain_session *s)
+{
+    struct stat st;
+    char path[sizeof s->modules.perf_map];
+    snprintf(path, sizeof path, "/tmp/perf-%u.map", s->reader.facts.pid);
+    if (s->modules.perf_map[0] || lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+        (st.st_uid != geteuid() && geteuid() != 0))
+        return;
+    memcpy(s->modules.perf_map, path, sizeof path);
+    s->modules.perf_map_id = s->id;
+}
+
 static void seal(struct pl_drain_shared *shared, struct pl_drain_session *s)
 {
     struct pl_chunk *chunk = NULL;
     struct pl_error err;
     uint64_t lost[PL_LOSS_COUNT];
     uint64_t samples = samples_of(&s->timeline);
+    look_for_perf_map(s);
     take_losses(s, lost);
     if (pl_chunk_build(&s->timeline, &s->modules, lost, &s->id, &chunk, &err) !=
         PL_OK) {

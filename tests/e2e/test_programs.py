@@ -1,5 +1,6 @@
 """Programs nobody here wrote: same bytes, same status, complete stacks."""
 import os
+import pathlib
 import shutil
 from support import PROFLITE, check, complete_share, functions, main, record, run, sessions, sql
 
@@ -135,6 +136,21 @@ def test_node(folder):
     compare(folder, "node", ["node", "-e", code])
 
 
+def test_perf_map(folder):
+    """Code made at run time has the names its compiler wrote, also after the program."""
+    code = "function fib(n){return n<2?n:fib(n-1)+fib(n-2)} let t=0;for(let i=0;i<14;i++)t+=fib(34);console.log(t)"
+    db = compare(folder, "node", ["node", "--perf-basic-prof", "-e", code])
+    top, total = functions(db)
+    spent = sum(f["self_ns"] for name, f in top.items() if "fib" in name)
+    check(spent > 0.05 * total, f"of all threads' time fib has {100 * spent / total:.1f} %: {list(top)[:8]}")
+    for row in sql(db, "SELECT DISTINCT pid FROM session"):
+        pathlib.Path(f"/tmp/perf-{row['pid']}.map").unlink(missing_ok=True)
+    done = run(PROFLITE, "--db", db, "process", "--redo")
+    check(done.returncode in (0, 5), f"redo: {done.returncode} {done.stderr}")
+    again, _ = functions(db)
+    check(any("fib" in name for name in again), f"still named without the file: {list(again)[:8]}")
+
+
 def test_pipeline(folder):
     path = sample_file(folder, 40)
     script = f"cat {path} | gzip -1 | gzip -dc | sha256sum; seq 1 2000000 | sort -rn | tail -1; exit 5"
@@ -143,4 +159,4 @@ def test_pipeline(folder):
     check({"gzip", "sha256sum", "sort"} <= apps, f"the whole tree: {apps}")
 
 
-main([test_zstd, test_xz, test_sqlite3, test_stripped, test_python3, test_node, test_pipeline])
+main([test_zstd, test_xz, test_sqlite3, test_stripped, test_python3, test_node, test_perf_map, test_pipeline])
