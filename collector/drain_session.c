@@ -16,6 +16,7 @@
 #define STALE_NS       (200 * PL_NS_PER_MS)
 #define LOOK_EVERY_NS  (100 * PL_NS_PER_MS)
 #define MAPS_AFTER_NS  (2 * PL_NS_PER_S)
+#define THREAD_BYTES   ((size_t)8 << 10) /* what a thread may take on top */
 #define MODULE_WAIT_NS (30 * PL_NS_PER_MS)
 #define FUTURE_NS      PL_NS_PER_S /* clocks agree; anything beyond makes no sense */
 
@@ -483,7 +484,8 @@ static void seal(struct pl_drain_shared *shared, struct pl_drain_session *s)
 void pl_drain_session_advance(struct pl_drain_shared *shared,
                               struct pl_drain_session *s, int64_t now_ns, bool final)
 {
-    if (pl_drain_timeline_bytes(&s->timeline) > shared->memory_bytes)
+    size_t allowed = shared->memory_bytes + s->timeline.thread_count * THREAD_BYTES;
+    if (pl_drain_timeline_bytes(&s->timeline) > allowed)
         pl_drain_timeline_cut(&s->timeline);
     s->timeline.event_full_now = s->host_now[PL_LOSS_EVENT_FULL];
     pl_drain_timeline_advance(&s->timeline, now_ns, final);

@@ -20,7 +20,7 @@
 #define STEP_MS           50
 #define FORK_WAIT_NS      (200 * PL_NS_PER_MS)
 #define DRAIN_STACK_BYTES ((size_t)1 << 20)
-#define MEMORY_BYTES      ((size_t)4 << 20) /* for what is not written yet */
+#define MEMORY_BYTES      ((size_t)1 << 20) /* for what is not written yet */
 
 /* Held while a store is open in this process. */
 static pthread_mutex_t store_lock = PTHREAD_MUTEX_INITIALIZER;

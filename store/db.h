@@ -49,6 +49,7 @@ struct pl_store {
     int log_pages;            /* of the WAL after the last commit */
     int log_pages_tried;      /* when a checkpoint was last tried */
     bool has_table_functions; /* for SQL of people */
+    bool small;          /* held open in a program of someone else's: little memory */
     bool wrote;               /* since opened */
     bool durable;             /* each commit waits for the disk */
     struct pl_log_guard guard;

@@ -10,6 +10,7 @@
 
 enum {
     RECENT_STACKS = 65536,    /* rows read when a writer starts */
+    RECENT_SMALL = 4096,      /* the same, where memory is short */
     MAX_TREE_NODES = 1000000, /* then the tree is dropped and grows anew */
     MAX_FRAMES = 1000000,     /* then the frame cache is */
     MAX_ROW_FRAMES = 65536,   /* of a stack row worth remembering */
@@ -310,8 +311,9 @@ static enum pl_status start_reading(struct pl_intern *intern, int64_t first,
     if (status != PL_OK)
         return status;
     intern->last_stack = first > 1 ? first - 1 : 0;
-    if (last > RECENT_STACKS && intern->last_stack < last - RECENT_STACKS)
-        intern->last_stack = last - RECENT_STACKS;
+    int64_t recent = intern->store->small ? RECENT_SMALL : RECENT_STACKS;
+    if (last > recent && intern->last_stack < last - recent)
+        intern->last_stack = last - recent;
     return PL_OK;
 }
 
