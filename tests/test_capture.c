@@ -220,7 +220,9 @@ static void test_rates(void)
         uint64_t missed = atomic_load(&s->reader.seg->lost[PL_LOSS_TICK_MISSED]);
         CHECK(s->ticks + missed >= 115, "%lu ticks", (unsigned long)s->ticks);
         CHECK(s->signalled + s->quiet + s->same + 5 >= s->ticks / 2);
-        CHECK(s->records + watch_lost(s, PL_LOSS_NO_ANSWER) + 1 >= s->signalled,
+        CHECK(s->records + watch_lost(s, PL_LOSS_NO_ANSWER) +
+                      watch_lost(s, PL_LOSS_RING_FULL) + 1 >=
+                  s->signalled,
               "%lu of %lu", (unsigned long)s->records, (unsigned long)s->signalled);
         CHECK(complete(s) + s->shipped >= all_records(s) * 99 / 100);
         CHECK(s->starts == 1 && watch_has_name(s, "capture_host"));
@@ -403,7 +405,7 @@ static void test_depth(void)
     watch_open(&watch);
     struct watch_session *s = run_host(&run, "deep", "101", "wall");
     if (s)
-        CHECK(s->walks[PL_WALK_DEPTH] >= 10 && s->walks[PL_WALK_BAD_STACK] == 0);
+        CHECK(s->walks[PL_WALK_DEPTH] >= 3 && s->walks[PL_WALK_BAD_STACK] == 0);
     watch_close(&watch);
 }
 
@@ -414,7 +416,7 @@ static void test_altstack(void)
     watch_open(&watch);
     struct watch_session *s = run_host(&run, "altstack", "101", "wall");
     if (s)
-        CHECK(complete(s) >= 10 && complete(s) + s->shipped == all_records(s),
+        CHECK(complete(s) >= 3 && complete(s) + s->shipped == all_records(s),
               "%lu complete, %lu shipped of %lu", (unsigned long)complete(s),
               (unsigned long)s->shipped, (unsigned long)all_records(s));
     watch_close(&watch);

@@ -133,7 +133,7 @@ def print_extrapolated(over, samples):
     print("\nextrapolated from the cost of a signal at 1000 Hz (which has the share of"
           " the sampler in it)")
     points = {}
-    for name in ("empty signals", "proflite wall", "proflite cpu"):
+    for name in ("empty signals", "proflite wall"):
         extra = statistics.median(e for e, _ in over[(name, 1000)])
         count = samples[("proflite wall" if name[0] == "e" else name, 1000)]
         each = extra / max(count, 1)
