@@ -391,6 +391,7 @@ static void read_maps(struct pl_codemap *map, int64_t now_ns)
     find_pending(map);
     map->range_count = 0;
     map->ranges_hash = 0;
+    map->guard_end = 0;
     map->group.open = false;
     int result = pl_maps_read(map->buffer, sizeof map->buffer, take_map, map);
     close_group(map);

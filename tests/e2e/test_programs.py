@@ -139,7 +139,7 @@ def test_node(folder):
 def test_perf_map(folder):
     """Code made at run time has the names its compiler wrote, also after the program."""
     code = "function fib(n){return n<2?n:fib(n-1)+fib(n-2)} let t=0;for(let i=0;i<14;i++)t+=fib(34);console.log(t)"
-    db = compare(folder, "node", ["node", "--perf-basic-prof", "-e", code])
+    db = compare(folder, "node", ["node", "--perf-basic-prof", "--no-logfile-per-isolate", f"--logfile={folder}/v8.log", "-e", code])
     top, total = functions(db)
     spent = sum(f["self_ns"] for name, f in top.items() if "fib" in name)
     check(spent > 0.05 * total, f"of all threads' time fib has {100 * spent / total:.1f} %: {list(top)[:8]}")
