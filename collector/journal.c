@@ -67,9 +67,26 @@ void pl_journal_put(struct pl_journal *j, struct pl_journal_op op, const void *b
         pl_buf_append(&j->pending, zeros, 8 - bytes % 8);
 }
 
+/* The same for one or two words, of which most operations are, and in a hurry. */
+static inline void put_words(struct pl_journal *j, struct pl_journal_op op,
+                             const uint64_t *words, size_t count)
+{
+    struct pl_buf *to = &j->pending;
+    size_t bytes = count * sizeof *words;
+    if (!to->len || to->failed || to->cap - to->len <= sizeof op + bytes) {
+        pl_journal_put(j, op, words, bytes);
+        return;
+    }
+    j->news |= op.kind != PL_OP_ADVANCE;
+    memcpy(to->data + to->len, &op, sizeof op);
+    memcpy(to->data + to->len + sizeof op, words, bytes);
+    to->len += sizeof op + bytes;
+    to->data[to->len] = '\0';
+}
+
 static void put_word(struct pl_journal *j, struct pl_journal_op op, uint64_t word)
 {
-    pl_journal_put(j, op, &word, sizeof word);
+    put_words(j, op, &word, 1);
 }
 
 void pl_journal_tick(struct pl_journal *j, uint32_t tick, int64_t mono_ns,
@@ -97,7 +114,7 @@ void pl_journal_event(struct pl_journal *j, const struct pl_event *event,
                                .flags = event->flags,
                                .slot = event->slot,
                                .arg = event->arg};
-    pl_journal_put(j, op, body, event->kind == PL_EVENT_START ? 16 : 8);
+    put_words(j, op, body, event->kind == PL_EVENT_START ? 2 : 1);
 }
 
 static void put_frame(struct pl_journal *j, const struct pl_stack_frame *f)
@@ -190,7 +207,7 @@ void pl_journal_answer(struct pl_journal *j, const struct pl_stacks *stacks,
                         (uint64_t)answer->mono_ns};
     struct pl_journal_op op = {
         .kind = PL_OP_ANSWER, .flags = quiet, .slot = slot, .arg = answer->tick};
-    pl_journal_put(j, op, body, sizeof body);
+    put_words(j, op, body, 2);
 }
 
 void pl_journal_ring_damaged(struct pl_journal *j, uint16_t slot)
