@@ -12,39 +12,66 @@ export class ApiError extends Error {
   }
 }
 
+/** @typedef {Record<string, string|number|string[]>} Params a list comes once for each */
+
+/** @param {string} route @param {Params} params */
+export function endpointOf(route, params = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params))
+    for (const one of Array.isArray(value) ? value : [value]) query.append(name, String(one));
+  return `api/v1/${route}${query.size ? `?${query}` : ""}`;
+}
+
+/** What to type in a terminal for the same answer. @param {string} endpoint */
+export function curlOf(endpoint) {
+  const url = new URL(endpoint, location.href);
+  return `curl -H "Authorization: Bearer $(cat "$DB-token")" '${url.href.replaceAll("'", "%27")}'`;
+}
+
 /**
  * @param {string} route e.g. "flamegraph"
- * @param {Record<string, string|number>} params
+ * @param {Params} params
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>} the answer's JSON
  * @throws {ApiError}; AbortError when aborted
  */
 export async function get(route, params = {}, signal) {
-  const query = new URLSearchParams(Object.entries(params).map(([k, v]) => [k, String(v)]));
-  const endpoint = `api/v1/${route}`;
-  const token = getToken();
-  let response;
-  try {
-    response = await fetch(query.size ? `${endpoint}?${query}` : endpoint, {
-      signal,
-      headers: token ? { Authorization: `Bearer ${token}` } : {},
-    });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ApiError("The server does not answer. Is proflite serve still running?", endpoint, 0);
-  }
-  const body = await readJson(response, endpoint);
-  if (response.ok) return body;
-  const message = body?.error?.message ?? `${response.status} ${response.statusText}`;
-  throw new ApiError(message, endpoint, response.status);
+  return json(await send(endpointOf(route, params), { signal }), `GET api/v1/${route}`);
 }
 
-async function readJson(response, endpoint) {
+/** @param {string} route @param {any} body @param {AbortSignal} [signal] */
+export async function post(route, body, signal) {
+  const init = { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal };
+  return json(await send(`api/v1/${route}`, init), `POST api/v1/${route}`);
+}
+
+/** A file the server makes. @returns {Promise<Blob>} */
+export async function download(route, params) {
+  const response = await send(endpointOf(route, params), {});
+  if (!response.ok) await json(response, `GET api/v1/${route}`);
+  return response.blob();
+}
+
+/** @param {string} endpoint @param {RequestInit} init */
+export async function send(endpoint, init) {
+  const token = getToken();
+  const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   try {
-    return await response.json();
+    return await fetch(endpoint, { ...init, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    if (!response.ok) return null;
-    throw new ApiError("The answer is not JSON.", endpoint, response.status);
+    throw new ApiError("The server does not answer. Is proflite serve still running?", `${init.method ?? "GET"} ${endpoint.split("?")[0]}`, 0);
   }
+}
+
+async function json(response, endpoint) {
+  let body = null;
+  try {
+    body = await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (response.ok) throw new ApiError("The answer is not JSON.", endpoint, response.status);
+  }
+  if (response.ok) return body;
+  throw new ApiError(body?.error?.message ?? `${response.status} ${response.statusText}`, endpoint, response.status);
 }

@@ -21,3 +21,5 @@ export function setToken(token) {
 export function getToken() {
   return sessionStorage.getItem(slot) ?? "";
 }
+
+takeToken(); // before anything is asked

@@ -30,6 +30,7 @@ import { hashNumber, hashString, hashText, mix } from "./hash.js";
  *             in_app: (number|null)[]}} functions
  * @property {string[]} functionKeys   stable names of functions
  * @property {number} functionCount
+ * @property {Int32Array} [paint]      node -> colour, where that is not its function's
  * @property {object} answer           totals, counts: as the server sent them
  */
 

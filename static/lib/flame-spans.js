@@ -22,12 +22,13 @@ import { firstEndingAfter, hiddenStart } from "./flame-model.js";
  * @param {number} row
  * @param {View} view
  * @param {Uint32Array} line     one pixel row, as wide as the canvas
- * @param {Uint32Array} colors   by function
+ * @param {Uint32Array} colors   by function, or by what the model's `paint` says
  * @param {{ground: number, gap: number, labelWidth: number}} style  in device pixels
  * @param {Spans} spans
  */
 export function paintRow(model, row, view, line, colors, style, spans) {
-  const { rowNodes, start, total, hidden, fn } = model;
+  const { rowNodes, start, total, hidden } = model;
+  const paint = model.paint ?? model.fn;
   const width = line.length;
   const scale = width / (view.to - view.from);
   const end = model.rowStart[row + 1];
@@ -42,13 +43,13 @@ export function paintRow(model, row, view, line, colors, style, spans) {
     const first = Math.max(0, left);
     if (right - left <= 1) {
       // Less than a pixel or so: the first box of a pixel stands for all in it.
-      line[first] = colors[fn[node]];
+      line[first] = colors[paint[node]];
       at = firstEndingAfter(model, at + 1, end, view.from + (first + 1) / scale);
       continue;
     }
     const last = Math.min(width, right);
     const gap = right - left > 4 * style.gap ? style.gap : 0;
-    line.fill(colors[fn[node]], first, Math.max(first, Math.min(last, right - gap)));
+    line.fill(colors[paint[node]], first, Math.max(first, Math.min(last, right - gap)));
     if (last - first >= style.labelWidth) spans.labels.push(node, first, last - gap, row);
     if (hidden[node] > 0) addHatched(model, node, view, scale, width, row, spans);
     at++;

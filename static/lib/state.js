@@ -3,27 +3,51 @@
 
 /**
  * @typedef {object} State
+ * @property {"explore"|"compare"|"sql"|"setup"} page
  * @property {string} app         all sessions of this application, or ""
  * @property {string} recording   all sessions of this recording, or ""
  * @property {string[]} session   session ids, ["all"] for the whole store, [] for the
  *                                latest recording
  * @property {string[]} thread    thread ids; [] is all
+ * @property {string[]} label     "key=value", all of them must hold
+ * @property {string} release
+ * @property {string} env
  * @property {"wall"|"cpu"} metric
  * @property {number} from        Unix ns, 0 is open
  * @property {number} to
  * @property {number} windowFrom  what the timeline spans; 0 is everything
  * @property {number} windowTo
+ * @property {string[]} transforms in the order they were made: lib/transforms.js
  * @property {string} query       search
  * @property {string} zoom        key of the node that fills the graph
  * @property {string} fn          key of the selected function
  * @property {"self"|"total"|"name"} sort  of the top table
+ * @property {"top"|"tree"|"callers"} tab   left
+ * @property {"flame"|"chart"|"sandwich"} view  right
+ * @property {boolean} invert     leaves first
+ * @property {string} a           Compare: what is compared, as text (lib/compare.js)
+ * @property {string} b
+ * @property {"share"|"time"} by  Compare: normalised, or absolute
+ * @property {string} sql         the SQL page's text
+ * @property {"table"|"flame"|"line"} show  how the SQL page draws its answer
  */
+
+const choices = {
+  page: ["explore", "compare", "sql", "setup"],
+  metric: ["wall", "cpu"],
+  sort: ["self", "total", "name"],
+  tab: ["top", "tree", "callers"],
+  view: ["flame", "chart", "sandwich"],
+  by: ["share", "time"],
+  show: ["table", "flame", "line"],
+};
 
 /** @returns {State} */
 export function defaultState() {
   return {
-    app: "", recording: "", session: [], thread: [], metric: "wall", from: 0, to: 0,
-    windowFrom: 0, windowTo: 0, query: "", zoom: "", fn: "", sort: "self",
+    page: "explore", app: "", recording: "", session: [], thread: [], label: [], release: "", env: "",
+    metric: "wall", from: 0, to: 0, windowFrom: 0, windowTo: 0, transforms: [], query: "", zoom: "", fn: "",
+    sort: "self", tab: "top", view: "flame", invert: false, a: "", b: "", by: "share", sql: "", show: "table",
   };
 }
 
@@ -31,18 +55,18 @@ export function defaultState() {
 export function parseState(search) {
   const params = new URLSearchParams(search);
   const state = defaultState();
-  state.app = params.get("app") ?? "";
-  state.recording = params.get("recording") ?? "";
+  for (const [name, allowed] of Object.entries(choices))
+    if (allowed.includes(params.get(name) ?? "")) state[name] = params.get(name);
+  for (const name of ["app", "recording", "release", "env", "zoom", "fn", "a", "b", "sql"])
+    state[name] = params.get(name) ?? "";
+  state.query = params.get("q") ?? "";
   state.session = ids(params, "session", /^(\d+|all)$/);
   state.thread = ids(params, "thread", /^\d+$/);
-  state.metric = params.get("metric") === "cpu" ? "cpu" : "wall";
+  state.label = params.getAll("label").filter((text) => text.indexOf("=") > 0);
+  state.transforms = params.getAll("t").filter(Boolean);
+  state.invert = params.get("invert") === "1";
   [state.from, state.to] = range(params.get("range"));
   [state.windowFrom, state.windowTo] = range(params.get("window"));
-  state.query = params.get("q") ?? "";
-  state.zoom = params.get("zoom") ?? "";
-  state.fn = params.get("fn") ?? "";
-  const sort = params.get("sort");
-  if (sort === "total" || sort === "name") state.sort = sort;
   return state;
 }
 
@@ -61,20 +85,33 @@ function range(text) {
 /** @param {State} state @returns {string} "" or "?…" */
 export function formatState(state) {
   const parts = [];
+  const defaults = defaultState();
   const add = (name, text) => {
     if (text) parts.push(`${name}=${encodeURIComponent(text).replaceAll("%2C", ",")}`);
   };
+  const addChoice = (name) => add(name, state[name] === defaults[name] ? "" : state[name]);
+  addChoice("page");
   add("app", state.app);
   add("recording", state.recording);
   add("session", state.session.join(","));
   add("thread", state.thread.join(","));
-  add("metric", state.metric === "wall" ? "" : state.metric);
+  for (const text of state.label) add("label", text);
+  add("release", state.release);
+  add("env", state.env);
+  addChoice("metric");
   add("range", state.to ? `${state.from}-${state.to}` : "");
   add("window", state.windowTo ? `${state.windowFrom}-${state.windowTo}` : "");
+  for (const text of state.transforms) add("t", text);
   add("q", state.query);
   add("zoom", state.zoom);
   add("fn", state.fn);
-  add("sort", state.sort === "self" ? "" : state.sort);
+  for (const name of ["sort", "tab", "view"]) addChoice(name);
+  add("invert", state.invert ? "1" : "");
+  add("a", state.a);
+  add("b", state.b);
+  addChoice("by");
+  add("sql", state.sql);
+  addChoice("show");
   return parts.length ? `?${parts.join("&")}` : "";
 }
 

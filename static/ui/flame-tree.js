@@ -8,9 +8,11 @@ import { shortName } from "../lib/names.js";
 import { h } from "./dom.js";
 
 const most = 40; // siblings or children told
+let made = 0; // each has ids of its own
 
 /** @param {(key: string, event: KeyboardEvent) => void} onKey */
 export function createFlameTree(onKey) {
+  const prefix = `flame-row-${++made}-`;
   const element = h("div", {
     role: "treegrid", tabindex: "0", class: "flame-tree", "aria-label": "Call tree of the flame graph",
     onkeydown: (event) => {
@@ -21,15 +23,15 @@ export function createFlameTree(onKey) {
   /** @param {import("../lib/flame-model.js").FlameModel} model @param {number} cursor */
   function update(model, cursor) {
     const path = pathTo(model, cursor);
-    const rows = path.slice(0, -1).map((node) => row(model, node, true));
+    const rows = path.slice(0, -1).map((node) => row(prefix, model, node, true));
     const siblings = cursor === 0 ? [0] : around(childrenOf(model, model.parent[cursor]), cursor);
     for (const node of siblings) {
-      rows.push(row(model, node, node === cursor, node === cursor));
+      rows.push(row(prefix, model, node, node === cursor, node === cursor));
       if (node === cursor)
-        for (const child of childrenOf(model, node).slice(0, most)) rows.push(row(model, child, false));
+        for (const child of childrenOf(model, node).slice(0, most)) rows.push(row(prefix, model, child, false));
     }
     element.replaceChildren(...rows);
-    element.setAttribute("aria-activedescendant", `flame-row-${cursor}`);
+    element.setAttribute("aria-activedescendant", `${prefix}${cursor}`);
   }
 
   return { element, update };
@@ -41,12 +43,12 @@ function around(nodes, cursor) {
   return nodes.slice(from, from + most);
 }
 
-function row(model, node, expanded, selected = false) {
+function row(prefix, model, node, expanded, selected = false) {
   const leaf = model.subtreeEnd[node] === node + 1;
   const name = node === 0 ? "all" : shortName(model.functions.name[model.fn[node]]);
   const share = percent(model.total[node], model.total[0]);
   return h("div", {
-    role: "row", id: `flame-row-${node}`, "aria-level": model.depth[node] + 1,
+    role: "row", id: `${prefix}${node}`, "aria-level": model.depth[node] + 1,
     "aria-expanded": leaf ? null : String(expanded), "aria-selected": String(selected),
   },
   h("span", { role: "gridcell" }, name),

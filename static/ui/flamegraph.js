@@ -1,5 +1,6 @@
-// The flame graph: root on top, drawn on a canvas that covers only what is visible of a
-// scrolled box. Boxes are painted as pixels (lib/flame-spans.js), text over them.
+// The flame graph: root on top (or at the bottom, growing up), drawn on a canvas that
+// covers only what is visible of a scrolled box. Boxes are painted as pixels
+// (lib/flame-spans.js), text over them.
 //
 // What is zoomed and selected comes in with `update` and goes out through `actions`;
 // pointer position, keyboard cursor and free zoom (Ctrl-wheel, drag) live here.
@@ -19,6 +20,9 @@ const animationMs = 150;
 const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
+ * @typedef {{ground: number, normal: Uint32Array, match: Uint32Array, dim: Uint32Array,
+ *            hot: Uint32Array}} Palette
+ *
  * @typedef {object} FlameProps
  * @property {import("../lib/flame-model.js").FlameModel} model
  * @property {"light"|"dark"} theme
@@ -26,6 +30,10 @@ const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
  * @property {string} zoom               key of the node that fills the width
  * @property {number} hot                function to light up, -1 none
  * @property {string} summary            what the picture shows, for those who do not see it
+ * @property {boolean} [up]              the root is at the bottom
+ * @property {(ground: number) => Palette} [palette]  other colours than by module; the
+ *   model's `paint` says which a node has
+ * @property {(node: number) => string[]} [tell]  more about a node, for status and tooltip
  */
 
 /**
@@ -33,6 +41,8 @@ const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
  * @property {(zoom: string, fn: number) => void} zoomTo
  * @property {() => void} back
  * @property {(fn: number) => void} hover   -1: nothing is pointed at
+ * @property {(event: MouseEvent|{clientX: number, clientY: number, preventDefault: () => void},
+ *             node: number) => void} menu
  */
 
 /**
@@ -72,6 +82,7 @@ class FlameGraph {
     this.canvas.addEventListener("pointerup", (event) => this.onPointerUp(event));
     this.canvas.addEventListener("pointercancel", () => (this.drag = null));
     this.canvas.addEventListener("pointerleave", () => this.setHover(null));
+    this.canvas.addEventListener("contextmenu", (event) => this.onMenu(event));
     this.canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     this.tree.element.addEventListener("focus", () => this.redraw());
     this.tree.element.addEventListener("blur", () => this.redraw());
@@ -83,7 +94,7 @@ class FlameGraph {
     this.props = props;
     const newModel = old?.model !== props.model;
     if (newModel) this.adoptModel(old?.model);
-    if (newModel || old.theme !== props.theme) this.makeColors();
+    if (newModel || old.theme !== props.theme || old.palette !== props.palette) this.makeColors();
     if (newModel || old.zoom !== props.zoom) this.moveFocus(newModel);
     this.canvas.setAttribute("aria-label", props.summary);
     this.redraw();
@@ -98,6 +109,7 @@ class FlameGraph {
     this.tooltip.hide();
     this.labels.clear();
     this.space.style.height = `${model.rowCount * rowHeight}px`;
+    if (!oldModel && this.props.up) this.scroller.scrollTop = model.rowCount * rowHeight;
     this.tree.update(model, this.cursor);
   }
 
@@ -107,7 +119,8 @@ class FlameGraph {
     this.softInk = getComputedStyle(this.status).color;
     this.accent = style.accentColor;
     const ground = readColor(style.backgroundColor);
-    this.palette = makePalette(this.props.model.functions, this.props.theme, ground);
+    const { model, theme, palette } = this.props;
+    this.palette = palette ? palette(ground) : makePalette(model.functions, theme, ground);
     this.hatch = null;
   }
 
@@ -139,10 +152,10 @@ class FlameGraph {
     requestAnimationFrame(step);
   }
 
-  /** Scroll so that a row is in sight, with one above it. */
+  /** Scroll so that a row is in sight, with one on each side. */
   revealRow(row) {
-    const top = Math.max(0, row - 1) * rowHeight;
-    const bottom = (row + 2) * rowHeight;
+    const top = this.placeOf(row) - rowHeight;
+    const bottom = this.placeOf(row) + 2 * rowHeight;
     if (top < this.scroller.scrollTop) this.scroller.scrollTop = top;
     else if (bottom > this.scroller.scrollTop + this.scroller.clientHeight)
       this.scroller.scrollTop = bottom - this.scroller.clientHeight;
@@ -179,8 +192,19 @@ class FlameGraph {
     performance.measure("flame-draw", { start: began });
   }
 
+  /** Top of a row in the scrolled box. */
+  placeOf(row) {
+    if (!this.props.up) return row * rowHeight;
+    const space = Math.max(this.scroller.clientHeight, this.props.model.rowCount * rowHeight);
+    return space - (row + 1) * rowHeight;
+  }
+
   rowTop(row) {
-    return Math.round((row * rowHeight - this.scroller.scrollTop) * this.ratio);
+    return Math.round((this.placeOf(row) - this.scroller.scrollTop) * this.ratio);
+  }
+
+  rowAt(place) {
+    return this.props.up ? Math.ceil((this.placeOf(-1) - place) / rowHeight) - 1 : Math.floor(place / rowHeight);
   }
 
   paintBoxes() {
@@ -191,20 +215,29 @@ class FlameGraph {
     const style = { ground: this.palette.ground, gap, labelWidth: 24 * this.ratio };
     const colors = this.functionColors();
     this.pixels.fill(style.ground);
-    const first = Math.floor(this.scroller.scrollTop / rowHeight);
-    for (let row = first; row < model.rowCount && this.rowTop(row) < height; row++) {
+    const [first, last] = this.rowsInSight();
+    for (let row = first; row <= last; row++) {
       const palette = row < model.depth[this.focus] ? this.palette.dim : colors;
       paintRow(model, row, this.view, this.line, palette, style, spans);
-      const end = Math.min(height, this.rowTop(row + 1) - gap);
-      for (let y = Math.max(0, this.rowTop(row)); y < end; y++)
+      const top = this.rowTop(row);
+      const end = Math.min(height, top + Math.round(rowHeight * this.ratio) - gap);
+      for (let y = Math.max(0, top); y < end; y++)
         this.pixels.set(this.line, y * width);
     }
     return spans;
   }
 
+  /** @returns {[number, number]} first and last row */
+  rowsInSight() {
+    const { scrollTop, clientHeight } = this.scroller;
+    const ends = [this.rowAt(scrollTop), this.rowAt(scrollTop + clientHeight)].sort((a, b) => a - b);
+    return [Math.max(0, ends[0]), Math.min(this.props.model.rowCount - 1, ends[1])];
+  }
+
   /** What each function looks like now: matches keep their hue while the rest dims. */
   functionColors() {
-    const { matches, hot } = this.props;
+    const { matches, hot, palette } = this.props;
+    if (palette) return this.palette.normal;
     const { normal, match, dim } = this.palette;
     const colors = matches ? match.map((color, fn) => (matches[fn] ? color : dim[fn])) : normal.slice();
     if (hot >= 0) colors[hot] = this.palette.hot[hot];
@@ -280,8 +313,7 @@ class FlameGraph {
   hit(event) {
     if (!this.props) return null;
     const weight = this.weightAt(event.offsetX);
-    const row = Math.floor((event.offsetY + this.scroller.scrollTop) / rowHeight);
-    return nodeAt(this.props.model, row, weight);
+    return nodeAt(this.props.model, this.rowAt(event.offsetY + this.scroller.scrollTop), weight);
   }
 
   weightAt(x) {
@@ -312,13 +344,24 @@ class FlameGraph {
     this.actions.zoomTo(nodeKey(this.props.model, hit.node), this.props.model.fn[hit.node]);
   }
 
+  onMenu(event) {
+    const hit = this.hit(event);
+    event.preventDefault();
+    if (!hit || hit.hidden || hit.node === 0) return;
+    this.tooltip.hide();
+    this.tree.element.focus({ preventScroll: true });
+    this.setCursor(hit.node);
+    this.actions.menu(event, hit.node);
+  }
+
   setHover(hit, event) {
     const changed = hit?.node !== this.hover?.node || hit?.hidden !== this.hover?.hidden;
     this.hover = hit;
-    if (hit && event) this.tooltip.show(this.props.model, hit, event, changed);
+    const tell = hit && !hit.hidden ? this.props.tell?.(hit.node) : undefined;
+    if (hit && event) this.tooltip.show(this.props.model, hit, event, changed, tell);
     else this.tooltip.hide();
     if (!changed) return;
-    this.status.replaceChildren(hit ? this.tooltip.line(this.props.model, hit, this.focus) : "");
+    this.status.replaceChildren(hit ? this.tooltip.line(this.props.model, hit, this.focus, tell) : "");
     this.actions.hover(hit && !hit.hidden ? this.props.model.fn[hit.node] : -1);
     this.redraw();
   }
@@ -350,21 +393,35 @@ class FlameGraph {
   onKey(key, event) {
     if (!this.props) return;
     const { model } = this.props;
+    const toParent = () => model.parent[this.cursor];
+    const toChild = () => childrenOf(model, this.cursor)[0] ?? -1;
     const moves = {
-      ArrowUp: () => model.parent[this.cursor],
-      ArrowDown: () => childrenOf(model, this.cursor)[0] ?? -1,
+      ArrowUp: this.props.up ? toChild : toParent,
+      ArrowDown: this.props.up ? toParent : toChild,
       ArrowLeft: () => this.sibling(-1),
       ArrowRight: () => this.sibling(1),
       Home: () => 0,
     };
     if (moves[key]) {
       this.moveCursor(moves[key]());
-    } else if (key === "Enter") {
+    } else if (key === " ") {
       this.actions.zoomTo(nodeKey(model, this.cursor), model.fn[this.cursor]);
+    } else if ((key === "Enter" || key === "ContextMenu") && this.cursor > 0) {
+      this.actions.menu(this.placeOfCursor(event), this.cursor);
     } else {
       return;
     }
     event.preventDefault();
+  }
+
+  /** Where a menu for the cursor belongs. */
+  placeOfCursor(event) {
+    const { model } = this.props;
+    const box = this.canvas.getBoundingClientRect();
+    const share = (model.start[this.cursor] - this.view.from) / (this.view.to - this.view.from);
+    const left = Math.min(0.9, Math.max(0, share)) * box.width;
+    const top = this.placeOf(model.depth[this.cursor] + 1) - this.scroller.scrollTop;
+    return { clientX: box.left + left, clientY: box.top + top, preventDefault: () => event.preventDefault() };
   }
 
   sibling(step) {
@@ -390,7 +447,7 @@ class FlameGraph {
     const inSight = middle >= this.view.from && middle < this.view.to;
     if (!inSight || share * this.scroller.clientWidth < 4)
       this.actions.zoomTo(nodeKey(model, node), model.fn[node]);
-    this.status.replaceChildren(this.tooltip.line(model, { node, hidden: false }, this.focus));
+    this.status.replaceChildren(this.tooltip.line(model, { node, hidden: false }, this.focus, this.props.tell?.(node)));
     this.redraw();
   }
 

@@ -1,9 +1,9 @@
 // What stands in a pane when there is nothing to draw there: why, and what to do.
 
-import { fill, h } from "./dom.js";
+import { html, useState } from "../vendor/preact.js";
 
 /**
- * @typedef {object} Notice
+ * @typedef {object} NoticeProps
  * @property {string} title
  * @property {string} [text]
  * @property {string} [command]  to be typed in a terminal
@@ -12,39 +12,28 @@ import { fill, h } from "./dom.js";
  * @property {{label: string, run: (text: string) => void}} [ask]  a field to fill in
  */
 
-/** @param {HTMLElement} root holds nothing but the notice */
-export function createNotice(root) {
-  let shown = "";
-
-  /** @param {Notice|null} notice */
-  function update(notice) {
-    root.hidden = !notice;
-    const key = notice ? `${notice.title}\n${notice.text}\n${notice.detail}` : "";
-    if (key === shown) return;
-    shown = key;
-    if (notice) fill(root, content(notice));
-  }
-
-  return { update };
+/** @param {NoticeProps} props */
+export function Notice({ title, text, command, detail, actions = [], ask }) {
+  return html`<div class="notice">
+    <h2>${title}</h2>
+    ${text && html`<p>${text}</p>`}
+    ${command && html`<pre class="code">${command}</pre>`}
+    ${ask && html`<${AskForm} ...${ask} />`}
+    ${actions.length > 0 && html`<div class="notice-actions">${actions.map(({ label, run }, i) =>
+      html`<button type="button" key=${label} class=${i === 0 ? "main" : "plain"} onClick=${run}>${label}</button>`)}</div>`}
+    ${detail && html`<p class="muted code">${detail}</p>`}
+  </div>`;
 }
 
-/** @param {Notice} notice */
-function content({ title, text, command, detail, actions = [], ask }) {
-  return h("div", { class: "notice" },
-    h("h2", {}, title),
-    text && h("p", {}, text),
-    command && h("pre", { class: "code" }, command),
-    ask && askForm(ask),
-    actions.length > 0 && h("div", { class: "notice-actions" }, actions.map(({ label, run }, i) =>
-      h("button", { type: "button", class: i === 0 ? "main" : "plain", onclick: run }, label))),
-    detail && h("p", { class: "muted code" }, detail));
-}
-
-function askForm({ label, run }) {
-  const input = h("input", { type: "password", "aria-label": label, placeholder: label, autocomplete: "off" });
+function AskForm({ label, run }) {
+  const [text, setText] = useState("");
   const submit = (event) => {
     event.preventDefault();
-    if (input.value.trim()) run(input.value);
+    if (text.trim()) run(text);
   };
-  return h("form", { class: "notice-actions", onsubmit: submit }, input, h("button", { class: "main" }, "Open"));
+  return html`<form class="notice-actions" onSubmit=${submit}>
+    <input type="password" aria-label=${label} placeholder=${label} autocomplete="off" value=${text}
+      onInput=${(event) => setText(event.currentTarget.value)} />
+    <button class="main">Open</button>
+  </form>`;
 }

@@ -1,103 +1,93 @@
 // The dialog that chooses sessions: a recording as a whole, or any of its processes.
 
+import { html, useState } from "../vendor/preact.js";
 import { bytes, count, duration, moment, percent, plural } from "../lib/format.js";
 import { groupByRecording } from "../lib/selection.js";
-import { fill, h, iconButton, icons } from "./dom.js";
+import { processNames } from "../lib/threads.js";
+import { chosen, sessions, threads } from "../model/data.js";
+import { closeDialog } from "./dialogs.js";
+import { Dialog, IconButton } from "./parts.js";
+import { choose } from "./problems.js";
 
 const mostRows = 400;
 const columns = [["Choose", "col-tick"], ["Application", ""], ["Process", "col-s"], ["Length", "col-s"],
   ["Threads", "col-m"], ["Samples", "col-l"], ["Size", "col-s"], ["State", "col-m"]];
 
-/**
- * @param {{choose: (what: {app?: string, recording?: string, session?: string[]}) => void}} actions
- */
-export function createSessions(actions) {
-  const filter = h("input", { type: "search", placeholder: "Filter by name, pid or state", "aria-label": "Filter sessions", oninput: () => fillList() });
-  const list = h("div", { class: "session-list", tabindex: "0", role: "group", "aria-label": "Sessions" });
-  const head = h("div", { class: "dialog-head" }, h("h2", {}, "Sessions"), filter,
-    h("button", { type: "button", class: "plain", onclick: () => choose({ session: ["all"] }) }, "Everything"),
-    iconButton(icons.close, "Close", () => dialog.close()));
-  const foot = h("div", { class: "dialog-foot" });
-  const dialog = h("dialog", { class: "session-dialog", "aria-label": "Choose sessions" }, head, list, foot);
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  document.body.append(dialog);
-  let sessions = [];
-  let ticked = new Set();
-  let names = new Map(); // of processes, where known
+/** @param {{title?: string, onChoose?: (what: object) => void}} props another page may want the choice */
+export function Sessions({ title = "Sessions", onChoose = choose }) {
+  const all = sessions.value.value ?? [];
+  const [text, setText] = useState("");
+  const [ticked, setTicked] = useState(() => new Set(chosen.value.length < all.length ? chosen.value.map((session) => String(session.id)) : []));
+  const names = processNames(threads.value.value ?? [], all);
+  const take = (what) => {
+    closeDialog();
+    onChoose(what);
+  };
+  const tick = (id, on) => {
+    const next = new Set(ticked);
+    if (on) next.add(id);
+    else next.delete(id);
+    setTicked(next);
+  };
+  const groups = shownGroups(all, text, names);
+  const wanted = () => [...ticked].sort((a, b) => Number(a) - Number(b));
+  return html`<${Dialog} class="session-dialog" label="Choose sessions" onClose=${closeDialog}>
+    <div class="dialog-head"><h2>${title}</h2>
+      <input type="search" placeholder="Filter by name, pid or state" aria-label="Filter sessions" value=${text}
+        onInput=${(event) => setText(event.currentTarget.value)} />
+      <button type="button" class="plain" onClick=${() => take({ session: ["all"] })}>Everything</button>
+      <${IconButton} name="close" label="Close" onClick=${closeDialog} /></div>
+    <div class="session-list" tabindex="0" role="group" aria-label="Sessions">
+      ${groups.map(({ group, shown }) => html`<${Group} key=${group.id} group=${group} shown=${shown} names=${names} ticked=${ticked} tick=${tick} take=${take} />`)}
+      ${groups.length === 0 && html`<p class="muted padded">No session fits the filter.</p>`}</div>
+    <div class="dialog-foot"><span class="muted">${plural(ticked.size, "session")} ticked</span>
+      <button type="button" class="main" disabled=${ticked.size === 0} onClick=${() => take({ session: wanted() })}>Show ticked</button></div>
+  <//>`;
+}
 
-  function choose(what) {
-    dialog.close();
-    actions.choose(what);
+/** Recordings with the sessions that fit the filter, as many as a dialog can hold. */
+function shownGroups(all, text, names) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const fits = (session) => {
+    const about = `${session.app} ${names.get(session.id) ?? ""} ${session.pid} ${session.state} ${session.release ?? ""} ${session.environment ?? ""}`.toLowerCase();
+    return words.every((word) => about.includes(word));
+  };
+  let room = mostRows;
+  const found = [];
+  for (const group of groupByRecording(all)) {
+    const shown = group.sessions.filter(fits).slice(0, room);
+    if (shown.length === 0) continue;
+    room -= shown.length;
+    found.push({ group, shown });
   }
+  return found;
+}
 
-  function open(all, chosen, processes) {
-    sessions = all;
-    names = processes;
-    ticked = new Set(chosen.length < all.length ? chosen.map((session) => String(session.id)) : []);
-    filter.value = "";
-    fillList();
-    fillFoot();
-    dialog.showModal();
-  }
+function Group({ group, shown, names, ticked, tick, take }) {
+  const many = group.sessions.length > 1;
+  return html`<table class="session-table">
+    <caption><button type="button" class="session-group" onClick=${() => take(many ? { recording: group.id } : { session: [String(group.sessions[0].id)] })}>
+      <b>${moment(group.start)}</b> ${group.sessions[0].app}
+      <span class="muted">${many ? `${count(group.sessions.length)} processes` : ""}</span></button></caption>
+    <colgroup>${columns.map(([, kind]) => html`<col class=${kind} />`)}</colgroup>
+    <thead class="visually-hidden"><tr>${columns.map(([name]) => html`<th scope="col">${name}</th>`)}</tr></thead>
+    <tbody>${shown.map((session) => html`<${Row} key=${session.id} session=${session} process=${names.get(session.id)}
+      checked=${ticked.has(String(session.id))} tick=${tick} take=${take} />`)}</tbody>
+  </table>`;
+}
 
-  function fillList() {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (session) => {
-      const text = `${session.app} ${names.get(session.id) ?? ""} ${session.pid} ${session.state} ${session.release ?? ""} ${session.environment ?? ""}`.toLowerCase();
-      return words.every((word) => text.includes(word));
-    };
-    const groups = groupByRecording(sessions.filter(fits));
-    let room = mostRows;
-    const tables = [];
-    for (const group of groups) {
-      if (room <= 0) break;
-      tables.push(groupTable(group, group.sessions.slice(0, room)));
-      room -= group.sessions.length;
-    }
-    fill(list, tables, groups.length === 0 && h("p", { class: "muted padded" }, "No session fits the filter."),
-      room < 0 && h("p", { class: "muted padded" }, `${plural(-room, "more session")}: narrow the filter to see them.`));
-  }
-
-  function groupTable(group, shown) {
-    const many = group.sessions.length > 1;
-    const whole = h("button", { type: "button", class: "session-group", onclick: () => choose(many ? { recording: group.id } : { session: [String(group.sessions[0].id)] }) },
-      h("b", {}, moment(group.start)), ` ${group.sessions[0].app}`,
-      h("span", { class: "muted" }, many ? `${count(group.sessions.length)} processes` : ""));
-    return h("table", { class: "session-table" },
-      h("caption", {}, whole),
-      h("colgroup", {}, columns.map(([, kind]) => h("col", { class: kind }))),
-      h("thead", { class: "visually-hidden" }, h("tr", {}, columns.map(([name]) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, shown.map(sessionRow)));
-  }
-
-  function sessionRow(session) {
-    const id = String(session.id);
-    const process = names.get(session.id);
-    const box = h("input", {
-      type: "checkbox", "aria-label": `${session.app} ${session.pid}`,
-      onchange: () => {
-        if (box.checked) ticked.add(id);
-        else ticked.delete(id);
-        fillFoot();
-      },
-    });
-    box.checked = ticked.has(id);
-    const lost = session.lost > 0 ? ` (${percent(session.lost, session.samples + session.lost)} lost)` : "";
-    return h("tr", {}, h("td", { class: "tick" }, box),
-      h("th", { scope: "row" }, h("button", { type: "button", onclick: () => choose({ session: [id] }) }, session.app,
-        process && process !== session.app && h("span", { class: "muted" }, ` ${process}`))),
-      h("td", { class: "number muted" }, session.pid),
-      h("td", { class: "number" }, duration(Math.max(0, session.end_ns - session.start_ns))),
-      h("td", { class: "number" }, plural(session.threads, "thread")),
-      h("td", { class: "number" }, `${count(session.samples)} samples${lost}`),
-      h("td", { class: "number muted" }, bytes(session.bytes ?? 0)),
-      h("td", { class: `state state-${session.state}` }, session.state));
-  }
-
-  function fillFoot() {
-    fill(foot, h("span", { class: "muted" }, plural(ticked.size, "session") + " ticked"),
-      h("button", { type: "button", class: "main", disabled: ticked.size === 0, onclick: () => choose({ session: [...ticked].sort((a, b) => Number(a) - Number(b)) }) }, "Show ticked"));
-  }
-
-  return { open };
+function Row({ session, process, checked, tick, take }) {
+  const id = String(session.id);
+  const lost = session.lost > 0 ? ` (${percent(session.lost, session.samples + session.lost)} lost)` : "";
+  return html`<tr>
+    <td class="tick"><input type="checkbox" aria-label=${`${session.app} ${session.pid}`} checked=${checked} onChange=${(event) => tick(id, event.currentTarget.checked)} /></td>
+    <th scope="row"><button type="button" onClick=${() => take({ session: [id] })}>${session.app}
+      ${process && process !== session.app && html`<span class="muted"> ${process}</span>`}</button></th>
+    <td class="number muted">${session.pid}</td>
+    <td class="number">${duration(Math.max(0, session.end_ns - session.start_ns))}</td>
+    <td class="number">${plural(session.threads, "thread")}</td>
+    <td class="number">${count(session.samples)} samples${lost}</td>
+    <td class="number muted">${bytes(session.bytes ?? 0)}</td>
+    <td class=${`state state-${session.state}`}>${session.state}</td>
+  </tr>`;
 }

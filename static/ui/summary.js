@@ -1,48 +1,39 @@
 // The line over the panes: what the figures below are of, what should make the reader
-// careful, and every filter as a chip that can be taken off.
+// careful, and every filter and transform as a chip that can be taken off.
 
+import { html } from "../vendor/preact.js";
+import { findNode } from "../lib/flame-model.js";
 import { count, duration, margin, moment, percent, plural } from "../lib/format.js";
-import { fill, h, icon, icons } from "./dom.js";
+import { nameVariants } from "../lib/names.js";
+import { transformTitle } from "../lib/transforms.js";
+import { flame, isLive, threads } from "../model/data.js";
+import { canRedo, canUndo, redo, setState, state, undo } from "../model/store.js";
+import { Icon, IconButton } from "./parts.js";
 
 const fewSamples = 200;
+const shownThreads = 3;
 
-/**
- * @param {HTMLElement} root
- * @param {{clear: (names: string[]) => void}} actions
- */
-export function createSummary(root, actions) {
-  const totals = h("p", { class: "summary-totals" });
-  const cautions = h("div", { class: "summary-cautions" });
-  const chips = h("div", { class: "chips" });
-  root.append(totals, cautions, chips);
-
-  /**
-   * @param {any} answer of GET flamegraph, or null
-   * @param {import("../lib/state.js").State} state
-   * @param {string[]} threadNames of the chosen threads
-   * @param {string} zoomName what is zoomed
-   * @param {boolean} live
-   */
-  function update(answer, state, threadNames, zoomName, live) {
-    if (answer) {
-      fill(totals, ...describe(answer, live));
-      fill(cautions, warnings(answer).map(([text, title]) => h("span", { class: "caution", title }, text)));
-    }
-    fill(chips, filters(state, threadNames, zoomName).map(([name, value, clears]) => h("button", {
-      type: "button", class: "chip", title: "Remove this filter", onclick: () => actions.clear(clears),
-    }, h("span", { class: "visually-hidden" }, "Remove filter:"), h("span", { class: "muted" }, name), h("span", { class: "chip-value" }, value), icon(icons.close))));
-  }
-
-  return { update };
+export function Summary() {
+  const answer = flame.value.value?.answer;
+  return html`
+    <p class="summary-totals">${answer && html`<${Totals} answer=${answer} />`}</p>
+    <div class="summary-cautions">${answer && warnings(answer).map(([text, title]) =>
+      html`<span class="caution" key=${text} title=${title}>${text}</span>`)}</div>
+    <div class="chips">
+      ${filters().map(({ name, value, title, off }) => html`<button type="button" class="chip" key=${name + value} title=${title ?? "Remove this filter"}
+        onClick=${() => setState(off)}><span class="visually-hidden">Remove filter:</span><span class="muted">${name}</span>
+        <span class="chip-value">${value}</span><${Icon} name="close" /></button>`)}
+      ${(canUndo.value || canRedo.value) && html`
+        <${IconButton} name="undo" label="Undo (Ctrl-Z)" disabled=${!canUndo.value} onClick=${undo} />
+        <${IconButton} name="redo" label="Redo (Ctrl-Shift-Z)" disabled=${!canRedo.value} onClick=${redo} />`}
+    </div>`;
 }
 
-function describe(answer, live) {
+function Totals({ answer }) {
   const kind = answer.metric === "cpu" ? "CPU time" : "wall time";
-  const parts = [h("b", {}, duration(answer.total_ns)), ` ${kind} in ${plural(answer.samples, "sample")}`];
-  if (answer.to_ns > answer.from_ns)
-    parts.push(h("span", { class: "muted" }, ` · ${duration(answer.to_ns - answer.from_ns)} from ${moment(answer.from_ns)}`));
-  if (live) parts.push(h("span", { class: "live" }, "live"));
-  return parts;
+  return html`<b>${duration(answer.total_ns)}</b> ${kind} in ${plural(answer.samples, "sample")}
+    ${answer.to_ns > answer.from_ns && html`<span class="muted"> · ${duration(answer.to_ns - answer.from_ns)} from ${moment(answer.from_ns)}</span>`}
+    ${isLive.value && html`<span class="live">live</span>`}`;
 }
 
 /** @returns {[string, string][]} text and what it means */
@@ -63,12 +54,29 @@ function warnings(answer) {
   return found;
 }
 
-function filters(state, threadNames, zoomName) {
+/** @returns {{name: string, value: string, title?: string, off: object}[]} */
+function filters() {
+  const { thread, label, release, env, from, to, windowFrom, windowTo, zoom, transforms } = state.value;
   const found = [];
-  if (threadNames.length)
-    found.push([threadNames.length === 1 ? "thread" : "threads", threadNames.slice(0, 3).join(", ") + (threadNames.length > 3 ? ` +${threadNames.length - 3}` : ""), ["thread"]]);
-  if (state.to) found.push(["time", duration(state.to - state.from), ["from", "to"]]);
-  if (state.windowTo) found.push(["timeline", duration(state.windowTo - state.windowFrom), ["windowFrom", "windowTo"]]);
-  if (state.zoom) found.push(["zoom", zoomName || "not in this selection", ["zoom"]]);
+  if (thread.length) {
+    const names = thread.map((id) => threads.value.value?.find((one) => String(one.id) === id)?.name ?? `#${id}`);
+    const more = names.length > shownThreads ? ` +${names.length - shownThreads}` : "";
+    found.push({ name: names.length === 1 ? "thread" : "threads", value: names.slice(0, shownThreads).join(", ") + more, off: { thread: [] } });
+  }
+  for (const text of label) found.push({ name: "label", value: text, off: { label: label.filter((other) => other !== text) } });
+  if (release) found.push({ name: "release", value: release, off: { release: "" } });
+  if (env) found.push({ name: "environment", value: env, off: { env: "" } });
+  if (to) found.push({ name: "time", value: duration(to - from), off: { from: 0, to: 0 } });
+  if (windowTo) found.push({ name: "timeline", value: duration(windowTo - windowFrom), off: { windowFrom: 0, windowTo: 0 } });
+  transforms.forEach((text, i) => found.push({
+    ...transformTitle(text), title: "Take this transform off", off: { transforms: transforms.filter((_, j) => j !== i) },
+  }));
+  if (zoom) found.push({ name: "zoom", value: zoomName(zoom) || "not in this selection", off: { zoom: "" } });
   return found;
+}
+
+function zoomName(zoom) {
+  const model = flame.value.value;
+  const node = model ? findNode(model, zoom) : -1;
+  return node > 0 ? nameVariants(model.functions.name[model.fn[node]]).at(-1) : "";
 }

@@ -1,33 +1,27 @@
-// Light, dark, or as the system says. CSS does the rest (css/tokens.css); canvases ask
-// `currentTheme` and redraw when told.
+// Light, dark, or as the system says. CSS does the rest (css/tokens.css); canvases read
+// `shownTheme` and draw again when it changes.
+
+import { computed, signal } from "../vendor/preact.js";
 
 const order = ["auto", "light", "dark"];
 const system = matchMedia("(prefers-color-scheme: dark)");
+const systemDark = signal(system.matches);
+system.addEventListener("change", () => (systemDark.value = system.matches));
 
-/** @returns {"auto"|"light"|"dark"} */
-export function chosenTheme() {
-  return /** @type {any} */ (document.documentElement.dataset.theme ?? "auto");
-}
+/** What was chosen. */
+export const theme = signal(/** @type {"auto"|"light"|"dark"} */ (document.documentElement.dataset.theme ?? "auto"));
 
-/** @returns {"light"|"dark"} what is on screen */
-export function currentTheme() {
-  const chosen = chosenTheme();
-  if (chosen !== "auto") return chosen;
-  return system.matches ? "dark" : "light";
-}
+/** What is on screen. */
+export const shownTheme = computed(() => (theme.value === "auto" ? (systemDark.value ? "dark" : "light") : theme.value));
 
 export function nextTheme() {
-  const theme = order[(order.indexOf(chosenTheme()) + 1) % order.length];
-  if (theme === "auto") {
+  const next = /** @type {any} */ (order[(order.indexOf(theme.value) + 1) % order.length]);
+  if (next === "auto") {
     delete document.documentElement.dataset.theme;
     localStorage.removeItem("proflite-theme");
   } else {
-    document.documentElement.dataset.theme = theme;
-    localStorage.setItem("proflite-theme", theme);
+    document.documentElement.dataset.theme = next;
+    localStorage.setItem("proflite-theme", next);
   }
-}
-
-/** @param {() => void} changed */
-export function watchSystemTheme(changed) {
-  system.addEventListener("change", changed);
+  theme.value = next;
 }

@@ -2,6 +2,7 @@
 
 import { basename, count, duration, percent, plural } from "../lib/format.js";
 import { shortName } from "../lib/names.js";
+import { sourcePlace } from "../lib/place.js";
 import { h } from "./dom.js";
 
 const delayMs = 150;
@@ -11,11 +12,11 @@ export function createTooltip() {
   let timer = 0;
   let place = { x: 0, y: 0 };
 
-  function show(model, hit, event, changed) {
+  function show(model, hit, event, changed, tell = []) {
     place = { x: event.clientX, y: event.clientY };
     if (changed) {
       clearTimeout(timer);
-      const fillIn = () => element.replaceChildren(...content(model, hit));
+      const fillIn = () => element.replaceChildren(...content(model, hit), ...tell.map((text) => h("div", {}, text)));
       if (element.hidden) timer = setTimeout(() => (fillIn(), (element.hidden = false), move()), delayMs);
       else fillIn();
     }
@@ -37,12 +38,6 @@ export function createTooltip() {
   }
 
   return { element, show, hide, line };
-}
-
-/** `file.c:12`, or "" when unknown. */
-export function sourcePlace(file, line, whole = false) {
-  if (!file) return "";
-  return (whole ? file : basename(file)) + (line > 0 ? `:${line}` : "");
 }
 
 const metricName = (model) => (model.answer.metric === "cpu" ? "CPU" : "wall");
@@ -76,11 +71,11 @@ function content(model, { node, hidden }) {
 }
 
 /** One line for the status bar. @returns {Node} */
-function line(model, { node, hidden }, focus) {
+function line(model, { node, hidden }, focus, tell = []) {
   if (hidden) return h("span", {}, `${duration(model.hidden[node])} in boxes too small to be sent: zoom in to load them`);
   const fn = model.fn[node];
   const name = node === 0 ? "all" : shortName(model.functions.name[fn]);
-  const shares = [`${duration(model.total[node])}`, `${percent(model.total[node], model.total[0])} of all`];
+  const shares = [...tell, `${duration(model.total[node])}`, `${percent(model.total[node], model.total[0])} of all`];
   if (focus > 0) shares.push(`${percent(model.total[node], model.total[focus])} of zoomed`);
   shares.push(`self ${duration(model.self[node])}`, `${count(model.samples[node])} samples`);
   if (node > 0 && model.functions.module[fn]) shares.push(basename(model.functions.module[fn]));

@@ -1,103 +1,107 @@
-// The bar: what is looked at, in which metric, the search, theme and help.
+// The bar: where we are, what is looked at, in which metric, the search, theme and help.
 
-import { duration, percent, plural } from "../lib/format.js";
-import { fill, h, icon, iconButton, icons } from "./dom.js";
-import { chosenTheme, nextTheme } from "./theme.js";
+import { html, useRef, useEffect, signal } from "../vendor/preact.js";
+import { duration, moment, percent, plural } from "../lib/format.js";
+import { describeSessions } from "../lib/selection.js";
+import { chosen, search, sessions } from "../model/data.js";
+import { following, paused } from "../model/live.js";
+import { setState, state } from "../model/store.js";
+import { openDialog } from "./dialogs.js";
+import { Icon, IconButton, Switch } from "./parts.js";
+import { nextTheme, theme } from "./theme.js";
 
-/**
- * @typedef {object} TopbarActions
- * @property {() => void} openSessions
- * @property {(metric: "wall"|"cpu") => void} setMetric
- * @property {(query: string) => void} search
- * @property {(direction: 1|-1) => void} step
- * @property {() => void} themeChanged
- * @property {() => void} help
- */
+const pages = [["explore", "Explore"], ["compare", "Compare"], ["sql", "SQL"], ["setup", "Setup"]];
+const metrics = [["wall", "Wall", "Time that passed, waiting included (m)"], ["cpu", "CPU", "Time on a processor (m)"]];
+const themeNames = { auto: "as the system", light: "light", dark: "dark" };
 
-/** @param {HTMLElement} root @param {TopbarActions} actions */
-export function createTopbar(root, actions) {
-  const title = h("span", { class: "session-title" });
-  const when = h("span", { class: "muted" });
-  const sessions = h("button", { type: "button", class: "plain session-button", "aria-haspopup": "dialog", onclick: actions.openSessions },
-    h("span", { class: "visually-hidden" }, "Sessions:"), title, when, icon(icons.chevron));
-  const metric = metricSwitch(actions.setMetric);
-  const search = searchField(actions);
-  const theme = iconButton(icons.auto, "Theme", () => {
-    nextTheme();
-    showTheme(theme);
-    actions.themeChanged();
-  });
-  showTheme(theme);
-  root.append(h("a", { class: "brand", href: "./", title: "Latest recording" }, "proflite"), sessions, metric.element,
-    h("span", { class: "spacer" }), search.element, theme,
-    iconButton(icons.help, "Keyboard shortcuts (?)", actions.help));
+/** Set to a new value to put the cursor into the search field. */
+export const searchFocus = signal(0);
 
-  /** @param {{title: string, when: string, metric: string, query: string, found: any, error: string}} props */
-  function update(props) {
-    title.textContent = props.title;
-    when.textContent = props.when;
-    metric.update(props.metric);
-    search.update(props);
-  }
-
-  return { update, focusSearch: search.focus };
+/** @param {{step: (direction: 1|-1) => void}} props */
+export function Topbar({ step }) {
+  const { page, metric } = state.value;
+  return html`
+    <a class="brand" href="./" title="Latest recording" onClick=${home}>proflite</a>
+    <nav aria-label="Pages">${pages.map(([id, name]) => html`<a key=${id} href=${`?page=${id}`}
+      aria-current=${id === page ? "page" : null} onClick=${(event) => go(event, id)}>${name}</a>`)}</nav>
+    ${page === "explore" && html`<${SessionButton} />
+      <${Switch} label="Metric" value=${metric} options=${metrics} onChoose=${(id) => setState({ metric: id })} />
+      <${LiveButton} />`}
+    <span class="spacer" />
+    ${page === "explore" && html`<${SearchField} step=${step} />
+      <${IconButton} name="share" label="Export and link (e)" aria-haspopup="dialog" onClick=${() => openDialog("share")} />`}
+    <${IconButton} name=${theme.value} label=${`Theme: ${themeNames[theme.value]}`} onClick=${nextTheme} />
+    <${IconButton} name="help" label="Keyboard shortcuts (?)" onClick=${() => openDialog("help")} />`;
 }
 
-function showTheme(button) {
-  const theme = chosenTheme();
-  fill(button, icon(icons[theme]));
-  const label = `Theme: ${theme === "auto" ? "as the system" : theme}`;
-  button.title = label;
-  button.setAttribute("aria-label", label);
+/** Plain clicks stay in the page; with a modifier the browser opens a tab. */
+function go(event, page) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  setState({ page });
 }
 
-function metricSwitch(setMetric) {
-  const names = { wall: "Wall", cpu: "CPU" };
-  const titles = { wall: "Time that passed, waiting included (m)", cpu: "Time on a processor (m)" };
-  const buttons = Object.keys(names).map((id) => h("button", {
-    type: "button", title: titles[id], "data-metric": id, onclick: () => setMetric(/** @type {any} */ (id)),
-  }, names[id]));
-  const element = h("div", { class: "switch", role: "group", "aria-label": "Metric" }, buttons);
-  return {
-    element,
-    update: (chosen) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.metric === chosen))),
+function home(event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.pushState(null, "", location.pathname);
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** What the chosen sessions are called. */
+export function chosenTitle() {
+  if (!sessions.value.value) return "…";
+  const everything = state.value.session[0] === "all" && chosen.value.length > 1;
+  return state.value.app || (everything ? "Everything" : describeSessions(chosen.value));
+}
+
+function SessionButton() {
+  const start = Math.min(...chosen.value.map((session) => session.start_ns));
+  return html`<button type="button" class="plain session-button" aria-haspopup="dialog" onClick=${() => openDialog("sessions")}>
+    <span class="visually-hidden">Sessions:</span><span class="session-title">${chosenTitle()}</span>
+    <span class="muted">${chosen.value.length ? moment(start) : ""}</span><${Icon} name="chevron" /></button>`;
+}
+
+function LiveButton() {
+  if (!following.value) return null;
+  const on = !paused.value;
+  return html`<button type="button" class="live-button" aria-pressed=${String(on)} title="Follow the running program (l)"
+    onClick=${() => (paused.value = on)}><span class=${on ? "live" : "muted"}>${on ? "live" : "paused"}</span></button>`;
+}
+
+function SearchField({ step }) {
+  const input = useRef(null);
+  const { query } = state.value;
+  const { found, error } = search.value;
+  const wanted = searchFocus.value;
+  useEffect(() => {
+    if (wanted) (input.current.focus(), input.current.select());
+  }, [wanted]);
+  const onKey = (event) => {
+    if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
+    else if (event.key === "Escape") {
+      setState({ query: "" }, true);
+      input.current.blur();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
   };
-}
-
-function searchField(actions) {
-  const input = h("input", {
-    type: "search", placeholder: "Search: name or /regex/", "aria-label": "Search functions", spellcheck: "false", autocomplete: "off",
-    oninput: () => actions.search(input.value),
-    onkeydown: (event) => {
-      if (event.key === "Enter") actions.step(event.shiftKey ? -1 : 1);
-      else if (event.key === "Escape") {
-        if (input.value) actions.search("");
-        input.blur();
-      } else return;
-      event.preventDefault();
-      event.stopPropagation();
-    },
-  });
-  const result = h("span", { class: "search-result", role: "status" });
-  const step = h("span", { class: "search-step" },
-    iconButton(icons.previous, "Previous match (N)", () => actions.step(-1)),
-    iconButton(icons.next, "Next match (n)", () => actions.step(1)));
-  const element = h("div", { class: "search", role: "search" }, icon(icons.search), input, result, step);
-
-  function update({ query, found, error }) {
-    if (input.value !== query && document.activeElement !== input) input.value = query;
-    else if (query === "" && input.value.trim() === "") input.value = "";
-    input.setAttribute("aria-invalid", String(Boolean(error)));
-    step.hidden = !found || found.nodes.length === 0;
-    result.classList.toggle("error", Boolean(error));
-    result.textContent = error ? error : found ? describe(found) : "";
-    result.title = found ? `${plural(found.functions, "function")} in ${plural(found.nodes.length, "place")}: ${duration(found.total)} of ${duration(found.whole)}; a match inside a match counts once` : error;
-  }
-
-  return { element, update, focus: () => (input.focus(), input.select()) };
+  return html`<div class="search" role="search"><${Icon} name="search" />
+    <input ref=${input} type="search" placeholder="Search: name or /regex/" aria-label="Search functions" spellcheck="false"
+      autocomplete="off" value=${query} aria-invalid=${String(Boolean(error))} onKeyDown=${onKey}
+      onInput=${(event) => setState({ query: event.currentTarget.value }, true)} />
+    <span class=${`search-result ${error ? "error" : ""}`} role="status" title=${found ? explain(found) : error}>${error || (found ? describe(found) : "")}</span>
+    ${found && found.nodes.length > 0 && html`<span class="search-step">
+      <${IconButton} name="previous" label="Previous match (N)" onClick=${() => step(-1)} />
+      <${IconButton} name="next" label="Next match (n)" onClick=${() => step(1)} /></span>`}
+  </div>`;
 }
 
 function describe(found) {
   if (found.functions === 0) return "no match";
   return `${percent(found.total, found.whole)} in ${plural(found.functions, "function")}`;
+}
+
+function explain(found) {
+  return `${plural(found.functions, "function")} in ${plural(found.nodes.length, "place")}: ${duration(found.total)} of ${duration(found.whole)}; a match inside a match counts once`;
 }

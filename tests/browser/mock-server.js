@@ -68,16 +68,14 @@ function answerApi(world, request, url, response) {
   if (request.headers.authorization !== `Bearer ${token}`) return fail(401, "unauthorized", "token required");
   const route = url.pathname.slice("/api/v1/".length);
   if (world.failing && route !== "sessions") return fail(500, "io", "disk I/O error while reading chunk 17");
+  if (route === "events") return streamEvents(world, response);
   if (!routes[route]) return fail(404, "not_found", "no such endpoint");
   if (world.delayMs) return setTimeout(() => send(200, routes[route](world, url.searchParams)), world.delayMs);
   return send(200, routes[route](world, url.searchParams));
 }
 
 const routes = {
-  meta: (world) => {
-    if (world.scenario === "live") advance(world);
-    return { schema: 1, version: "0.1.0", db: "mock.db", generation: world.generation, sessions: world.sessions.length };
-  },
+  meta: (world) => ({ schema: 1, version: "0.1.0", db: "mock.db", generation: world.generation, sessions: world.sessions.length }),
   sessions: (world) => ({ schema: 1, sessions: world.sessions }),
   threads: (world, params) => ({ schema: 1, threads: world.threads.filter((thread) => inSessions(params, thread.session_id)) }),
   timeline: (world, params) => {
@@ -99,6 +97,21 @@ const routes = {
   },
   top: (world, params) => topOf(selected(world, params), Number(params.get("limit"))),
 };
+
+/** As the server does: the generation at once, then each change. */
+function streamEvents(world, response) {
+  let told = null;
+  response.writeHead(200, { "Content-Type": "text/event-stream" });
+  const tell = () => {
+    if (world.scenario === "live") advance(world);
+    if (world.generation === told) return;
+    told = world.generation;
+    response.write(`data: {"generation":"${told}"}\n\n`);
+  };
+  const timer = setInterval(tell, 500);
+  response.on("close", () => clearInterval(timer));
+  tell();
+}
 
 function inSessions(params, id) {
   const wanted = params.get("session");

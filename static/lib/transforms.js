@@ -1,0 +1,33 @@
+// Transforms of the tree, as they stand in the URL and in the API's parameter `t`:
+// `kind` or `kind:function`, applied in order by the server (docs/API.md).
+
+import { nameVariants } from "./names.js";
+
+/** What each is called on its chip. */
+const names = {
+  focus: "focus",
+  callers: "callers of",
+  ignore: "ignore",
+  hide: "hide",
+  collapse: "collapse",
+  recursion: "recursion",
+  in_app: "frames",
+  modules: "boxes",
+  files: "boxes",
+};
+
+/** ... and what stands there for those without a function. */
+const values = { recursion: "collapsed", in_app: "in-app only", modules: "modules", files: "files" };
+
+/** @param {string} kind @param {string} [name] of a function */
+export function makeTransform(kind, name = "") {
+  return name ? `${kind}:${name}` : kind;
+}
+
+/** @param {string} text @returns {{name: string, value: string}} */
+export function transformTitle(text) {
+  const at = text.indexOf(":");
+  const kind = at < 0 ? text : text.slice(0, at);
+  const about = at < 0 ? "" : text.slice(at + 1);
+  return { name: names[kind] ?? kind, value: about ? nameVariants(about).at(-1) : values[kind] ?? "" };
+}

@@ -1,0 +1,154 @@
+// What the pages ask for, and the answers. Each question follows from the state alone
+// (model/store.js), so a link, Back and a click all end in the same picture.
+
+import { computed, effect, signal, untracked } from "../vendor/preact.js";
+import { decodeFlame, findNode } from "../lib/flame-model.js";
+import { apiSelection, chosenSessions, narrowing } from "../lib/selection.js";
+import { compileQuery, matchFunctions, matchedNodes } from "../lib/search.js";
+import { decodeTop } from "../lib/top.js";
+import { makeTransform } from "../lib/transforms.js";
+import { Resource } from "./resource.js";
+import { state } from "./store.js";
+
+const timelineBins = 480;
+const binAtLeastNs = 100e6; // ten samples at the usual rate: one more or less is no spike
+const leastBins = 40;
+const firstNodes = 50_000; // what a first look loads
+const mostNodes = 1_000_000; // what zooming into hidden boxes may load
+const topLimit = 10_000;
+
+/** Changes whenever the store's data have. */
+export const generation = signal(/** @type {number|string} */ (0));
+
+/** Counts "Retry": asks again what failed. */
+const attempt = signal(0);
+const asking = computed(() => `${generation.value}.${attempt.value}`);
+
+/** Key of the function under the pointer, in whichever view. */
+export const pointed = signal("");
+
+/** Width of the graph in device pixels: no box below half a pixel is asked for. */
+export const graphPixels = signal(1400);
+
+export const sessions = new Resource("sessions", (answer) => answer.sessions);
+export const threads = new Resource("threads", (answer) => answer.threads);
+export const timeline = new Resource("timeline");
+export const flame = new Resource("flamegraph", decodeFlame);
+export const top = new Resource("top", decodeTop);
+export const labels = new Resource("labels", (answer) => answer.labels);
+
+/** Sessions that the state means. */
+export const chosen = computed(() => chosenSessions(state.value, sessions.value.value ?? []));
+export const isLive = computed(() => chosen.value.some((session) => session.state === "live"));
+
+/** Parameters of the API for the chosen sessions, whole; null before they are known. */
+const chosenParams = computed(() => {
+  const all = sessions.value.value;
+  return all && chosen.value.length > 0 ? apiSelection(state.value, chosen.value, all.length) : null;
+});
+
+/** ... and for what is narrowed down to: what every figure on the page is about. */
+export const selection = computed(() =>
+  chosenParams.value && { ...chosenParams.value, ...windowed(state.value), ...narrowing(state.value), metric: state.value.metric });
+
+const windowed = ({ windowFrom, windowTo }) => (windowTo ? { from: windowFrom, to: windowTo } : {});
+
+const exploring = computed(() => state.value.page === "explore");
+
+effect(() => {
+  sessions.load({}, asking.value);
+});
+
+effect(() => {
+  const base = exploring.value ? chosenParams.value : null;
+  threads.load(base, asking.value);
+  timeline.load(base && { ...base, ...windowed(state.value), bins: binCount() }, asking.value);
+});
+
+effect(() => {
+  top.load(exploring.value && selection.value ? { ...selection.value, ...shaping(state.value, false), limit: topLimit } : null, asking.value);
+});
+
+/** Transforms of the tree; which way up it stands is no matter of the table's. */
+export function shaping({ transforms, invert }, tree = true, ...more) {
+  const t = [...transforms, ...(tree && invert ? ["invert"] : []), ...more];
+  return t.length > 0 ? { t } : {};
+}
+
+function binCount() {
+  const { windowFrom, windowTo } = state.value;
+  const from = windowTo ? windowFrom : Math.min(...chosen.value.map((session) => session.start_ns));
+  const to = windowTo || Math.max(...chosen.value.map((session) => session.end_ns));
+  return Math.max(leastBins, Math.min(timelineBins, Math.ceil((to - from) / binAtLeastNs)));
+}
+
+/** The selected function, as the table has it. */
+export const selected = computed(() =>
+  state.value.fn ? top.value.value?.functions.find((entry) => entry.key === state.value.fn) ?? null : null);
+
+/* ---- callers and callees of the selected function ---- */
+
+export const callers = new Resource("flamegraph", decodeFlame);
+export const callees = new Resource("flamegraph", decodeFlame);
+
+/** The function they are about; null when no view asks for one. */
+export const around = computed(() => {
+  const { page, view, tab } = state.value;
+  return page === "explore" && (view === "sandwich" || tab === "callers") ? selected.value : null;
+});
+
+function loadAround(resource, kind) {
+  const name = around.value?.function;
+  const shape = { ...state.value, invert: false };
+  resource.load(name && selection.value ? { ...selection.value, ...shaping(shape, true, makeTransform(kind, name)), min_ns: 0, max_nodes: firstNodes } : null, asking.value);
+}
+
+effect(() => {
+  loadAround(callers, "callers");
+});
+
+effect(() => {
+  if (state.value.view === "sandwich") loadAround(callees, "focus");
+});
+
+/* ---- the graph, as finely as its pixels can show ---- */
+
+/** How finely the graph is asked for; `of` is the selection it was made for. */
+const detail = signal({ of: "", minNs: 0 });
+
+effect(() => {
+  const wanted = exploring.value && selection.value ? { ...selection.value, ...shaping(state.value) } : null;
+  const { of, minNs } = detail.value;
+  const fine = minNs > 0 && of === JSON.stringify(wanted);
+  flame.load(wanted && { ...wanted, min_ns: fine ? minNs : 0, max_nodes: fine ? mostNodes : firstNodes }, asking.value);
+});
+
+/** When what fills the graph hides boxes that could be seen, ask for them. */
+effect(() => {
+  const model = flame.value.value;
+  const { zoom } = state.value;
+  if (!model || !zoom || flame.loading.value || flame.error.value) return;
+  untracked(() => {
+    const of = JSON.stringify({ ...selection.value, ...shaping(state.value) });
+    const focus = findNode(model, zoom);
+    const whole = focus >= 0 ? model.total[focus] : 0;
+    const hides = focus < 0 || (model.hiddenBelow[focus] / whole) * graphPixels.value > 1;
+    const wanted = Math.max(1, Math.floor(whole / (2 * graphPixels.value)));
+    const now = detail.value.of === of ? detail.value.minNs : 0;
+    if (hides && model.answer.hidden_ns > 0 && (now === 0 || wanted < now)) detail.value = { of, minNs: wanted };
+  });
+});
+
+/** The search over the graph at hand. */
+export const search = computed(() => {
+  const model = flame.value.value;
+  const { test, error } = compileQuery(state.value.query);
+  const matches = test && model ? matchFunctions(model.functions, test) : null;
+  const found = matches && model ? { ...matchedNodes(model, matches), whole: model.total[0] } : null;
+  return { test, error, matches, found };
+});
+
+/** Ask again for everything. */
+export function retryAll() {
+  attempt.value++;
+}

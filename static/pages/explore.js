@@ -1,0 +1,132 @@
+// One screen: timeline, chips, then table, tree or callers beside a graph.
+
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { nodeKey } from "../lib/flame-model.js";
+import { duration, percent, plural } from "../lib/format.js";
+import { shortName } from "../lib/names.js";
+import { flame, graphPixels, isLive, pointed, search, sessions, threads, timeline, top } from "../model/data.js";
+import { setState, state } from "../model/store.js";
+import { entryOf } from "../ui/actions.js";
+import { Callers } from "../ui/callers.js";
+import { Chart } from "../ui/chart.js";
+import { Details } from "../ui/details.js";
+import { FlameGraph, Timeline } from "../ui/graph.js";
+import { openMenu } from "../ui/menu.js";
+import { Notice } from "../ui/notice.js";
+import { Loading, Tabs } from "../ui/parts.js";
+import { pageProblem, paneProblem } from "../ui/problems.js";
+import { Sandwich } from "../ui/sandwich.js";
+import { Summary } from "../ui/summary.js";
+import { shownTheme } from "../ui/theme.js";
+import { Top } from "../ui/top.js";
+import { Tree } from "../ui/tree.js";
+
+const tabs = [["top", "Top", "Functions by weight"], ["tree", "Tree", "The call tree"], ["callers", "Callers", "Who calls the selected function"]];
+const views = [["flame", "Flame", "All samples merged"], ["chart", "Chart", "One thread over time"], ["sandwich", "Sandwich", "Callers above, callees below the selected function"]];
+
+/** @param {{graph: {current: any}}} props the flame graph, for keys that walk it */
+export function Explore({ graph }) {
+  const problem = pageProblem();
+  if (problem) return html`<main id="explore"><section id="notice"><${Notice} ...${problem} /></section></main>`;
+  if (!sessions.value.value) return html`<main id="explore"><section id="notice"><${Loading} what="the store" /></section></main>`;
+  const { tab, view, invert } = state.value;
+  const dim = (resource) => (resource.loading.value && !isLive.value ? "loading" : "");
+  return html`<main id="explore">
+    <h1 class="visually-hidden">Explore profiles</h1>
+    <section id="timeline" class=${timeline.value.value ? dim(timeline) : ""} aria-label="Timeline and threads"><${Times} /></section>
+    <section id="summary" aria-label="Selection"><${Summary} /></section>
+    <div id="panes">
+      <section id="left" class=${dim(tab === "top" ? top : flame)} aria-label="Functions">
+        <${Tabs} label="Functions" value=${tab} options=${tabs} onChoose=${(id) => setState({ tab: id })} />
+        ${tab === "top" && html`<${Top} />`}${tab === "tree" && html`<${Tree} />`}${tab === "callers" && html`<${Callers} />`}
+        <${Details} />
+      </section>
+      <section id="right" aria-label="Graph">
+        <${Tabs} label="Graph" value=${view} options=${views} onChoose=${(id) => setState({ view: id })}>
+          ${view === "flame" && html`<label class="tabs-option"><input type="checkbox" checked=${invert}
+            onChange=${() => setState({ invert: !invert, zoom: "" })} /> Callees first</label>`}
+        <//>
+        ${view === "flame" && html`<${Flame} graph=${graph} />`}
+        ${view === "chart" && html`<${Chart} />`}${view === "sandwich" && html`<${Sandwich} />`}
+      </section>
+    </div>
+  </main>`;
+}
+
+function Times() {
+  const answer = timeline.value.value;
+  const { thread, from, to, windowTo } = state.value;
+  if (!answer || !threads.value.value) return html`<${Loading} what="the timeline" />`;
+  return html`<${Timeline} timeline=${answer} threads=${threads.value.value} chosen=${thread} from=${from} to=${to}
+    sessions=${new Map(sessions.value.value.map((session) => [session.id, session]))} zoomed=${windowTo > 0} theme=${shownTheme.value}
+    actions=${timelineActions} />`;
+}
+
+const timelineActions = {
+  setRange: (from, to, step) => setState({ from, to }, step),
+  setThreads: (thread) => setState({ thread }),
+  setWindow: (windowFrom, windowTo) => setState({ windowFrom, windowTo }),
+  compare: (from, to) => setState({ page: "compare", a: "", b: `range=${from}-${to}` }),
+};
+
+/* ---- the flame graph ---- */
+
+/** What was zoomed before, for one step out. @type {string[]} */
+const trail = [];
+
+/** One step out: to what was zoomed before, else to the root. */
+export function zoomOut() {
+  const { zoom } = state.peek();
+  if (!zoom) return;
+  let back = trail.pop() ?? "";
+  if (back === zoom) back = trail.pop() ?? ""; // Back has been here already
+  setState({ zoom: back });
+}
+
+function zoomTo(zoom, fn) {
+  if (zoom !== state.peek().zoom) trail.push(state.peek().zoom);
+  setState({ zoom, fn: flame.value.peek()?.functionKeys[fn] ?? "" });
+}
+
+const flameActions = {
+  zoomTo,
+  back: zoomOut,
+  hover: (fn) => (pointed.value = flame.value.peek()?.functionKeys[fn] ?? ""),
+  menu: (event, node) => openMenu(event, entryOf(flame.value.peek().fn[node], nodeKey(flame.value.peek(), node))),
+};
+
+function Flame({ graph }) {
+  const host = useRef(null);
+  const model = flame.value.value;
+  const problem = paneProblem();
+  const summary = model ? describeGraph(model) : "";
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(() => (graphPixels.value = Math.max(1, host.current.clientWidth * (devicePixelRatio || 1))));
+    observer.observe(host.current);
+    return () => observer.disconnect();
+  }, []);
+  const dim = flame.loading.value && !isLive.value;
+  return html`<div id="flame" ref=${host} class=${[dim && "loading", problem && "failed"].filter(Boolean).join(" ")}>
+    ${model ? html`<${FlameGraph} handle=${graph} actions=${flameActions} model=${model} matches=${search.value.matches} theme=${shownTheme.value}
+      zoom=${state.value.zoom} hot=${model.functionKeys.indexOf(pointed.value || state.value.fn)} summary=${summary} />`
+      : !problem && html`<${Loading} what="the graph" />`}
+    ${problem && html`<div class="pane-notice"><${Notice} ...${problem} /></div>`}
+    ${!isLive.value && html`<${Announce} text=${summary} />`}
+  </div>`;
+}
+
+/** Says it to those who do not see the picture, once. */
+function Announce({ text }) {
+  const [told, setTold] = useState("");
+  useEffect(() => setTold(text), [text]);
+  return html`<div class="visually-hidden" role="status">${told}</div>`;
+}
+
+function describeGraph(model) {
+  const { total_ns: total, samples, metric } = model.answer;
+  const busiest = top.value.value?.functions[0];
+  const text = `Flame graph: ${duration(total)} of ${metric === "cpu" ? "CPU" : "wall"} time in ${plural(samples, "sample")}, ${plural(model.functionCount, "function")}.`;
+  if (!busiest) return text;
+  return `${text} Most time of its own: ${shortName(busiest.function)}, ${percent(busiest.self_ns, total)}.`;
+}
+

@@ -1,0 +1,58 @@
+// Small components used everywhere. Text only ever becomes text nodes: names come from
+// the programs that were profiled and are never markup.
+
+import { html, useEffect, useRef } from "../vendor/preact.js";
+import { icons } from "./dom.js";
+
+/** A 16×16 line icon; `name` of ui/dom.js. */
+export function Icon({ name }) {
+  return html`<svg viewBox="0 0 16 16" class="icon" aria-hidden="true"><path d=${icons[name]} /></svg>`;
+}
+
+/** A button that only has an icon. */
+export function IconButton({ name, label, ...props }) {
+  return html`<button type="button" class="icon-button" title=${label} aria-label=${label} ...${props}><${Icon} name=${name} /></button>`;
+}
+
+/** Buttons of which one is pressed. @param {{label: string, value: string, options: [string, string, string?][], onChoose: (id: any) => void}} props */
+export function Switch({ label, value, options, onChoose }) {
+  return html`<div class="switch" role="group" aria-label=${label}>
+    ${options.map(([id, name, title]) => html`<button type="button" key=${id} title=${title} data-id=${id}
+      aria-pressed=${String(id === value)} onClick=${() => onChoose(id)}>${name}</button>`)}
+  </div>`;
+}
+
+/** Tabs over one panel that the caller renders. */
+export function Tabs({ label, value, options, onChoose, children }) {
+  const step = (event) => {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!move) return;
+    const at = options.findIndex(([id]) => id === value);
+    const next = options[(at + move + options.length) % options.length][0];
+    onChoose(next);
+    event.currentTarget.querySelector(`[data-id="${next}"]`)?.focus();
+    event.preventDefault();
+  };
+  return html`<div class="tabs"><div role="tablist" aria-label=${label} onKeyDown=${step}>
+    ${options.map(([id, name, title]) => html`<button type="button" role="tab" key=${id} data-id=${id} title=${title}
+      aria-selected=${String(id === value)} tabindex=${id === value ? 0 : -1} onClick=${() => onChoose(id)}>${name}</button>`)}
+  </div>${children}</div>`;
+}
+
+/** A modal dialog that is open as long as it is rendered. */
+export function Dialog({ label, class: kind, onClose, children }) {
+  const ref = useRef(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    const before = /** @type {HTMLElement} */ (document.activeElement);
+    dialog.showModal();
+    return () => before?.focus?.({ preventScroll: true });
+  }, []);
+  return html`<dialog ref=${ref} class=${kind} aria-label=${label}
+    onClose=${onClose} onClick=${(event) => event.target === ref.current && onClose()}>${children}</dialog>`;
+}
+
+/** What was loaded, or a hint that it is on its way (only when it takes a while). */
+export function Loading({ what }) {
+  return html`<p class="skeleton muted" role="status">Loading ${what} …</p>`;
+}
