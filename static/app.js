@@ -13,6 +13,7 @@ import { Sql } from "./pages/sql.js";
 import { takeToken } from "./token.js";
 import { functionActions, functionAtHand } from "./ui/actions.js";
 import { openDialog, openedDialog } from "./ui/dialogs.js";
+import { Filter } from "./ui/filter.js";
 import { Help } from "./ui/help.js";
 import { Menu } from "./ui/menu.js";
 import { Palette } from "./ui/palette.js";
@@ -21,7 +22,7 @@ import { Share } from "./ui/share.js";
 import { searchFocus, Topbar } from "./ui/topbar.js";
 
 const pages = { explore: Explore, compare: Compare, sql: Sql, setup: Setup };
-const dialogs = { sessions: Sessions, help: Help, palette: Palette, share: Share };
+const dialogs = { sessions: Sessions, help: Help, palette: Palette, share: Share, filter: Filter };
 
 /** The flame graph on screen, for keys that walk it. */
 const graph = { current: /** @type {any} */ (null) };

@@ -92,5 +92,8 @@ export function narrowing(state) {
   const params = {};
   if (state.thread.length) params.thread = state.thread.join(",");
   if (state.to) Object.assign(params, { from: state.from, to: state.to });
+  if (state.label.length) params.label = state.label;
+  if (state.release) params.release = state.release;
+  if (state.env) params.env = state.env;
   return params;
 }

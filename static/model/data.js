@@ -86,6 +86,13 @@ function binCount() {
 export const selected = computed(() =>
   state.value.fn ? top.value.value?.functions.find((entry) => entry.key === state.value.fn) ?? null : null);
 
+/** Labels are asked for when somebody wants to choose one. */
+export const wantLabels = signal(false);
+
+effect(() => {
+  labels.load(exploring.value && wantLabels.value ? selection.value : null, asking.value);
+});
+
 /* ---- callers and callees of the selected function ---- */
 
 export const callers = new Resource("flamegraph", decodeFlame);
@@ -116,8 +123,11 @@ effect(() => {
 /** How finely the graph is asked for; `of` is the selection it was made for. */
 const detail = signal({ of: "", minNs: 0 });
 
+/** What the graph on screen is of, whatever its fineness. */
+export const flameParams = computed(() => (selection.value ? { ...selection.value, ...shaping(state.value) } : null));
+
 effect(() => {
-  const wanted = exploring.value && selection.value ? { ...selection.value, ...shaping(state.value) } : null;
+  const wanted = exploring.value ? flameParams.value : null;
   const { of, minNs } = detail.value;
   const fine = minNs > 0 && of === JSON.stringify(wanted);
   flame.load(wanted && { ...wanted, min_ns: fine ? minNs : 0, max_nodes: fine ? mostNodes : firstNodes }, asking.value);
@@ -129,7 +139,7 @@ effect(() => {
   const { zoom } = state.value;
   if (!model || !zoom || flame.loading.value || flame.error.value) return;
   untracked(() => {
-    const of = JSON.stringify({ ...selection.value, ...shaping(state.value) });
+    const of = JSON.stringify(flameParams.value);
     const focus = findNode(model, zoom);
     const whole = focus >= 0 ? model.total[focus] : 0;
     const hides = focus < 0 || (model.hiddenBelow[focus] / whole) * graphPixels.value > 1;

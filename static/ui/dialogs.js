@@ -2,7 +2,7 @@
 
 import { signal } from "../vendor/preact.js";
 
-/** @typedef {""|"sessions"|"help"|"palette"|"share"} DialogName */
+/** @typedef {""|"sessions"|"help"|"palette"|"share"|"filter"} DialogName */
 
 export const openedDialog = signal(/** @type {DialogName} */ (""));
 

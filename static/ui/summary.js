@@ -8,6 +8,7 @@ import { nameVariants } from "../lib/names.js";
 import { transformTitle } from "../lib/transforms.js";
 import { flame, isLive, threads } from "../model/data.js";
 import { canRedo, canUndo, redo, setState, state, undo } from "../model/store.js";
+import { openDialog } from "./dialogs.js";
 import { Icon, IconButton } from "./parts.js";
 
 const fewSamples = 200;
@@ -23,6 +24,7 @@ export function Summary() {
       ${filters().map(({ name, value, title, off }) => html`<button type="button" class="chip" key=${name + value} title=${title ?? "Remove this filter"}
         onClick=${() => setState(off)}><span class="visually-hidden">Remove filter:</span><span class="muted">${name}</span>
         <span class="chip-value">${value}</span><${Icon} name="close" /></button>`)}
+      <button type="button" class="chip chip-add" aria-haspopup="dialog" onClick=${() => openDialog("filter")}>Filter …</button>
       ${(canUndo.value || canRedo.value) && html`
         <${IconButton} name="undo" label="Undo (Ctrl-Z)" disabled=${!canUndo.value} onClick=${undo} />
         <${IconButton} name="redo" label="Redo (Ctrl-Shift-Z)" disabled=${!canRedo.value} onClick=${redo} />`}

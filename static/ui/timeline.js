@@ -31,6 +31,7 @@ const edgeGrip = 5; // px around an edge of the range that grab it
  * @typedef {object} TimelineActions
  * @property {(from: number, to: number, step?: boolean) => void} setRange  0, 0 clears;
  *   `step`: one of many small ones, not worth an entry for Back
+ * @property {(from: number, to: number) => void} compare  a range with all the rest
  * @property {(ids: string[]) => void} setThreads
  * @property {(from: number, to: number) => void} setWindow  0, 0 is everything
  */
@@ -194,7 +195,10 @@ class Timeline {
     const [from, to] = this.draggedRange(event);
     this.drag = null;
     this.rangeText.hidden = true;
-    if (drag.moved && to > from) this.actions.setRange(from, to);
+    if (drag.moved && to > from && event.shiftKey) {
+      this.placeRange(this.props.from, this.props.to);
+      this.actions.compare(from, to);
+    } else if (drag.moved && to > from) this.actions.setRange(from, to);
     else if (this.props.to) this.actions.setRange(0, 0);
   }
 

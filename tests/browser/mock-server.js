@@ -69,6 +69,7 @@ function answerApi(world, request, url, response) {
   const route = url.pathname.slice("/api/v1/".length);
   if (world.failing && route !== "sessions") return fail(500, "io", "disk I/O error while reading chunk 17");
   if (route === "events") return streamEvents(world, response);
+  if (route === "sql") return readBody(request).then((body) => send(200, answerSql(world, JSON.parse(body).sql)));
   if (!routes[route]) return fail(404, "not_found", "no such endpoint");
   if (world.delayMs) return setTimeout(() => send(200, routes[route](world, url.searchParams)), world.delayMs);
   return send(200, routes[route](world, url.searchParams));
@@ -97,6 +98,26 @@ const routes = {
   },
   top: (world, params) => topOf(selected(world, params), Number(params.get("limit"))),
 };
+
+async function readBody(request) {
+  let body = "";
+  for await (const piece of request) body += piece;
+  return body;
+}
+
+/** Whatever is asked for: something of the shape that the page's own questions have. */
+function answerSql(world, sql) {
+  const answer = (columns, rows) => ({ schema: 1, columns, rows, truncated: false });
+  if (/project_key/.test(sql)) return answer(["project_id", "public_key"], [[1, "0123456789abcdef0123456789abcdef"]]);
+  if (/FROM outcome/.test(sql)) return answer(["category", "outcome", "reason", "n", "ts"], [["profile_chunk", "accepted", "", 41, world.sessions[0]?.end_ns ?? 0], ["profile_chunk", "invalid", "profiling_malformed_stacks", 2, world.sessions[0]?.end_ns ?? 0]]);
+  if (/FROM loss/.test(sql)) return answer(["app", "reason", "samples"], [["renderd", "ring_full", 3]]);
+  if (/FROM part/.test(sql)) return answer(["app", "day", "sessions", "parts", "bytes"], world.sessions.slice(0, 3).map((session, i) => [session.app, `2026-11-2${i}`, 1, 4, session.bytes]));
+  if (/sqlite_schema/.test(sql)) return answer(["name", "name"], [["session", "id"], ["session", "app"], ["sample", "ts_ns"], ["sample", "weight_ns"]]);
+  if (/folded/.test(sql)) return answer(["folded", "weight_ns"], [["main;work;parse", 6e8], ["main;work", 2e8], ["main;wait", 1e8]]);
+  if (/second/.test(sql)) return answer(["second", "samples", "on_cpu"], Array.from({ length: 60 }, (_, i) => [1_790_000_000 + i, 100 + (i % 7), 50 + ((i * 3) % 11)]));
+  if (/nonsense/.test(sql)) return answer([], []);
+  return answer(["function", "module", "self_s", "samples"], Array.from({ length: 300 }, (_, i) => [`<b>f${i}</b>`, i % 2 ? "libc.so.6" : null, 10 / (i + 1), 1000 - i]));
+}
 
 /** As the server does: the generation at once, then each change. */
 function streamEvents(world, response) {
