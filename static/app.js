@@ -33,7 +33,7 @@ function App() {
   return html`<header id="topbar"><${Topbar} step=${stepMatch} /></header>
     <${Page} graph=${graph} />
     ${Opened && html`<${Opened} />`}
-    <${Menu} />`;
+    <aside aria-label="Menu"><${Menu} /></aside>`;
 }
 
 function stepMatch(direction) {

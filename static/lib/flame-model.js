@@ -73,6 +73,36 @@ export function decodeFlame(answer) {
   return { ...model, ...makeRows(model) };
 }
 
+/**
+ * A flame chart as the same kind of model: boxes stand where they are in time, with
+ * nothing between them where the thread was not sampled.
+ * @param {any} answer JSON of GET flamechart
+ * @returns {FlameModel}
+ */
+export function decodeChart(answer) {
+  const { boxes, functions } = answer;
+  const count = boxes.start_ns.length + 1;
+  const whole = answer.to_ns - answer.from_ns;
+  const parent = [0];
+  const open = [0]; // by depth: the box that later, deeper ones are in
+  for (let i = 1; i < count; i++) {
+    const depth = boxes.depth[i - 1];
+    parent.push(i - open[depth - 1]);
+    open[depth] = i;
+  }
+  const length = [whole, ...boxes.duration_ns];
+  const none = new Array(count).fill(0);
+  const model = decodeFlame({
+    ...answer, total_ns: whole, hidden_ns: 0, functions,
+    nodes: { parent, function: [-1, ...boxes.function], self_ns: none, total_ns: length, self_samples: none, total_samples: none, inlined: none, hidden_ns: none },
+  });
+  for (let i = 1; i < count; i++) {
+    model.start[i] = boxes.start_ns[i - 1] - answer.from_ns;
+    model.pathLow[i] = mix(model.pathLow[i] ^ i); // the same call again is another box
+  }
+  return model;
+}
+
 /** Forward pass: what a node has from its parent. */
 function placeNodes(model, nodes) {
   const { parent, fn, depth, start, total, pathHigh, pathLow, functionCount } = model;

@@ -2,7 +2,7 @@
 // (model/store.js), so a link, Back and a click all end in the same picture.
 
 import { computed, effect, signal, untracked } from "../vendor/preact.js";
-import { decodeFlame, findNode } from "../lib/flame-model.js";
+import { decodeChart, decodeFlame, findNode } from "../lib/flame-model.js";
 import { apiSelection, chosenSessions, narrowing } from "../lib/selection.js";
 import { compileQuery, matchFunctions, matchedNodes } from "../lib/search.js";
 import { decodeTop } from "../lib/top.js";
@@ -16,6 +16,7 @@ const leastBins = 40;
 const firstNodes = 50_000; // what a first look loads
 const mostNodes = 1_000_000; // what zooming into hidden boxes may load
 const topLimit = 10_000;
+const chartBoxes = 20_000;
 
 /** Changes whenever the store's data have. */
 export const generation = signal(/** @type {number|string} */ (0));
@@ -91,6 +92,22 @@ export const wantLabels = signal(false);
 
 effect(() => {
   labels.load(exploring.value && wantLabels.value ? selection.value : null, asking.value);
+});
+
+/* ---- one thread over time ---- */
+
+export const chart = new Resource("flamechart", decodeChart);
+
+/** The thread of the chart: the chosen one, else the busiest. */
+export const chartThread = computed(() => {
+  const all = threads.value.value ?? [];
+  return all.find((thread) => String(thread.id) === state.value.thread[0]) ?? all[0] ?? null;
+});
+
+effect(() => {
+  const wanted = exploring.value && state.value.view === "chart" && selection.value && chartThread.value;
+  const { thread: _, metric: __, ...rest } = selection.value ?? {};
+  chart.load(wanted ? { ...rest, thread: chartThread.value.id, boxes: chartBoxes } : null, asking.value);
 });
 
 /* ---- callers and callees of the selected function ---- */

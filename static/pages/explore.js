@@ -27,8 +27,9 @@ const views = [["flame", "Flame", "All samples merged"], ["chart", "Chart", "One
 /** @param {{graph: {current: any}}} props the flame graph, for keys that walk it */
 export function Explore({ graph }) {
   const problem = pageProblem();
-  if (problem) return html`<main id="explore"><section id="notice"><${Notice} ...${problem} /></section></main>`;
-  if (!sessions.value.value) return html`<main id="explore"><section id="notice"><${Loading} what="the store" /></section></main>`;
+  if (problem || !sessions.value.value)
+    return html`<main id="explore"><h1 class="visually-hidden">Explore profiles</h1>
+      <section id="notice">${problem ? html`<${Notice} ...${problem} />` : html`<${Loading} what="the store" />`}</section></main>`;
   const { tab, view, invert } = state.value;
   const dim = (resource) => (resource.loading.value && !isLive.value ? "loading" : "");
   return html`<main id="explore">

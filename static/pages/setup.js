@@ -90,7 +90,7 @@ function Storage() {
   return html`<p>${bytes(whole)} of samples and stacks${rows.length > 0 ? ` in ${plural(new Set(rows.map((row) => row[1])).size, "day")}` : ""}.
       Nothing is removed by itself; this keeps a week, and at most two gigabytes:</p>
     <${Code} code="proflite gc --keep 7d --max-size 2G" />
-    <${Rows} name="storage" empty="Nothing is stored yet." columns=${[["Day (UTC)"], ["Application"], ["Sessions", "number"], ["Parts", "number"], ["Size", "number"], ["", "setup-bar"]]}
+    <${Rows} name="storage" empty="Nothing is stored yet." columns=${[["Day (UTC)"], ["Application"], ["Sessions", "number"], ["Parts", "number"], ["Size", "number"], ["Share", "setup-bar"]]}
       row=${([app, at, sessions, parts, size]) => html`<tr key=${`${at} ${app}`}><td>${at}</td><td>${app}</td><td class="number">${count(sessions)}</td>
         <td class="number">${count(parts)}</td><td class="number">${bytes(size)}</td><td class="setup-bar"><span style=${{ width: `${(100 * size) / Math.max(1, whole)}%` }} /></td></tr>`} />`;
 }

@@ -19,7 +19,8 @@ import { VirtualList } from "../ui/virtual.js";
 const shows = [["table", "Table"], ["flame", "Flame graph"], ["line", "Lines"]];
 const rowHeight = 24;
 
-const text = signal(""); // as typed; what was run is in the URL
+const given = signal({ text: "" }); // to the editor
+let typed = ""; // in the editor; what was run is in the URL
 const answer = signal(/** @type {import("../model/sql.js").SqlAnswer|null} */ (null));
 const problem = signal(/** @type {any} */ (null));
 const running = signal(false);
@@ -40,18 +41,22 @@ async function run(sql) {
 }
 
 function runTyped() {
-  const sql = text.peek();
-  if (sql.trim() === "") return;
-  if (sql === state.peek().sql) run(sql);
-  else setState({ sql });
+  if (typed.trim() === "") return;
+  if (typed === state.peek().sql) run(typed);
+  else setState({ sql: typed });
+}
+
+function edit(text) {
+  typed = text;
+  given.value = { text };
 }
 
 export function Sql() {
   const { sql } = state.value;
   useEffect(() => {
-    if (!sql && !text.peek()) text.value = examples[1].sql;
+    if (!sql && !typed) edit(examples[1].sql);
     if (!sql) return;
-    text.value = sql;
+    if (sql !== typed) edit(sql);
     if (sql !== asked) run(sql);
   }, [sql]);
   return html`<main id="sql">
@@ -61,8 +66,8 @@ export function Sql() {
         <select aria-label="Examples" value="" onChange=${(event) => take(event.currentTarget)}><option value="">Examples …</option>
           ${examples.map(({ name }, i) => html`<option value=${i} key=${name}>${name}</option>`)}</select>
         <span class="muted">Read only; 2 s and 10,000 rows at most. <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs it.</span><span class="spacer" />
-        <${IconButton} name="copy" label="Copy as a command" onClick=${() => navigator.clipboard?.writeText(`proflite query ${shellQuote(text.peek())}`)} /></div>
-      <${Editor} value=${text.value} onChange=${(typed) => (text.value = typed)} onRun=${runTyped} />
+        <${IconButton} name="copy" label="Copy as a command" onClick=${() => navigator.clipboard?.writeText(`proflite query ${shellQuote(typed)}`)} /></div>
+      <${Editor} given=${given.value} onChange=${(text) => (typed = text)} onRun=${runTyped} />
     </section>
     <section class=${`sql-answer ${running.value && answer.value ? "loading" : ""}`} aria-label="Answer"><${Answer} /></section>
   </main>`;
@@ -72,7 +77,7 @@ function take(select) {
   const example = examples[Number(select.value)];
   select.value = "";
   if (!example) return;
-  text.value = example.sql;
+  edit(example.sql);
   setState({ sql: example.sql, show: example.show });
 }
 

@@ -5,13 +5,16 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { schema } from "../model/sql.js";
 
-/** @param {{value: string, onChange: (text: string) => void, onRun: () => void}} props */
-export function Editor({ value, onChange, onRun }) {
+/**
+ * @param {{given: {text: string}, onChange: (text: string) => void, onRun: () => void}} props
+ *   `given`: what to show; a new object replaces what was typed
+ */
+export function Editor({ given, onChange, onRun }) {
   const host = useRef(null);
   const view = useRef(/** @type {any} */ (null));
-  const calls = useRef({ value, onChange, onRun });
+  const calls = useRef({ given, onChange, onRun });
   const [failed, setFailed] = useState(false);
-  calls.current = { value, onChange, onRun };
+  calls.current = { given, onChange, onRun };
   useEffect(() => {
     let gone = false;
     makeEditor(host.current, calls).then((made) => {
@@ -25,9 +28,9 @@ export function Editor({ value, onChange, onRun }) {
   }, []);
   useEffect(() => {
     const editor = view.current;
-    if (editor && editor.state.doc.toString() !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
-  }, [value]);
-  if (failed) return html`<textarea class="sql-editor code" aria-label="SQL" spellcheck="false" value=${value} onInput=${(event) => onChange(event.currentTarget.value)} />`;
+    if (editor && editor.state.doc.toString() !== given.text) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: given.text } });
+  }, [given]);
+  if (failed) return html`<textarea class="sql-editor code" aria-label="SQL" spellcheck="false" defaultValue=${given.text} onInput=${(event) => onChange(event.currentTarget.value)} />`;
   return html`<div class="sql-editor" ref=${host} />`;
 }
 
@@ -41,7 +44,7 @@ async function makeEditor(host, calls) {
   const view = new cm.EditorView({
     root, parent: root,
     state: cm.EditorState.create({
-      doc: calls.current.value,
+      doc: calls.current.given.text,
       extensions: [
         cm.keymap.of([{ key: "Mod-Enter", run }]), cm.lineNumbers(), cm.history(), cm.drawSelection(), cm.bracketMatching(), cm.closeBrackets(),
         cm.autocompletion(), cm.highlightActiveLine(), language.of(sql({})), cm.syntaxHighlighting(highlight(cm)),

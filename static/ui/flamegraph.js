@@ -33,7 +33,8 @@ const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
  * @property {boolean} [up]              the root is at the bottom
  * @property {(ground: number) => Palette} [palette]  other colours than by module; the
  *   model's `paint` says which a node has
- * @property {(node: number) => string[]} [tell]  more about a node, for status and tooltip
+ * @property {(node: number) => string[]} [figures]  what to tell about a box, instead of
+ *   its weights
  */
 
 /**
@@ -357,11 +358,11 @@ class FlameGraph {
   setHover(hit, event) {
     const changed = hit?.node !== this.hover?.node || hit?.hidden !== this.hover?.hidden;
     this.hover = hit;
-    const tell = hit && !hit.hidden ? this.props.tell?.(hit.node) : undefined;
-    if (hit && event) this.tooltip.show(this.props.model, hit, event, changed, tell);
+    const figures = hit && !hit.hidden ? this.props.figures?.(hit.node) : undefined;
+    if (hit && event) this.tooltip.show(this.props.model, hit, event, changed, figures);
     else this.tooltip.hide();
     if (!changed) return;
-    this.status.replaceChildren(hit ? this.tooltip.line(this.props.model, hit, this.focus, tell) : "");
+    this.status.replaceChildren(hit ? this.tooltip.line(this.props.model, hit, this.focus, figures) : "");
     this.actions.hover(hit && !hit.hidden ? this.props.model.fn[hit.node] : -1);
     this.redraw();
   }
@@ -447,7 +448,7 @@ class FlameGraph {
     const inSight = middle >= this.view.from && middle < this.view.to;
     if (!inSight || share * this.scroller.clientWidth < 4)
       this.actions.zoomTo(nodeKey(model, node), model.fn[node]);
-    this.status.replaceChildren(this.tooltip.line(model, { node, hidden: false }, this.focus, this.props.tell?.(node)));
+    this.status.replaceChildren(this.tooltip.line(model, { node, hidden: false }, this.focus, this.props.figures?.(node)));
     this.redraw();
   }
 

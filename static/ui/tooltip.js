@@ -12,11 +12,11 @@ export function createTooltip() {
   let timer = 0;
   let place = { x: 0, y: 0 };
 
-  function show(model, hit, event, changed, tell = []) {
+  function show(model, hit, event, changed, figures) {
     place = { x: event.clientX, y: event.clientY };
     if (changed) {
       clearTimeout(timer);
-      const fillIn = () => element.replaceChildren(...content(model, hit), ...tell.map((text) => h("div", {}, text)));
+      const fillIn = () => element.replaceChildren(...content(model, hit, figures));
       if (element.hidden) timer = setTimeout(() => (fillIn(), (element.hidden = false), move()), delayMs);
       else fillIn();
     }
@@ -42,7 +42,8 @@ export function createTooltip() {
 
 const metricName = (model) => (model.answer.metric === "cpu" ? "CPU" : "wall");
 
-function content(model, { node, hidden }) {
+/** `figures`: what a view tells about its boxes instead of weights. */
+function content(model, { node, hidden }, figures) {
   const whole = model.total[0];
   const ofWhole = (ns) => `${percent(ns, whole)} of ${duration(whole)} ${metricName(model)}`;
   if (hidden)
@@ -53,33 +54,42 @@ function content(model, { node, hidden }) {
     ];
   if (node === 0)
     return [h("div", { class: "tooltip-name" }, "All samples"),
-      h("div", {}, `${duration(whole)} ${metricName(model)}, ${plural(model.samples[0], "sample")}`)];
+      ...(figures ?? [`${duration(whole)} ${metricName(model)}, ${plural(model.samples[0], "sample")}`]).map((text) => h("div", {}, text))];
   const fn = model.fn[node];
   const { name, module, file, line } = model.functions;
-  const source = sourcePlace(file[fn], line[fn]);
-  const origin = [basename(module[fn] ?? ""), source, model.inlined[node] ? "inlined" : ""];
+  const origin = [basename(module[fn] ?? ""), sourcePlace(file[fn], line[fn]), model.inlined[node] ? "inlined" : ""];
   return [
     h("div", { class: "tooltip-name code" }, name[fn]),
     h("div", { class: "muted" }, origin.filter(Boolean).join(" · ")),
+    ...(figures ? figures.map((text) => h("div", {}, text)) : weights(model, node, ofWhole)),
+  ];
+}
+
+function weights(model, node, ofWhole) {
+  return [
     h("div", { class: "tooltip-figures" },
       h("span", { class: "muted" }, "total"), h("span", {}, duration(model.total[node])),
       h("span", {}, ofWhole(model.total[node])),
       h("span", { class: "muted" }, "self"), h("span", {}, duration(model.self[node])),
-      h("span", {}, percent(model.self[node], whole))),
+      h("span", {}, percent(model.self[node], model.total[0]))),
     h("div", { class: "muted" }, plural(model.samples[node], "sample")),
   ];
 }
 
 /** One line for the status bar. @returns {Node} */
-function line(model, { node, hidden }, focus, tell = []) {
+function line(model, { node, hidden }, focus, figures) {
   if (hidden) return h("span", {}, `${duration(model.hidden[node])} in boxes too small to be sent: zoom in to load them`);
   const fn = model.fn[node];
   const name = node === 0 ? "all" : shortName(model.functions.name[fn]);
-  const shares = [...tell, `${duration(model.total[node])}`, `${percent(model.total[node], model.total[0])} of all`];
-  if (focus > 0) shares.push(`${percent(model.total[node], model.total[focus])} of zoomed`);
-  shares.push(`self ${duration(model.self[node])}`, `${count(model.samples[node])} samples`);
-  if (node > 0 && model.functions.module[fn]) shares.push(basename(model.functions.module[fn]));
+  const parts = figures ? [...figures] : shares(model, node, focus);
+  if (node > 0 && model.functions.module[fn]) parts.push(basename(model.functions.module[fn]));
   const source = node > 0 ? sourcePlace(model.functions.file[fn], model.functions.line[fn]) : "";
-  if (source) shares.push(source);
-  return h("span", {}, h("b", {}, name), `  ${shares.join(" · ")}`);
+  if (source) parts.push(source);
+  return h("span", {}, h("b", {}, name), `  ${parts.join(" · ")}`);
+}
+
+function shares(model, node, focus) {
+  const parts = [`${duration(model.total[node])}`, `${percent(model.total[node], model.total[0])} of all`];
+  if (focus > 0) parts.push(`${percent(model.total[node], model.total[focus])} of zoomed`);
+  return [...parts, `self ${duration(model.self[node])}`, `${count(model.samples[node])} samples`];
 }

@@ -96,6 +96,9 @@ const routes = {
       ...times(world, params), node_count: nodeCount, shown: nodes.parent.length, hidden_ns: hidden, functions, nodes,
     };
   },
+  labels: (world) => ({ schema: 1, labels: world.sessions.length === 0 ? [] : [
+    { key: "span", value: "GET /cart", samples: 900, weight_ns: 9e9, cpu_ns: 4e9 }, { key: "tenant", value: "<i>acme</i>", samples: 300, weight_ns: 3e9, cpu_ns: 1e9 }] }),
+  flamechart: (world, params) => chartOf(world, Number(params.get("boxes"))),
   top: (world, params) => topOf(selected(world, params), Number(params.get("limit"))),
 };
 
@@ -134,6 +137,25 @@ function streamEvents(world, response) {
   tell();
 }
 
+/** Calls of one thread: each box is cut in two, some way down, with a hole now and then. */
+function chartOf(world, most) {
+  const session = world.sessions[0];
+  const boxes = { start_ns: [], duration_ns: [], depth: [], function: [] };
+  const cut = (from, to, depth) => {
+    if (depth > 9 || boxes.depth.length >= most || to - from < 1e6) return;
+    boxes.start_ns.push(from);
+    boxes.duration_ns.push(to - from);
+    boxes.depth.push(depth);
+    boxes.function.push((depth * 7 + boxes.depth.length) % world.tree.functions.name.length);
+    const middle = from + (to - from) * (0.3 + 0.04 * depth);
+    cut(from, middle, depth + 1);
+    if (boxes.depth.length % 5) cut(middle, to, depth + 1);
+  };
+  cut(session.start_ns, session.end_ns, 1);
+  const { functions } = world.tree;
+  return { schema: 1, from_ns: session.start_ns, to_ns: session.end_ns, cell_ns: 0, samples: 2400, boxes, functions };
+}
+
 function inSessions(params, id) {
   const wanted = params.get("session");
   return !wanted || wanted.split(",").includes(String(id));
@@ -142,7 +164,8 @@ function inSessions(params, id) {
 /** Times before the recording hold nothing; a thread, or a range, holds less. */
 function selected(world, params) {
   if (world.scenario === "idle" && params.get("metric") === "cpu") return makeTree({ size: 1, samples: 0, seed: 1 });
-  if (!params.get("thread") && !params.get("from") && params.get("metric") !== "cpu") return world.tree;
+  if (params.getAll("t").some((text) => text.startsWith("ignore:")) && params.getAll("t").length > 1) return makeTree({ size: 1, samples: 0, seed: 1 });
+  if (!["thread", "from", "t", "label"].some((name) => params.get(name)) && params.get("metric") !== "cpu") return world.tree;
   const { size, samples } = scenarios[world.scenario];
   return makeTree({ size: size / 3, samples: Math.round(samples / 3), seed: 43 });
 }
