@@ -19,6 +19,7 @@ import { Menu } from "./ui/menu.js";
 import { Palette } from "./ui/palette.js";
 import { Sessions } from "./ui/sessions.js";
 import { Share } from "./ui/share.js";
+import { Source } from "./ui/source.js";
 import { searchFocus, Topbar } from "./ui/topbar.js";
 
 const pages = { explore: Explore, compare: Compare, sql: Sql, setup: Setup };
@@ -33,6 +34,7 @@ function App() {
   return html`<header id="topbar"><${Topbar} step=${stepMatch} /></header>
     <${Page} graph=${graph} />
     ${Opened && html`<${Opened} />`}
+    <${Source} />
     <aside aria-label="Menu"><${Menu} /></aside>`;
 }
 

@@ -31,6 +31,7 @@ import { hashNumber, hashString, hashText, mix } from "./hash.js";
  * @property {string[]} functionKeys   stable names of functions
  * @property {number} functionCount
  * @property {Int32Array} [paint]      node -> colour, where that is not its function's
+ * @property {Uint8Array} [marked]     1: the box is hatched
  * @property {object} answer           totals, counts: as the server sent them
  */
 
@@ -81,7 +82,7 @@ export function decodeFlame(answer) {
  */
 export function decodeChart(answer) {
   const { boxes, functions } = answer;
-  const count = boxes.start_ns.length + 1;
+  const count = boxes.start.length + 1;
   const whole = answer.to_ns - answer.from_ns;
   const parent = [0];
   const open = [0]; // by depth: the box that later, deeper ones are in
@@ -90,14 +91,14 @@ export function decodeChart(answer) {
     parent.push(i - open[depth - 1]);
     open[depth] = i;
   }
-  const length = [whole, ...boxes.duration_ns];
+  const length = [whole, ...boxes.length];
   const none = new Array(count).fill(0);
   const model = decodeFlame({
-    ...answer, total_ns: whole, hidden_ns: 0, functions,
+    ...answer, total_ns: whole, hidden_ns: 0, functions: { ...functions, line: functions.name.map(() => 0) },
     nodes: { parent, function: [-1, ...boxes.function], self_ns: none, total_ns: length, self_samples: none, total_samples: none, inlined: none, hidden_ns: none },
   });
   for (let i = 1; i < count; i++) {
-    model.start[i] = boxes.start_ns[i - 1] - answer.from_ns;
+    model.start[i] = boxes.start[i - 1];
     model.pathLow[i] = mix(model.pathLow[i] ^ i); // the same call again is another box
   }
   return model;

@@ -50,6 +50,7 @@ export function paintRow(model, row, view, line, colors, style, spans) {
     const last = Math.min(width, right);
     const gap = right - left > 4 * style.gap ? style.gap : 0;
     line.fill(colors[paint[node]], first, Math.max(first, Math.min(last, right - gap)));
+    if (model.marked?.[node] && last - first > 2 * style.gap) spans.hatched.push(first, last - gap, row);
     if (last - first >= style.labelWidth) spans.labels.push(node, first, last - gap, row);
     if (hidden[node] > 0) addHatched(model, node, view, scale, width, row, spans);
     at++;

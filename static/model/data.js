@@ -23,7 +23,7 @@ export const generation = signal(/** @type {number|string} */ (0));
 
 /** Counts "Retry": asks again what failed. */
 const attempt = signal(0);
-const asking = computed(() => `${generation.value}.${attempt.value}`);
+export const asking = computed(() => `${generation.value}.${attempt.value}`);
 
 /** Key of the function under the pointer, in whichever view. */
 export const pointed = signal("");
@@ -83,9 +83,18 @@ function binCount() {
   return Math.max(leastBins, Math.min(timelineBins, Math.ceil((to - from) / binAtLeastNs)));
 }
 
+/* ---- the selected function, closer ---- */
+
 /** The selected function, as the table has it. */
 export const selected = computed(() =>
   state.value.fn ? top.value.value?.functions.find((entry) => entry.key === state.value.fn) ?? null : null);
+
+export const detailOf = new Resource("function");
+
+effect(() => {
+  const name = exploring.value ? selected.value?.function : null;
+  detailOf.load(name && selection.value ? { ...selection.value, function: name } : null, asking.value);
+});
 
 /** Labels are asked for when somebody wants to choose one. */
 export const wantLabels = signal(false);

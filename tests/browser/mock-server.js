@@ -98,6 +98,9 @@ const routes = {
   },
   labels: (world) => ({ schema: 1, labels: world.sessions.length === 0 ? [] : [
     { key: "span", value: "GET /cart", samples: 900, weight_ns: 9e9, cpu_ns: 4e9 }, { key: "tenant", value: "<i>acme</i>", samples: 300, weight_ns: 3e9, cpu_ns: 1e9 }] }),
+  diff: (world) => diffOf(world),
+  function: (world, params) => functionOf(world, params.get("function")),
+  source: () => ({ schema: 1, file: "src/tracer.cc", lines: Array.from({ length: 400 }, (_, i) => (i === 209 ? "  <script>alert(1)</script>" : `  line_${i + 1}();`)) }),
   flamechart: (world, params) => chartOf(world, Number(params.get("boxes"))),
   top: (world, params) => topOf(selected(world, params), Number(params.get("limit"))),
 };
@@ -137,14 +140,54 @@ function streamEvents(world, response) {
   tell();
 }
 
+/** One function over two weeks, with a step up on the tenth day. */
+function functionOf(world, name) {
+  const end = world.sessions[0].end_ns;
+  const buckets = Array.from({ length: 14 }, (_, i) => ({ start_ns: end - (14 - i) * 86400e9, whole_ns: 1e12, whole_samples: 100_000, self_ns: 1e10, total_ns: i < 10 ? 1e11 : 3e11, total_samples: 1000 }));
+  return {
+    schema: 1, function: name, threads: world.threads.slice(0, 4),
+    history: { bucket_ns: 86400e9, buckets, changes: [{ at_ns: buckets[10].start_ns, of: "total", before: 0.1, after: 0.3, p: 0.001, regression: true }] },
+    lines: [{ file: "src/tracer.cc", line: 210, self_ns: 3e9, total_ns: 5e9, self_samples: 300, total_samples: 500 }, { file: "src/tracer.cc", line: 212, self_ns: 1e9, total_ns: 1e9, self_samples: 100, total_samples: 100 }],
+  };
+}
+
+/** B is A with every third function a half heavier; one is new and one is gone. */
+function diffOf(world) {
+  const { functions, nodes } = world.tree;
+  const factor = (fn) => (fn === 7 ? 0 : fn % 3 === 1 ? 1.5 : 1);
+  const selfA = nodes.self_ns.map((ns, i) => (nodes.function[i] === 8 ? 0 : ns));
+  const selfB = nodes.self_ns.map((ns, i) => Math.round(ns * factor(nodes.function[i])));
+  const sum = (self) => {
+    const total = [...self];
+    for (let i = total.length - 1; i > 0; i--) total[i - nodes.parent[i]] += total[i];
+    return total;
+  };
+  const [totalA, totalB] = [sum(selfA), sum(selfB)];
+  const own = functions.name.map((_, fn) => [0, 0, fn]);
+  nodes.function.forEach((fn, i) => fn >= 0 && ((own[fn][0] += selfA[i]), (own[fn][1] += selfB[i])));
+  const side = (ns) => ({ self_ns: ns, total_ns: ns, self_samples: Math.round(ns / 1e7), total_samples: Math.round(ns / 1e7) });
+  const change = (a, b) => ({ share_a: a / totalA[0], share_b: b / totalB[0], z: 4, p: 0.001, q: a === b ? 0.7 : 0.004 });
+  return {
+    schema: 1, metric: "wall", a: { total_ns: totalA[0], samples: 9000 }, b: { total_ns: totalB[0], samples: 9900 }, lost: 0, left_out_ns: 0,
+    functions: own.map(([a, b, fn]) => ({
+      function: functions.name[fn], file: functions.file[fn], line: functions.line[fn], module: functions.module[fn], in_app: functions.in_app[fn],
+      state: a === 0 ? "new" : b === 0 ? "gone" : "both", a: side(a), b: side(b), self: change(a, b), total: change(a, b),
+    })),
+    tree: {
+      functions: { name: functions.name, file: functions.file, module: functions.module, in_app: functions.in_app },
+      nodes: { parent: nodes.parent, function: nodes.function, self_a_ns: selfA, self_b_ns: selfB, total_a_ns: totalA, total_b_ns: totalB, q: nodes.parent.map((_, i) => (i % 3 ? 0.01 : 0.6)), hidden_ns: nodes.hidden_ns },
+    },
+  };
+}
+
 /** Calls of one thread: each box is cut in two, some way down, with a hole now and then. */
 function chartOf(world, most) {
   const session = world.sessions[0];
-  const boxes = { start_ns: [], duration_ns: [], depth: [], function: [] };
+  const boxes = { start: [], length: [], depth: [], function: [] };
   const cut = (from, to, depth) => {
     if (depth > 9 || boxes.depth.length >= most || to - from < 1e6) return;
-    boxes.start_ns.push(from);
-    boxes.duration_ns.push(to - from);
+    boxes.start.push(from - session.start_ns);
+    boxes.length.push(to - from);
     boxes.depth.push(depth);
     boxes.function.push((depth * 7 + boxes.depth.length) % world.tree.functions.name.length);
     const middle = from + (to - from) * (0.3 + 0.04 * depth);

@@ -1,0 +1,25 @@
+// The two sides of Compare and what differs between them.
+
+import { computed, effect } from "../vendor/preact.js";
+import { decodeDiff, defaultSides } from "../lib/compare.js";
+import { asking, sessions, shaping } from "./data.js";
+import { Resource } from "./resource.js";
+import { state } from "./store.js";
+
+export const diff = new Resource("diff");
+
+/** What is compared: as the state says, else what is worth comparing. */
+export const sides = computed(() => {
+  const { a, b } = state.value;
+  if (a || b) return { a, b };
+  return defaultSides(sessions.value.value ?? []);
+});
+
+effect(() => {
+  const { page, metric } = state.value;
+  const { a, b } = sides.value;
+  const wanted = page === "compare" && (a || b) && (a !== b);
+  diff.load(wanted ? { a: a || "all", b: b || "all", metric, ...shaping(state.value), max_nodes: 50_000, limit: 2000 } : null, asking.value);
+});
+
+export const diffModel = computed(() => (diff.value.value ? decodeDiff(diff.value.value, state.value.by) : null));
