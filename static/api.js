@@ -39,10 +39,10 @@ export async function get(route, params = {}, signal) {
   return json(await send(endpointOf(route, params), { signal }), `GET api/v1/${route}`);
 }
 
-/** @param {string} route @param {any} body @param {AbortSignal} [signal] */
+/** Whole numbers too large for a double come as BigInt. @param {string} route @param {any} body @param {AbortSignal} [signal] */
 export async function post(route, body, signal) {
   const init = { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal };
-  return json(await send(`api/v1/${route}`, init), `POST api/v1/${route}`);
+  return json(await send(`api/v1/${route}`, init), `POST api/v1/${route}`, exact);
 }
 
 /** A file the server makes. @returns {Promise<Blob>} */
@@ -64,10 +64,16 @@ export async function send(endpoint, init) {
   }
 }
 
-async function json(response, endpoint) {
+/** Whole numbers that a double cannot hold stay what they are. */
+function exact(_, value, context) {
+  if (typeof value !== "number" || Number.isSafeInteger(value) || !/^-?\d+$/.test(context?.source ?? "")) return value;
+  return BigInt(context.source);
+}
+
+async function json(response, endpoint, revive) {
   let body = null;
   try {
-    body = await response.json();
+    body = JSON.parse(await response.text(), revive);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     if (response.ok) throw new ApiError("The answer is not JSON.", endpoint, response.status);

@@ -40,7 +40,10 @@ function lineOf({ columns, rows }) {
   };
 }
 
-const isNumeric = (rows, i) => rows.some((row) => row[i] !== null) && rows.every((row) => row[i] === null || typeof row[i] === "number");
+/** @param {any} value */
+export const isNumber = (value) => typeof value === "number" || typeof value === "bigint";
+
+const isNumeric = (rows, i) => rows.some((row) => row[i] !== null) && rows.every((row) => row[i] === null || isNumber(row[i]));
 
 /** What divides the column into Unix seconds, by its name and size; 0: it is no time. */
 function timeScale(name, xs) {

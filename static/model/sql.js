@@ -5,7 +5,7 @@ import { post } from "../api.js";
 /**
  * @typedef {object} SqlAnswer
  * @property {string[]} columns
- * @property {(string|number|null)[][]} rows
+ * @property {(string|number|bigint|null)[][]} rows
  * @property {boolean} truncated there was more than an answer may hold
  * @property {number} elapsed_ms as seen from here
  */

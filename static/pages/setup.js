@@ -76,7 +76,7 @@ function Rows({ name, columns, empty, row }) {
 function Health() {
   return html`<${Rows} name="outcomes" empty="Nothing was processed yet." columns=${[["Outcome"], ["Reason"], ["Of"], ["Chunks", "number"], ["Latest"]]}
     row=${([category, outcome, reason, n, latest]) => html`<tr key=${category + outcome + reason} class=${outcome === "accepted" ? "" : "bad"}>
-      <td>${outcome}</td><td class="code">${reason || "–"}</td><td>${category}</td><td class="number">${count(n)}</td><td class="muted">${moment(latest)}</td></tr>`} />`;
+      <td>${outcome}</td><td class="code">${reason || "–"}</td><td>${category}</td><td class="number">${count(n)}</td><td class="muted">${moment(Number(latest))}</td></tr>`} />`;
 }
 
 function Losses() {

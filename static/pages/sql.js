@@ -4,7 +4,7 @@ import { html, signal, useEffect } from "../vendor/preact.js";
 import { decodeFlame } from "../lib/flame-model.js";
 import { count, plural } from "../lib/format.js";
 import { examples } from "../lib/sql-examples.js";
-import { drawable } from "../lib/sql-shapes.js";
+import { drawable, isNumber } from "../lib/sql-shapes.js";
 import { ask } from "../model/sql.js";
 import { setState, state } from "../model/store.js";
 import { Editor } from "../ui/editor.js";
@@ -99,7 +99,7 @@ function Answer() {
 
 function Table({ answer: { columns, rows } }) {
   if (rows.length === 0) return html`<div class="pane-hint"><${Notice} title="No rows" text="The query is fine; nothing in the store fits it." /></div>`;
-  const numeric = columns.map((_, i) => rows.every((row) => row[i] === null || typeof row[i] === "number"));
+  const numeric = columns.map((_, i) => rows.every((row) => row[i] === null || isNumber(row[i])));
   const widths = columns.map((name, i) => Math.min(60, Math.max(name.length, ...rows.slice(0, 200).map((row) => String(row[i] ?? "").length))) + 2);
   const template = { gridTemplateColumns: widths.map((width) => `minmax(${Math.min(width, 12)}ch, ${width}fr)`).join(" ") };
   const cells = (values, role) => values.map((value, i) => html`<div role=${role} key=${i} class=${numeric[i] ? "number" : ""} title=${value === null ? "NULL" : String(value)}>${value === null ? html`<span class="muted">NULL</span>` : String(value)}</div>`);

@@ -54,7 +54,7 @@ function Closer({ answer, entry }) {
 
 function Row({ name, ns, whole, title, onClick }) {
   return html`<button type="button" class="details-row" title=${title} onClick=${onClick}><span class="bar" style=${{ width: `${Math.min(100, (100 * ns) / Math.max(1, whole))}%` }} />
-    <span>${name}</span><span class="muted">${percent(ns, whole)}</span></button>`;
+    <span>${name}</span><span>${percent(ns, whole)}</span></button>`;
 }
 
 /** Its share over time, and the last time that changed for good. */

@@ -9,8 +9,7 @@ import { Dialog, IconButton } from "./parts.js";
 
 /** Formats of GET export, as the menu has them. */
 const formats = [
-  ["folded", "Folded stacks", "folded.txt"], ["svg", "Flame graph, SVG", "svg"], ["html", "Flame graph, one HTML file", "html"],
-  ["pprof", "pprof", "pb.gz"], ["speedscope", "speedscope", "speedscope.json"], ["firefox", "Firefox Profiler", "firefox.json"],
+  ["folded", "Folded stacks", "folded"], ["svg", "Flame graph, SVG", "svg"], ["speedscope", "speedscope", "speedscope.json"],
 ];
 
 const told = signal("");

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
+import { examples } from "../../static/lib/sql-examples.js";
 import { openBrowser } from "./chromium.js";
 
 const proflite = process.env.PROFLITE ?? "proflite";
@@ -49,8 +50,8 @@ test("reads the hot function off the page", { timeout: 60_000 }, async () => {
   for (const part of [".top-table [data-key]", ".thread-label", "#flame [role=row]"])
     await page.waitForSelector(part, { state: "attached" });
   const first = page.locator(".top-table [data-key]").first();
-  assert.match(await first.locator("th button").textContent(), /^hot_function$/);
-  assert.match(await first.locator("th span").textContent(), /^hot · hot\.c:\d+$/);
+  assert.match(await first.locator(".top-name button").textContent(), /^hot_function$/);
+  assert.match(await first.locator(".top-name span").textContent(), /^hot · hot\.c:\d+$/);
   assert.ok(parseFloat(await first.locator(".top-percent").first().textContent()) > 80);
 
   await page.focus('[role="treegrid"]');
@@ -91,9 +92,47 @@ test("search, metric and range work on real data", { timeout: 60_000 }, async ()
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.6, box.y + 20, { steps: 3 });
   await page.mouse.up();
-  await page.waitForFunction(() => document.querySelectorAll(".chip").length === 1);
+  await page.waitForFunction(() => document.querySelectorAll(".chip:not(.chip-add)").length === 1);
   await page.waitForFunction(() => !document.querySelector("#flame").classList.contains("loading"));
-  assert.match(await page.textContent(".top-table [data-key] th button"), /hot_function/);
+  assert.match(await page.textContent(".top-table [data-key] .top-name button"), /hot_function/);
+  assert.deepEqual(errors, []);
+});
+
+test("every view answers on real data", { timeout: 60_000 }, async () => {
+  const { page, errors } = browser;
+  const open = async (query, selector) => {
+    await page.goto(new URL(`/${query}`, address).href);
+    await page.waitForSelector(selector, { state: "attached" });
+    assert.equal(await page.locator(".notice").count(), 0, `${query}: ${await page.locator(".notice").allTextContents()}`);
+  };
+  await open("", ".top-table [data-key]");
+  await page.click(".top-table [data-key]");
+  await page.waitForSelector(".details-row");
+  const fn = new URL(page.url()).searchParams.get("fn");
+  await page.click(".details-row >> text=/hot\\.c:/");
+  await page.waitForSelector(".source-line.chosen .source-heat span");
+  assert.match(await page.textContent(".source-lines"), /hot_function/);
+  await open(`?fn=${fn}&tab=callers&view=sandwich`, ".sandwich [role=row]");
+  assert.match(await page.textContent(".tree-rows"), /hot_function.*warm_function.*main/s);
+  await open("?tab=tree&view=chart", ".chart-host [role=row]");
+  for (const t of ["focus:warm_function", "callers:hot_function", "hide:warm_function", "collapse:warm_function", "recursion", "in_app", "modules", "files", "invert"])
+    await open(`?t=${t}`, "#flame [role=row]");
+  await open("?page=compare&a=all&b=label:span", ".notice").catch(() => {}); // nothing on one side
+  assert.match(await page.textContent("#compare"), /B holds no samples/);
+  await open("?page=compare&a=all&b=thread_name:hot", ".compare-table");
+  await open("?page=setup", ".setup-table");
+  assert.match(await page.textContent("#setup"), /accepted/);
+  assert.deepEqual(errors, []);
+});
+
+test("every example of the SQL page runs", { timeout: 60_000 }, async () => {
+  const { page, errors } = browser;
+  for (const { name, show, sql } of examples) {
+    await page.goto(new URL(`/?page=sql&show=${show}&sql=${encodeURIComponent(sql)}`, address).href);
+    await page.waitForSelector(".sql-answer [role=tab]");
+    assert.match(await page.textContent(".sql-answer .tabs .muted"), /rows? in/, name);
+    assert.equal(await page.getAttribute('.sql-answer [role=tab][aria-selected="true"]', "data-id"), show, name);
+  }
   assert.deepEqual(errors, []);
 });
 

@@ -333,6 +333,42 @@ page("asks in SQL: table, lines, flame graph", "normal", async (page) => {
   errors.splice(0, errors.length, ...errors.filter((text) => !/Applying inline style violates/.test(text)));
 }, { query: "?page=sql" });
 
+page("compares: what changed, both ways, sides by typing, swap", "normal", async (page, mock) => {
+  await page.waitForSelector(".compare-table [data-key]");
+  assert.ok(mock.requests.some((url) => /diff\?a=2%2C3%2C4.*&b=1&/.test(url) || /diff\?a=2&b=1&/.test(url)), "as the address says");
+  assert.match(await page.textContent(".compare-table"), /gone · sure.*new · sure/s);
+  assert.match(await page.locator(".compare-table [data-key]").first().textContent(), /[+−]\d/);
+  await page.hover("#right canvas", { position: { x: 60, y: 30 } });
+  await page.waitForFunction(() => /A .*% → B .*points/.test(document.querySelector("#right .flame-status").textContent));
+  await page.click('[aria-label^="Swap"]');
+  await page.waitForFunction(() => new URLSearchParams(location.search).get("a") === "1");
+  await page.fill('[aria-label="Side B"]', "@-2h..-1h");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => new URLSearchParams(location.search).get("b") === "@-2h..-1h");
+  await page.click("text=Time");
+  await page.waitForFunction(() => /[+−]?\d.* s/.test(document.querySelector(".compare-change").textContent));
+  await page.click(".compare-table [data-key] button");
+  await page.waitForFunction(() => document.querySelector("#right [aria-selected=true]").getAttribute("aria-level") > 1);
+}, { query: "?page=compare&a=2&b=1" });
+
+page("nothing to compare: says what is missing", "few", async (page) => {
+  await page.waitForSelector("text=Nothing to compare yet");
+  assert.match(await page.textContent("#compare"), /none of the same program before it/);
+}, { query: "?page=compare" });
+
+page("a function closer: trend, threads, lines, source", "normal", async (page) => {
+  await ready(page);
+  await page.click(".top-table [data-key]:nth-child(3)");
+  await page.waitForSelector(".details-trend canvas");
+  assert.match(await page.textContent(".details"), /Rose from 10\.0 % to 30\.0 %.*Threads.*renderd.*Lines.*tracer\.cc:210/s);
+  await page.click("text=tracer.cc:210");
+  await page.waitForSelector(".source-line.chosen");
+  assert.match(await page.textContent(".source-line.chosen"), /5\.00 s210 {2}<script>alert\(1\)<\/script>/);
+  await page.keyboard.press("Escape");
+  await page.click(".details-row >> nth=1");
+  await page.waitForFunction(() => location.search.includes("thread="));
+});
+
 page("setup: snippets, what came in, storage", "normal", async (page) => {
   await page.waitForSelector(".setup-table");
   await page.click("[role=tab] >> text=Python");
@@ -429,6 +465,8 @@ for (const [name, scenario, query, act] of [
   ["menu", "normal", "", (page) => page.click(graph, { position: { x: 100, y: 45 }, button: "right" })],
   ["tree and sandwich", "normal", "?tab=tree&view=sandwich", null],
   ["callers and chart", "normal", "?tab=callers&view=chart", null],
+  ["source", "normal", "", (page) => page.click(".top-table [data-key]:nth-child(3)").then(() => page.click("text=tracer.cc:210"))],
+  ["compare", "normal", "?page=compare&a=2&b=1", null],
   ["sql", "normal", "?page=sql&sql=SELECT+1", null],
   ["setup", "normal", "?page=setup", null],
   ["empty", "empty", "", null],
