@@ -28,7 +28,7 @@ static uint64_t in(uint32_t offset)
 
 static uint64_t at(unsigned word)
 {
-    return (uint64_t)(uintptr_t)&stack[word];
+    return (uint64_t)(uintptr_t)stack + 8u * word;
 }
 
 static void set_up(void)
