@@ -24,7 +24,6 @@
 #include "collector/recorder.h"
 #include "collector/settings.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -122,36 +121,6 @@ static void add_stats(struct pl_drain_stats *sum, const struct pl_drain_stats *m
     sum->chunks += more->chunks;
 }
 
-/* ---- under `proflite record` ---- */
-
-/* The preload library in this process, if it is there and of our version. */
-static const struct pl_recorded *find_recorded(void)
-{
-    const struct pl_recorded *(*ask)(void) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, PL_RECORDED_SYMBOL);
-    if (!symbol)
-        return NULL;
-    memcpy(&ask, &symbol, sizeof ask);
-    const struct pl_recorded *recorded = ask();
-    return recorded->bytes == sizeof *recorded ? recorded : NULL;
-}
-
-/* It is at work in this process: one capture is enough. */
-static bool recorded_from_outside(uint8_t id_out[static 16])
-{
-    const struct pl_recorded *recorded = find_recorded();
-    return recorded && recorded->session(id_out);
-}
-
-static struct pl_label_table *find_label_table(void)
-{
-    uint8_t id[16];
-    if (!recorded_from_outside(id))
-        return pl_label_table_make();
-    struct pl_label_table *table = find_recorded()->labels();
-    return table && table->magic == PL_LABEL_TABLE_MAGIC ? table : NULL;
-}
-
 /* ---- start and stop, under the lock ---- */
 
 static int start_locked(void)
@@ -162,7 +131,7 @@ static int start_locked(void)
         return PROFLITE_OFF;
     if (self.recorder)
         return PROFLITE_ALREADY;
-    if (recorded_from_outside(id))
+    if (pl_recorded_session(id))
         return report(PROFLITE_ALREADY, "`proflite record` records this process");
     enum pl_status status =
         pl_recorder_start(&self.settings, &self.recording_id, &self.recorder, &err);
@@ -359,13 +328,13 @@ static int init_locked(const proflite_options *options)
     if (status == PL_OK)
         status = pl_id_new(&self.recording_id, &err);
     self.sampled = pl_settings_draw(&self.settings);
-    if (status == PL_OK && self.sampled && !recorded_from_outside(outside))
+    if (status == PL_OK && self.sampled && !pl_recorded_session(outside))
         status = pl_recorder_check_store(self.settings.db, &err);
     if (status != PL_OK)
         pl_settings_deinit(&self.settings);
     self.ready = status == PL_OK;
     if (self.ready && self.sampled) {
-        pl_labels_use(find_label_table());
+        pl_labels_use(pl_recorded_labels());
         auto_start_locked();
         begin_watching(false);
     }
@@ -474,7 +443,7 @@ const char *proflite_profiler_id(void)
     struct pl_id outside;
     pthread_mutex_lock(&lock);
     const char *id = self.recorder ? self.profiler_id : NULL;
-    if (!id && self.ready && self.sampled && recorded_from_outside(outside.bytes)) {
+    if (!id && self.ready && self.sampled && pl_recorded_session(outside.bytes)) {
         pl_id_format(&outside, self.profiler_id);
         id = self.profiler_id;
     }
@@ -496,7 +465,7 @@ int proflite_get_stats(proflite_stats *stats_out)
     int result = self.ready ? PROFLITE_OK : PROFLITE_OFF;
     uint8_t outside[16];
     bool running =
-        self.recorder || (self.ready && self.sampled && recorded_from_outside(outside));
+        self.recorder || (self.ready && self.sampled && pl_recorded_session(outside));
     if (self.recorder)
         pl_recorder_get_stats(self.recorder, &sum);
     add_stats(&sum, &self.past);

@@ -18,4 +18,12 @@ struct pl_recorded {
     struct pl_label_table *(*labels)(void);
 };
 
+/* Is `proflite record` at work in this process? Then its session's id: one capture is
+ * enough. */
+bool pl_recorded_session(uint8_t id_out[static 16]);
+
+/* Where labels are to go: to that recording, else to this library's own capture.
+ * NULL: no memory, or a table of another version. */
+struct pl_label_table *pl_recorded_labels(void);
+
 #endif

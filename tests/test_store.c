@@ -694,11 +694,38 @@ static void test_read_only(void)
     free(after);
 }
 
-TEST_MAIN({"refusals", test_refusals}, {"missing", test_missing},
-          {"create", test_create}, {"create_race", test_create_race},
-          {"truncated", test_truncated}, {"permission", test_permission},
-          {"newer_minor", test_newer_minor}, {"odd_names", test_odd_names},
-          {"roundtrip", test_roundtrip}, {"stacks", test_stacks},
-          {"idempotent", test_idempotent}, {"bad_parts", test_bad_parts},
-          {"full_disk", test_full_disk}, {"size_limit", test_size_limit},
-          {"removed", test_removed}, {"log", test_log}, {"read_only", test_read_only})
+static bool is_full(struct pl_store *store)
+{
+    sqlite3_stmt *stmt = NULL;
+    int level = -1;
+    if (sqlite3_prepare_v2(store->db, "PRAGMA synchronous", -1, &stmt, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        level = sqlite3_column_int(stmt, 0);
+    (void)sqlite3_finalize(stmt);
+    return level == 2;
+}
+
+static void test_durable(void)
+{
+    struct pl_chunk_sink sink;
+    struct pl_error error = {0};
+    for (int durable = 0; durable < 2; durable++) {
+        void *handle = NULL;
+        CHECK_OK(pl_chunk_sink_open(support_path("durable.db"), durable, &sink, &handle,
+                                    &error),
+                 error);
+        CHECK(handle && is_full(handle) == (durable != 0));
+        pl_chunk_sink_close(handle);
+    }
+}
+
+TEST_MAIN({"durable", test_durable}, {"refusals", test_refusals},
+          {"missing", test_missing}, {"create", test_create},
+          {"create_race", test_create_race}, {"truncated", test_truncated},
+          {"permission", test_permission}, {"newer_minor", test_newer_minor},
+          {"odd_names", test_odd_names}, {"roundtrip", test_roundtrip},
+          {"stacks", test_stacks}, {"idempotent", test_idempotent},
+          {"bad_parts", test_bad_parts}, {"full_disk", test_full_disk},
+          {"size_limit", test_size_limit}, {"removed", test_removed}, {"log", test_log},
+          {"read_only", test_read_only})
