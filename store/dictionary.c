@@ -585,15 +585,16 @@ enum pl_status pl_dictionary_find(struct pl_store *store,
                                   struct pl_error *err)
 {
     struct dictionary dict = {.store = store, .weights = weights};
-    unsigned char *flags = calloc((size_t)weights->stacks.count + 1, 1);
-    enum pl_status status =
-        flags ? pl_tree_new(1, &dict.tree, err) : out_of_memory(err);
+    unsigned char *flags = NULL;
+    enum pl_status status = pl_tree_new(1, &dict.tree, err);
     if (status == PL_OK)
         status = pl_frame_table_init(&dict.table, store, err);
     if (status == PL_OK)
         status = load_stacks(&dict, err);
     if (status == PL_OK)
         status = pl_frame_table_load(&dict.table, store, dict.tree, err);
+    if (status == PL_OK && !(flags = calloc((size_t)weights->stacks.count + 1, 1)))
+        status = out_of_memory(err);
     if (status == PL_OK)
         status = flag_stacks(&dict, function, flags, err);
     if (status == PL_OK) {

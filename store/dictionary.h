@@ -62,8 +62,9 @@ pl_dictionary_resolve_nodes(struct pl_store *store, struct pl_stack_weights *wei
 #define PL_STACK_HAS  1 /* somewhere */
 #define PL_STACK_LEAF 2 /* as the innermost call */
 
-/* PL_STACK_* of every weighted stack about functions of that name, by place;
- * malloc'd, caller frees.  Errors  as above. */
+/* PL_STACK_* of every weighted stack about functions of that name, by place, and 0 for
+ * the parents that join `weights` on the way; malloc'd, caller frees.
+ * Errors  as above. */
 PL_MUST_CHECK enum pl_status pl_dictionary_find(struct pl_store *store,
                                                 struct pl_stack_weights *weights,
                                                 const char *function,

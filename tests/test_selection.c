@@ -184,6 +184,70 @@ static void test_id_limit(void)
     pl_selection_args_deinit(&args);
 }
 
+/* What one line of words says, printed. */
+static void print_selection(const struct pl_selection_args *args, char *text,
+                            size_t size)
+{
+    size_t used = (size_t)snprintf(
+        text, size, "app=%s release=%s sessions=", args->app ? args->app : "",
+        args->release ? args->release : "");
+    for (size_t i = 0; i < args->session_count; i++)
+        used += (size_t)snprintf(text + used, size - used, "%lld,",
+                                 (long long)args->sessions[i]);
+    used += (size_t)snprintf(text + used, size - used, " labels=");
+    for (size_t i = 0; i < args->label_count; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s~%s,", args->labels[i].key,
+                             args->labels[i].value ? args->labels[i].value : "*");
+    snprintf(text + used, size - used, " %lld..%lld", (long long)args->from_ns,
+             (long long)args->to_ns);
+}
+
+static void test_lines(void)
+{
+    static const struct {
+        const char *line, *want; /* NULL: refused */
+    } cases[] = {
+        {"", "app= release= sessions= labels= 0..0"},
+        {" all ", "app= release= sessions= labels= 0..0"},
+        {"3,4 5", "app= release= sessions=3,4,5, labels= 0..0"},
+        {"@1000..2000", "app= release= sessions= labels= 1000..2000"},
+        {"@..2000", "app= release= sessions= labels= 0..2000"},
+        {"@1000..", "app= release= sessions= labels= 1000..0"},
+        {"app:a release=1:2", "app=a release=1:2 sessions= labels= 0..0"},
+        {"label:tenant=acme label=span",
+         "app= release= sessions= labels=tenant~acme,span~*, "
+         "0..0"},
+        {"app:\"my app\" 7", "app=my app release= sessions=7, labels= 0..0"},
+        {"app:\"a \\\"b\\\" \\\\\"", "app=a \"b\" \\ release= sessions= labels= 0..0"},
+        {"app:\"open end", "app=open end release= sessions= labels= 0..0"},
+        {"nonsense", NULL},
+        {"@1000", NULL},
+        {"@1000..x", NULL},
+        {"color:red", NULL},
+        {"3,,4", NULL},
+        {"label:=x", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pl_selection_args args, copy;
+        struct pl_error err = {0};
+        char text[256], again[256];
+        pl_selection_args_init(&args, NOW);
+        enum pl_status status = pl_selection_parse(&args, cases[i].line, &err);
+        CHECK(status == (cases[i].want ? PL_OK : PL_USAGE), "%s: %s", cases[i].line,
+              err.message);
+        if (cases[i].want) {
+            print_selection(&args, text, sizeof text);
+            CHECK(strcmp(text, cases[i].want) == 0, "%s", text);
+            CHECK_OK(pl_selection_args_copy(&copy, &args, &err), err);
+            print_selection(&copy, again, sizeof again);
+            CHECK(strcmp(text, again) == 0, "%s", again);
+            pl_selection_args_deinit(&copy);
+        }
+        pl_selection_args_deinit(&args);
+    }
+}
+
 TEST_MAIN({"times", test_times}, {"bad_times", test_bad_times}, {"keys", test_keys},
           {"bad_values", test_bad_values}, {"range", test_range},
-          {"id_limit", test_id_limit})
+          {"id_limit", test_id_limit}, {"lines", test_lines})
