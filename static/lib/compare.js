@@ -75,7 +75,7 @@ function paintOf(a, b, q) {
   return steps + Math.round(Math.sign(told) * Math.sqrt(Math.abs(told)) * steps); // the root makes small ones visible
 }
 
-/** Blue: less in B. Orange: more. @returns {(ground: number) => any} palette of a flame graph */
+/** Blue: less in B. Orange: more. @returns {(ground: [number, number, number]) => any} palette of a flame graph */
 export function diffPalette(theme) {
   const colors = new Uint32Array(2 * steps + 1);
   const [light, chroma] = theme === "dark" ? [0.45, 0.12] : [0.83, 0.13];
@@ -83,7 +83,7 @@ export function diffPalette(theme) {
     const amount = Math.abs(i - steps) / steps;
     colors[i] = pixel(oklch(light, 0.01 + chroma * amount, i < steps ? 250 : 60));
   }
-  return (ground) => ({ ground, normal: colors, match: colors, dim: colors, hot: colors });
+  return (ground) => ({ ground: pixel(ground), normal: colors, match: colors, dim: colors, hot: colors });
 }
 
 /** What q says, in a word. */

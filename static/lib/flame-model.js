@@ -32,7 +32,7 @@ import { hashNumber, hashString, hashText, mix } from "./hash.js";
  * @property {number} functionCount
  * @property {Int32Array} [paint]      node -> colour, where that is not its function's
  * @property {Uint8Array} [marked]     1: the box is hatched
- * @property {object} answer           totals, counts: as the server sent them
+ * @property {any} answer              totals, counts: as the server sent them
  */
 
 /** Stable name of a function: (name, module, file) is its identity. */

@@ -3,7 +3,7 @@
 import { flameOfFolded } from "./folded.js";
 
 /**
- * @param {{columns: string[], rows: (string|number|null)[][]}} answer
+ * @param {{columns: string[], rows: (string|number|bigint|null)[][]}} answer
  * @returns {{table: true, flame: any, line: any}} `flame`: an answer like GET flamegraph's;
  *   `line`: {labels, xs, series, time}; null where the columns do not allow it
  */

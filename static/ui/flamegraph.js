@@ -31,7 +31,7 @@ const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
  * @property {number} hot                function to light up, -1 none
  * @property {string} summary            what the picture shows, for those who do not see it
  * @property {boolean} [up]              the root is at the bottom
- * @property {(ground: number) => Palette} [palette]  other colours than by module; the
+ * @property {(ground: [number, number, number]) => Palette} [palette]  other colours than by module; the
  *   model's `paint` says which a node has
  * @property {(node: number) => string[]} [figures]  what to tell about a box, instead of
  *   its weights

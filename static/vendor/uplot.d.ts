@@ -1,0 +1,2 @@
+// Types of uplot.js, for tsc only.
+export { default } from "uplot";
