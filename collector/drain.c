@@ -27,6 +27,8 @@
 #define ROWS_BUDGET_NS   (25 * PL_NS_PER_MS)
 #define STOP_WAIT_NS     (50 * PL_NS_PER_MS)
 #define FLUSH_WAIT_NS    (3 * PL_NS_PER_S) /* longer than a late answer may take */
+#define LOOK_NS          PL_NS_PER_S       /* is somebody watching? */
+#define SHOW_NS          (2 * PL_NS_PER_S) /* then show what is not sealed yet */
 #define MAX_NOTES        65536u
 #define YOUNG_NS         (300 * PL_NS_PER_MS)
 #define YOUNG_PAUSE_MS   3
@@ -50,6 +52,7 @@ struct pl_drain {
     size_t wait_count, wait_capacity;
     struct pl_id *skipped; /* sessions that the store has */
     size_t skipped_count, skipped_capacity;
+    int64_t next_look_ns, next_show_ns;
 };
 
 /* ---- open and close ---- */
@@ -336,11 +339,26 @@ static void make_rows(struct pl_drain *drain)
         pl_drain_session_rows(&drain->shared, s, deadline_ns);
 }
 
+static void show(struct pl_drain *drain)
+{
+    struct pl_drain_queue *queue = &drain->shared.queue;
+    int64_t now_ns = pl_clock_mono_ns();
+    if (now_ns < drain->next_look_ns || !pl_drain_queue_is_empty(queue))
+        return;
+    drain->next_look_ns = now_ns + LOOK_NS;
+    if (!pl_drain_queue_watched(queue) || now_ns < drain->next_show_ns)
+        return;
+    for (struct pl_drain_session *s = drain->sessions; s; s = s->next)
+        pl_drain_session_show(&drain->shared, s);
+    drain->next_show_ns = now_ns + SHOW_NS;
+}
+
 enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err)
 {
     scan(drain);
     run_sessions(drain, pl_clock_mono_ns());
     make_rows(drain);
+    show(drain);
     return flush(drain, false, err);
 }
 

@@ -8,13 +8,14 @@
 
 #define STACK_BYTES ((size_t)1 << 20)
 
-enum kind { BEGIN, PUT, END };
+enum kind { BEGIN, PUT, END, LOOK, SHOW };
 
 struct pl_drain_item {
     struct pl_drain_item *next;
     enum kind kind;
     struct pl_sink_session session; /* BEGIN; its texts are owned */
-    struct pl_chunk *chunk;         /* PUT */
+    struct pl_chunk *chunk;         /* PUT, SHOW */
+    bool watched;                   /* LOOK: the answer */
     struct pl_id session_id;        /* END */
     int64_t end_ns;
     enum pl_session_state state;
@@ -153,11 +154,42 @@ bool pl_drain_queue_end(struct pl_drain_queue *queue, const struct pl_id *sessio
     return true;
 }
 
+bool pl_drain_queue_watched(struct pl_drain_queue *queue)
+{
+    struct pl_drain_item *item = queue->sink->watched ? new_item(LOOK) : NULL;
+    if (!item)
+        return false;
+    append(queue, item);
+    pthread_mutex_lock(&queue->lock);
+    bool watched = queue->watched;
+    pthread_mutex_unlock(&queue->lock);
+    return watched;
+}
+
+void pl_drain_queue_show_take(struct pl_drain_queue *queue, struct pl_chunk *chunk)
+{
+    struct pl_drain_item *item = has_room(queue, chunk->bytes) ? new_item(SHOW) : NULL;
+    if (!item) {
+        pl_chunk_free(chunk);
+        return;
+    }
+    item->chunk = chunk;
+    append(queue, item);
+}
+
 /* ---- rounds ---- */
 
 static enum pl_status hand_over(const struct pl_chunk_sink *sink,
-                                const struct pl_drain_item *item, struct pl_error *err)
+                                struct pl_drain_item *item, struct pl_error *err)
 {
+    if (item->kind == LOOK) {
+        item->watched = sink->watched(sink->self);
+        return PL_OK;
+    }
+    if (item->kind == SHOW) { /* the next one has this, too */
+        (void)sink->put_live(sink->self, &item->chunk->part, NULL);
+        return PL_OK;
+    }
     if (item->kind == BEGIN)
         return sink->session_begin(sink->self, &item->session, err);
     if (item->kind == END)
@@ -171,8 +203,11 @@ static void drop_first(struct pl_drain_queue *queue)
 {
     struct pl_drain_item *item = queue->first;
     queue->sessions += item->kind == BEGIN;
-    if (item->chunk) {
+    if (item->kind == LOOK)
+        queue->watched = item->watched;
+    if (item->chunk)
         queue->bytes -= item->chunk->bytes;
+    if (item->kind == PUT) {
         queue->samples += item->chunk->samples;
         queue->lost += item->chunk->lost;
         queue->chunks++;
@@ -190,7 +225,7 @@ static void run_round(struct pl_drain_queue *queue)
     enum pl_status status = PL_OK;
     uint64_t round = queue->wanted;
     while (queue->first && status == PL_OK && !queue->stop) {
-        const struct pl_drain_item *item = queue->first;
+        struct pl_drain_item *item = queue->first;
         pthread_mutex_unlock(&queue->lock);
         status = hand_over(queue->sink, item, &error);
         pthread_mutex_lock(&queue->lock);

@@ -29,6 +29,7 @@ struct pl_drain_queue {
     enum pl_status status;                    /* of the last one */
     struct pl_error error;
     bool stop;
+    bool watched; /* as the sink last said */
 };
 
 void pl_drain_queue_init(struct pl_drain_queue *queue, const struct pl_chunk_sink *sink,
@@ -45,6 +46,11 @@ bool pl_drain_queue_begin(struct pl_drain_queue *queue,
 bool pl_drain_queue_put_take(struct pl_drain_queue *queue, struct pl_chunk *chunk);
 bool pl_drain_queue_end(struct pl_drain_queue *queue, const struct pl_id *session_id,
                         int64_t end_ns, enum pl_session_state state, int exit_status);
+
+/* Ask the sink whether somebody watches; what it last said. */
+bool pl_drain_queue_watched(struct pl_drain_queue *queue);
+/* Takes a part that still grows (put_live of the sink), once: failing it is gone. */
+void pl_drain_queue_show_take(struct pl_drain_queue *queue, struct pl_chunk *chunk);
 
 /* Have a round run: hand over until the queue is empty or the sink fails. `wait` until
  * it has. Errors  the sink's, without waiting those of the round before. */

@@ -481,6 +481,23 @@ static void seal(struct pl_drain_shared *shared, struct pl_drain_session *s)
     pl_drain_timeline_pop(&s->timeline);
 }
 
+void pl_drain_session_show(struct pl_drain_shared *shared, struct pl_drain_session *s)
+{
+    const uint64_t lost[PL_LOSS_COUNT] = {0}; /* the whole part will tell */
+    const struct pl_window *window = s->timeline.windows;
+    struct pl_chunk *chunk = NULL;
+    if (!window || (!s->timeline.cpu_mode && !window->count) ||
+        pl_chunk_build(&s->timeline, &s->modules, lost, &s->id, &chunk, NULL) !=
+            PL_OK ||
+        !chunk)
+        return;
+    begin(shared, s);
+    if (s->begun)
+        pl_drain_queue_show_take(&shared->queue, chunk);
+    else
+        pl_chunk_free(chunk);
+}
+
 void pl_drain_session_advance(struct pl_drain_shared *shared,
                               struct pl_drain_session *s, int64_t now_ns, bool final)
 {

@@ -77,6 +77,8 @@ void pl_drain_session_remove(struct pl_drain_shared *shared,
 void pl_drain_session_close(struct pl_drain_session *session);
 
 /* Read all there is, resolve, and queue what is complete. */
+/* Hand the open window over as far as it goes, for whoever watches. */
+void pl_drain_session_show(struct pl_drain_shared *shared, struct pl_drain_session *s);
 void pl_drain_session_pump(struct pl_drain_shared *shared,
                            struct pl_drain_session *session, int64_t now_ns);
 

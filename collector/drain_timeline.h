@@ -121,7 +121,7 @@ struct pl_drain_timeline {
     uint64_t host_now[PL_SEG_MAX_THREADS][PL_LOSS_COUNT];
     uint64_t host_lost[PL_SEG_MAX_THREADS][PL_LOSS_COUNT];
     uint64_t event_full_now, host_event_full; /* likewise, ticks of all threads */
-    uint64_t damaged;         /* records of no thread: in the next part */
+    uint64_t damaged; /* records of no thread: in the next part */
 };
 
 void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode,

@@ -11,9 +11,11 @@
 #include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +35,8 @@ struct door {
     bool durable;
     void *handle; /* NULL: closed */
     struct pl_chunk_sink sink;
+    struct timespec log_time; /* when the log last changed, as of `watched` */
+    bool watched;
 };
 
 struct pl_recorder {
@@ -104,6 +108,33 @@ static enum pl_status door_put(void *self, const struct pl_sink_part *part,
     struct door *door = self;
     enum pl_status status = open_door(door, err);
     return status == PL_OK ? door->sink.put(door->sink.self, part, err) : status;
+}
+
+/* Who watches writes so into the store: as long as its log is the same, so is the
+ * answer, but that it runs out. */
+static bool door_watched(void *self)
+{
+    struct door *door = self;
+    char path[PATH_MAX];
+    struct stat log = {0};
+    int len = snprintf(path, sizeof path, "%s-wal", door->path);
+    if (len < 0 || (size_t)len >= sizeof path || stat(path, &log) != 0)
+        return false;
+    if (!door->watched && log.st_mtim.tv_sec == door->log_time.tv_sec &&
+        log.st_mtim.tv_nsec == door->log_time.tv_nsec)
+        return false;
+    door->log_time = log.st_mtim;
+    door->watched = open_door(door, NULL) == PL_OK && door->sink.watched &&
+                    door->sink.watched(door->sink.self);
+    return door->watched;
+}
+
+static enum pl_status door_put_live(void *self, const struct pl_sink_part *part,
+                                    struct pl_error *err)
+{
+    struct door *door = self;
+    enum pl_status status = open_door(door, err);
+    return status == PL_OK ? door->sink.put_live(door->sink.self, part, err) : status;
 }
 
 static enum pl_status door_session_end(void *self, const struct pl_id *session_id,
@@ -197,6 +228,8 @@ static enum pl_status open_drain(struct pl_recorder *recorder, bool own_table,
         .self = &recorder->door,
         .session_begin = door_session_begin,
         .put = door_put,
+        .watched = door_watched,
+        .put_live = door_put_live,
         .session_end = door_session_end,
     };
     const struct pl_drain_options options = {

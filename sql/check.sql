@@ -57,12 +57,6 @@ WHERE s.id IS NULL OR (l.chunk_id IS NOT NULL AND c.id IS NULL)
   OR (l.part_id IS NOT NULL AND p.id IS NULL)
   OR (l.thread_id IS NOT NULL AND t.id IS NULL) OR l.count < 0;
 
--- name: check_tails
-SELECT format('live run %d: no chunk %d or no thread %d', l.id, l.chunk_id, l.thread_id)
-FROM tail l /*scan*/
-WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = l.chunk_id)
-  OR NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = l.thread_id);
-
 -- name: check_rollups
 SELECT format('rollup %d of %d s: no thread %d of session %d', r.bucket, r.level,
               r.thread_id, r.session_id)

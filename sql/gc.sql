@@ -111,11 +111,6 @@ UPDATE chunk SET start_ns = (SELECT min(p.start_ns) FROM part p WHERE p.chunk_id
 WHERE id IN (SELECT value FROM json_each(:chunks))
   AND EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = chunk.id);
 
--- name: gc_delete_tails
-DELETE FROM tail
-WHERE chunk_id IN (SELECT value FROM json_each(:chunks))
-  AND NOT EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = tail.chunk_id);
-
 -- name: gc_delete_chunk_losses
 DELETE FROM loss
 WHERE session_id IN (SELECT value FROM json_each(:sessions))
@@ -143,8 +138,6 @@ WHERE session_id = :session
                  WHERE p.session_id = :session)
   AND id NOT IN (SELECT thread_id FROM loss
                  WHERE session_id = :session AND thread_id IS NOT NULL)
-  AND id NOT IN (SELECT t.thread_id FROM chunk c JOIN tail t ON t.chunk_id = c.id
-                 WHERE c.session_id = :session)
   AND NOT EXISTS (SELECT 1 FROM rollup r WHERE r.thread_id = thread.id);
 
 -- name: gc_empty_sessions

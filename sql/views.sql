@@ -90,12 +90,14 @@ SELECT * FROM (
              'F', '.5,'), ',') || ']') j)
 WHERE stack_id > 0;
 
--- Runs of the minute not stored yet; written only while somebody watches.
+-- Runs of the minute that is still being recorded, as far as it is stored: only while
+-- somebody watches. The other views have them, too.
 CREATE VIEW live_run AS
-SELECT c.session_id AS session_id, t.chunk_id AS chunk_id, t.thread_id AS thread_id,
-       t.start_ns AS start_ns, t.period_ns AS period_ns, t.n AS n,
-       t.stack_id AS stack_id, t.period_ns AS weight_ns, t.on_cpu AS on_cpu
-FROM tail t JOIN chunk c ON c.id = t.chunk_id;
+SELECT w.session_id AS session_id, w.chunk_id AS chunk_id, w.thread_id AS thread_id,
+       w.chunk_start_ns AS start_ns, w.run AS run, w.n AS n, w.stack_id AS stack_id,
+       w.weight AS weight_ns, w.on_cpu AS on_cpu
+FROM part p CROSS JOIN run_weight w ON w.part_id = p.id
+WHERE p.live = 1 AND w.unit IS NULL;
 
 -- One row per sample. A sample with another unit than ns has weight_ns NULL and
 -- its weight in `value`.

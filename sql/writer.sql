@@ -44,13 +44,13 @@ UPDATE chunk SET start_ns = min(start_ns, :start_ns), end_ns = max(end_ns, :end_
 WHERE id = :id;
 
 -- name: find_part
-SELECT id FROM part WHERE chunk_id = :chunk_id AND start_ns = :start_ns;
+SELECT id FROM part WHERE chunk_id = :chunk_id AND start_ns = :start_ns AND live = 0;
 
 -- name: insert_part
 INSERT INTO part (chunk_id, session_id, start_ns, end_ns, period_ns, origin_ns,
-                  unit_ns, tick_width, tick_count, ticks, bytes)
+                  unit_ns, tick_width, tick_count, ticks, bytes, live)
 VALUES (:chunk_id, :session_id, :start_ns, :end_ns, :period_ns, :origin_ns, :unit_ns,
-        :tick_width, :tick_count, :ticks, :bytes);
+        :tick_width, :tick_count, :ticks, :bytes, :live);
 
 -- name: insert_slot
 INSERT INTO slot (part_id, thread_id, n, n_on, cpu_known, cpu_ns, weight, nruns, runs,
@@ -58,8 +58,32 @@ INSERT INTO slot (part_id, thread_id, n, n_on, cpu_known, cpu_ns, weight, nruns,
 VALUES (:part_id, :thread_id, :n, :n_on, :cpu_known, :cpu_ns, :weight, :nruns, :runs,
         :ticks, :weights, :weight_unit);
 
--- name: delete_tail
-DELETE FROM tail WHERE chunk_id = :chunk_id;
+-- name: find_live
+SELECT id FROM part
+WHERE session_id = :session_id AND live = 1 AND start_ns < :end_ns
+LIMIT 1;
+
+-- name: delete_live_slots
+DELETE FROM slot WHERE part_id = :part;
+
+-- name: delete_live_labels
+DELETE FROM label_span WHERE part_id = :part;
+
+-- name: delete_live_losses
+DELETE FROM loss WHERE session_id = :session_id AND part_id = :part;
+
+-- name: delete_live
+DELETE FROM part WHERE id = :part;
+
+-- name: watch
+INSERT INTO watch (viewer, until_ns) VALUES (:viewer, :until_ns)
+ON CONFLICT (viewer) DO UPDATE SET until_ns = :until_ns;
+
+-- name: watch_forget
+DELETE FROM watch /*scan*/ WHERE until_ns < :now_ns;
+
+-- name: watched_until
+SELECT coalesce(max(until_ns), 0) FROM watch /*scan*/;
 
 -- name: find_thread
 SELECT id FROM thread

@@ -145,6 +145,12 @@ struct pl_chunk_sink {
                                     struct pl_error *err);
     enum pl_status (*put)(void *self, const struct pl_sink_part *part,
                           struct pl_error *err);
+    /* Both or neither. Does somebody look at the newest data? Then the part that is
+     * still being made is handed over every few seconds as far as it goes; the next
+     * one, or its put, takes its place. Losing one is no loss. */
+    bool (*watched)(void *self);
+    enum pl_status (*put_live)(void *self, const struct pl_sink_part *part,
+                               struct pl_error *err);
     enum pl_status (*session_end)(void *self, const struct pl_id *session_id,
                                   int64_t end_ns, enum pl_session_state state,
                                   int exit_status /* -1 unknown; as a shell counts */,

@@ -186,7 +186,7 @@ static enum pl_status delete_batch(struct pl_gc *gc, struct pl_retention_result 
         {PL_SQL_GC_DELETE_SLOTS, NULL},  {PL_SQL_GC_DELETE_TAGS, NULL},
         {PL_SQL_GC_DELETE_LABELS, NULL}, {PL_SQL_GC_DELETE_LOSSES, NULL},
         {PL_SQL_GC_DELETE_PARTS, NULL},  {PL_SQL_GC_SHORTEN_CHUNKS, NULL},
-        {PL_SQL_GC_DELETE_TAILS, NULL},  {PL_SQL_GC_DELETE_CHUNK_LOSSES, NULL},
+        {PL_SQL_GC_DELETE_CHUNK_LOSSES, NULL},
         {PL_SQL_GC_DELETE_SENT, NULL},   {PL_SQL_GC_DELETE_CHUNKS, &gone->chunks},
     };
     enum pl_status status = PL_OK;

@@ -51,6 +51,12 @@ PL_MUST_CHECK enum pl_status pl_store_generation(struct pl_store *store,
                                                  uint64_t *generation_out,
                                                  struct pl_error *err);
 
+/* Somebody, told apart by `viewer`, watches the newest data until then (Unix): recorders
+ * write the open minute every few seconds. To be said again before it runs out; seen by
+ * no query.  Errors  as a writer's. */
+PL_MUST_CHECK enum pl_status pl_store_watch(struct pl_store *store, const char *viewer,
+                                            int64_t until_ns, struct pl_error *err);
+
 /* The writer as a chunk sink; lives as long as the store. */
 PL_MUST_CHECK enum pl_status pl_store_sink(struct pl_store *store,
                                            struct pl_chunk_sink *sink_out,

@@ -24,7 +24,7 @@ struct pl_writer {
     struct pl_intern *intern;
     struct pl_sessions sessions; /* begun and not ended */
     uint64_t file_number;        /* the file the memory is about */
-    int64_t session_id, hour; /* of the last part */
+    int64_t session_id, hour;    /* of the last part */
 };
 
 /* One put on its way. */
@@ -37,6 +37,7 @@ struct pl_put {
     char *platform; /* of the session */
     int64_t session_id, chunk_id, part_id;
     int64_t *thread_ids;
+    bool live;      /* the part goes on; see chunk_sink.h */
     bool duplicate; /* the file has this part already */
 };
 
@@ -313,6 +314,7 @@ static enum pl_status write_part(struct pl_put *put, struct pl_error *err)
     pl_stmt_int(stmt, ":tick_count", (int64_t)put->part->tick_count);
     pl_stmt_blob(stmt, ":ticks", slots->ticks, slots->ticks_len);
     pl_stmt_int(stmt, ":bytes", slots->bytes + put->ids.added_bytes);
+    pl_stmt_int(stmt, ":live", put->live);
     status = pl_stmt_run(stmt, err);
     put->part_id = last_id(put->writer);
     return status;
@@ -434,14 +436,42 @@ static enum pl_status write_label(struct pl_put *put, const struct pl_sink_label
     return status;
 }
 
-static enum pl_status drop_tail(struct pl_put *put, struct pl_error *err)
+static enum pl_status delete_live(struct pl_put *put, int64_t part_id,
+                                  struct pl_error *err)
 {
-    struct pl_stmt *stmt = NULL;
-    enum pl_status status = get(put->writer, PL_SQL_DELETE_TAIL, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":chunk_id", put->chunk_id);
-    return pl_stmt_run(stmt, err);
+    const enum pl_sql steps[] = {PL_SQL_DELETE_LIVE_SLOTS, PL_SQL_DELETE_LIVE_LABELS,
+                                 PL_SQL_DELETE_LIVE_LOSSES, PL_SQL_DELETE_LIVE};
+    enum pl_status status = PL_OK;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && status == PL_OK; i++) {
+        struct pl_stmt *stmt = NULL;
+        status = get(put->writer, steps[i], &stmt, err);
+        if (status != PL_OK)
+            return status;
+        pl_stmt_int(stmt, ":part", part_id);
+        if (steps[i] == PL_SQL_DELETE_LIVE_LOSSES)
+            pl_stmt_int(stmt, ":session_id", put->session_id);
+        status = pl_stmt_run(stmt, err);
+    }
+    return status;
+}
+
+/* What was live until the end of this part. */
+static enum pl_status drop_live(struct pl_put *put, struct pl_error *err)
+{
+    int64_t part_id = 1;
+    enum pl_status status = PL_OK;
+    while (status == PL_OK && part_id) {
+        struct pl_stmt *stmt = NULL;
+        status = get(put->writer, PL_SQL_FIND_LIVE, &stmt, err);
+        if (status != PL_OK)
+            return status;
+        pl_stmt_int(stmt, ":session_id", put->session_id);
+        pl_stmt_int(stmt, ":end_ns", put->part->end_ns);
+        status = pl_stmt_id(stmt, &part_id, err);
+        if (status == PL_OK && part_id)
+            status = delete_live(put, part_id, err);
+    }
+    return status;
 }
 
 static enum pl_status extend_session(struct pl_put *put, struct pl_error *err)
@@ -453,14 +483,17 @@ static enum pl_status extend_session(struct pl_put *put, struct pl_error *err)
     pl_stmt_int(stmt, ":id", put->session_id);
     pl_stmt_int(stmt, ":start_ns", put->slots.start_ns);
     pl_stmt_int(stmt, ":end_ns", put->slots.end_ns);
-    pl_stmt_int(stmt, ":slowed_ticks", (int64_t)(put->part->slowed_ticks & INT32_MAX));
+    pl_stmt_int(stmt, ":slowed_ticks",
+                put->live ? 0 : (int64_t)(put->part->slowed_ticks & INT32_MAX));
     return pl_stmt_run(stmt, err);
 }
 
 static enum pl_status write_rows(struct pl_put *put, struct pl_error *err)
 {
     const struct pl_sink_part *part = put->part;
-    enum pl_status status = write_chunk(put, err);
+    enum pl_status status = drop_live(put, err);
+    if (status == PL_OK)
+        status = write_chunk(put, err);
     if (status == PL_OK)
         status = write_part(put, err);
     for (size_t i = 0; i < part->thread_count && status == PL_OK; i++) {
@@ -473,8 +506,6 @@ static enum pl_status write_rows(struct pl_put *put, struct pl_error *err)
             status = write_loss(put, &part->losses[i], err);
     for (size_t i = 0; i < part->label_count && status == PL_OK; i++)
         status = write_label(put, &part->labels[i], err);
-    if (status == PL_OK)
-        status = drop_tail(put, err);
     if (status == PL_OK)
         status = extend_session(put, err);
     if (status == PL_OK)
@@ -599,7 +630,8 @@ static void sum_up_hours(const struct pl_put *put)
 }
 
 static enum pl_status put_once(struct pl_writer *writer,
-                               const struct pl_sink_part *part, struct pl_error *err)
+                               const struct pl_sink_part *part, bool live,
+                               struct pl_error *err)
 {
     struct pl_put *put = NULL;
     int64_t chunk_id;
@@ -608,6 +640,7 @@ static enum pl_status put_once(struct pl_writer *writer,
     if (status == PL_OK)
         status = pl_db_begin_write(writer->store, err);
     if (status == PL_OK) {
+        put->live = live;
         status = pl_put_write(put, &duplicate, &chunk_id, err);
         if (status == PL_OK && !duplicate)
             status = pl_db_commit(writer->store, err);
@@ -615,7 +648,7 @@ static enum pl_status put_once(struct pl_writer *writer,
             pl_db_rollback(writer->store);
         if (status != PL_OK)
             pl_writer_forget(writer);
-        else if (!duplicate)
+        else if (!duplicate && !live)
             sum_up_hours(put);
     }
     pl_put_free(put);
@@ -626,9 +659,48 @@ static enum pl_status put_part(void *self, const struct pl_sink_part *part,
                                struct pl_error *err)
 {
     struct pl_writer *writer = self;
-    enum pl_status status = put_once(writer, part, err);
+    enum pl_status status = put_once(writer, part, false, err);
     if (status == PL_NOT_FOUND && begin_again(writer, &part->session_id, err))
-        status = put_once(writer, part, err);
+        status = put_once(writer, part, false, err);
+    return status;
+}
+
+static enum pl_status put_live(void *self, const struct pl_sink_part *part,
+                               struct pl_error *err)
+{
+    return put_once(self, part, true, err);
+}
+
+static bool is_watched(void *self)
+{
+    struct pl_stmt *stmt = NULL;
+    int64_t until_ns = 0;
+    return get(self, PL_SQL_WATCHED_UNTIL, &stmt, NULL) == PL_OK &&
+           pl_stmt_id(stmt, &until_ns, NULL) == PL_OK && until_ns > pl_clock_wall_ns();
+}
+
+enum pl_status pl_store_watch(struct pl_store *store, const char *viewer,
+                              int64_t until_ns, struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    status = pl_stmt_get(store, PL_SQL_WATCH_FORGET, &stmt, err);
+    if (status == PL_OK) {
+        pl_stmt_int(stmt, ":now_ns", pl_clock_wall_ns());
+        status = pl_stmt_run(stmt, err);
+    }
+    if (status == PL_OK)
+        status = pl_stmt_get(store, PL_SQL_WATCH, &stmt, err);
+    if (status == PL_OK) {
+        pl_stmt_text(stmt, ":viewer", viewer);
+        pl_stmt_int(stmt, ":until_ns", until_ns);
+        status = pl_stmt_run(stmt, err);
+    }
+    if (status == PL_OK)
+        return pl_db_commit_unseen(store, err);
+    pl_db_rollback(store);
     return status;
 }
 
@@ -654,6 +726,8 @@ enum pl_status pl_store_sink(struct pl_store *store, struct pl_chunk_sink *sink_
     *sink_out = (struct pl_chunk_sink){.self = store->writer,
                                        .session_begin = begin_session,
                                        .put = put_part,
+                                       .watched = is_watched,
+                                       .put_live = put_live,
                                        .session_end = end_session};
     return PL_OK;
 }

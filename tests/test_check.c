@@ -120,8 +120,6 @@ static void test_damage(void)
         {"UPDATE label_span SET tag_id = 99 WHERE id = 1", "label 1: no tag 99"},
         {"UPDATE loss SET part_id = 99 WHERE id = 1", "loss 1: no part 99"},
         {"UPDATE loss SET count = -1 WHERE id = 1", "loss 1: -1 samples"},
-        {"INSERT INTO tail VALUES (1, 99, 1, 0, 1, 1, 1, 1)",
-         "live run 1: no chunk 99"},
         {"INSERT INTO rollup VALUES (3600, 1, 1, 99, 0, 0, 0, 0, 0, x'')",
          "rollup 1 of 3600 s: no thread 99 of session 1"},
         {"DELETE FROM session WHERE id = 2", "s: no session 2"},

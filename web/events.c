@@ -175,6 +175,14 @@ int pl_events_stream(struct pl_events *events, const struct pl_peer *peer, bool 
     return 0;
 }
 
+bool pl_events_has_listeners(struct pl_events *events)
+{
+    pthread_mutex_lock(&events->lock);
+    bool any = events->listeners > 0 && !events->stop;
+    pthread_mutex_unlock(&events->lock);
+    return any;
+}
+
 /* ---- lifecycle ---- */
 
 enum pl_status pl_events_start(struct pl_pool *pool, struct pl_events **events_out,

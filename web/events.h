@@ -22,6 +22,9 @@ PL_MUST_CHECK enum pl_status pl_events_start(struct pl_pool *pool,
 /* Every stream ends soon after; on any thread. NULL is fine. */
 void pl_events_interrupt(struct pl_events *events);
 
+/* Are there streams open now? On any thread. */
+bool pl_events_has_listeners(struct pl_events *events);
+
 /* Nobody may be in pl_events_stream any more. NULL is fine. */
 void pl_events_stop(struct pl_events *events);
 

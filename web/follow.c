@@ -10,14 +10,17 @@
 #include "web/intake.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define STACK_BYTES ((size_t)2 << 20)
 #define LOOK_NS     PL_NS_PER_S        /* between looks */
 #define RETRY_NS    (5 * PL_NS_PER_S)  /* after something failed */
+#define WATCH_NS    (20 * PL_NS_PER_S) /* recorders are told for so long */
 #define TIDY_NS     (10 * PL_NS_PER_S) /* between checkpoints */
 
 struct pl_follow {
@@ -27,6 +30,7 @@ struct pl_follow {
     bool woken;       /* since the last look */
     atomic_bool stop; /* set under lock; the pass reads it without */
     char *db_path;
+    struct pl_events *events;
 
     /* the thread's own */
     struct pl_store *store;
@@ -37,6 +41,7 @@ struct pl_follow {
     bool looked; /* `generation` means something */
     uint64_t generation;
     int64_t tidied_ns;
+    int64_t watching_ns; /* until then recorders have been told */
 };
 
 static void close_store(struct pl_follow *follow)
@@ -107,11 +112,29 @@ static enum pl_status tidy(struct pl_follow *follow, struct pl_error *err)
     return pl_store_checkpoint(follow->store, err);
 }
 
+/* Pages that listen want to see what happens now. */
+static enum pl_status tell_recorders(struct pl_follow *follow, struct pl_error *err)
+{
+    char viewer[32];
+    int64_t now_ns = pl_clock_wall_ns();
+    if (!pl_events_has_listeners(follow->events) ||
+        follow->watching_ns - now_ns > WATCH_NS / 2)
+        return PL_OK;
+    (void)snprintf(viewer, sizeof viewer, "serve %d", (int)getpid());
+    enum pl_status status =
+        pl_store_watch(follow->store, viewer, now_ns + WATCH_NS, err);
+    if (status == PL_OK)
+        follow->watching_ns = now_ns + WATCH_NS;
+    return status;
+}
+
 /* One look; how long to wait until the next. */
 static int64_t look(struct pl_follow *follow)
 {
     struct pl_error err = {0};
     enum pl_status status = open_store(follow, &err);
+    if (status == PL_OK)
+        status = tell_recorders(follow, &err);
     if (status == PL_OK)
         status = run_pass(follow, &err);
     if (status == PL_OK)
@@ -164,8 +187,8 @@ static void free_follow(struct pl_follow *follow)
     free(follow);
 }
 
-enum pl_status pl_follow_start(const char *db_path, struct pl_follow **follow_out,
-                               struct pl_error *err)
+enum pl_status pl_follow_start(const char *db_path, struct pl_events *events,
+                               struct pl_follow **follow_out, struct pl_error *err)
 {
     pthread_condattr_t clock;
     struct pl_follow *follow = calloc(1, sizeof *follow);
@@ -176,6 +199,7 @@ enum pl_status pl_follow_start(const char *db_path, struct pl_follow **follow_ou
         return pl_error_set(err, PL_NOMEM, "out of memory starting the server");
     }
     follow->db_path = path;
+    follow->events = events;
     pthread_mutex_init(&follow->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

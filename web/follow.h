@@ -4,14 +4,17 @@
 #define PL_WEB_FOLLOW_H
 
 #include "base/error.h"
+#include "web/events.h"
 
 struct pl_follow;
 
 /* Starts its thread, which opens the store once it is there and writable, runs the
  * pass when the data has changed, and tidies the log. Where the store cannot be
  * written, or another process runs the pass, it leaves it alone.
- * Ownership  `db_path` is copied.  Errors  IO, NOMEM. */
+ * While pages listen to `events` it tells recorders that somebody watches.
+ * Ownership  `db_path` is copied, `events` borrowed.  Errors  IO, NOMEM. */
 PL_MUST_CHECK enum pl_status pl_follow_start(const char *db_path,
+                                             struct pl_events *events,
                                              struct pl_follow **follow_out,
                                              struct pl_error *err);
 

@@ -112,8 +112,11 @@ CREATE TABLE part (
     tick_count INTEGER NOT NULL,      -- 0: every slot has times of its own
     ticks BLOB NOT NULL,
     bytes INTEGER NOT NULL,           -- of this part's blobs and new dictionary rows
+    live INTEGER NOT NULL DEFAULT 0,  -- 1: so much of the open minute; the put of the
+                                      -- whole of it, or of more, takes its place
     UNIQUE (chunk_id, start_ns)
 ) STRICT;
+CREATE INDEX part_live ON part (session_id, start_ns) WHERE live = 1;
 CREATE INDEX part_time ON part (start_ns, end_ns, session_id);
 CREATE INDEX part_session ON part (session_id, start_ns, end_ns);
 
@@ -141,19 +144,12 @@ CREATE TABLE slot (
     UNIQUE (part_id, thread_id)
 ) STRICT;
 
--- Runs of the open minute, written only while somebody watches; dropped by the
--- put of the part that holds them.
-CREATE TABLE tail (
-    id INTEGER PRIMARY KEY,
-    chunk_id INTEGER NOT NULL,
-    thread_id INTEGER NOT NULL,
-    start_ns INTEGER NOT NULL,        -- of the first sample
-    period_ns INTEGER NOT NULL,
-    n INTEGER NOT NULL,
-    stack_id INTEGER NOT NULL,
-    on_cpu INTEGER                    -- 1, 0, NULL unknown
-) STRICT;
-CREATE INDEX tail_chunk ON tail (chunk_id);
+-- Who looks at the newest data, and until when: recorders then write the open minute
+-- every few seconds as a part that is `live`.
+CREATE TABLE watch (
+    viewer TEXT NOT NULL PRIMARY KEY,
+    until_ns INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Hours and days of a session, and whether they are summed up in `rollup`. A
 -- bucket without a row, and one in state 0 or 3: decode the slots.
