@@ -87,7 +87,8 @@ static void *run(void *argument)
             atomic_store(&thread->drained, atomic_load(&thread->generation) | 1);
             if (!slot->live || !slot->ring.bytes)
                 continue;
-            signal_thread(state, i);
+            if (slot->tid != state->pid) /* which sleeps, and would begin anew */
+                signal_thread(state, i);
             empty_ring(&slot->ring);
         }
         atomic_store(&segment->event_tail, atomic_load(&segment->event_head));
