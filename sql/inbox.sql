@@ -92,3 +92,27 @@ FROM span
 WHERE profiler_id = :profiler_id AND project_id = :project AND is_segment
       AND start_ns < :end_ns AND start_ns > :start_ns AND end_ns > :from_ns
 ORDER BY start_ns, id;
+
+-- name: inbox_expire_find
+-- Done with, and nobody waits to send them on.
+SELECT i.id FROM inbox i /*scan*/
+WHERE i.state <> 'new' AND i.received_ns < :before
+  AND i.id NOT IN (SELECT o.inbox_id FROM outbox o /*scan*/
+                   WHERE o.state = 'waiting' AND o.inbox_id IS NOT NULL)
+LIMIT 100;
+
+-- name: inbox_delete_body
+DELETE FROM inbox_body WHERE inbox_id = :id;
+
+-- name: inbox_delete
+DELETE FROM inbox WHERE id = :id;
+
+-- name: inbox_expire_spans
+DELETE FROM span /*scan*/ WHERE end_ns < :before;
+
+-- name: inbox_expire_images
+DELETE FROM image /*scan*/ WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = chunk_id);
+
+-- name: inbox_expire_measurements
+DELETE FROM measurement /*scan*/
+WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = chunk_id);

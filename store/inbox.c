@@ -154,3 +154,84 @@ enum pl_status pl_inbox_finish(struct pl_store *store, int64_t id, const char *e
     pl_text_pool_deinit(&pool);
     return status;
 }
+
+/* ---- retention ---- */
+
+#define EXPIRE_MOST 100 /* rows in one transaction; as the statement's LIMIT */
+
+static enum pl_status run_with(struct pl_store *store, enum pl_sql sql,
+                               const char *name, int64_t value, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_stmt_get(store, sql, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    if (name)
+        pl_stmt_int(stmt, name, value);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status find_expired(struct pl_store *store, int64_t before_ns,
+                                   int64_t ids[static EXPIRE_MOST], size_t *count_out,
+                                   struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row = true;
+    *count_out = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_INBOX_EXPIRE_FIND, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":before", before_ns);
+    while (row && status == PL_OK) {
+        status = pl_stmt_row(stmt, &row, err);
+        if (status == PL_OK && row && *count_out < EXPIRE_MOST)
+            ids[(*count_out)++] = pl_stmt_column_int(stmt, 0);
+    }
+    return status;
+}
+
+static enum pl_status expire_some(struct pl_store *store, int64_t before_ns,
+                                  size_t *count_out, struct pl_error *err)
+{
+    int64_t ids[EXPIRE_MOST];
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    status = find_expired(store, before_ns, ids, count_out, err);
+    for (size_t i = 0; i < *count_out && status == PL_OK; i++) {
+        status = run_with(store, PL_SQL_INBOX_DELETE_BODY, ":id", ids[i], err);
+        if (status == PL_OK)
+            status = run_with(store, PL_SQL_INBOX_DELETE, ":id", ids[i], err);
+    }
+    if (status == PL_OK)
+        return pl_db_commit_unseen(store, err);
+    pl_db_rollback(store);
+    return status;
+}
+
+static enum pl_status expire_rest(struct pl_store *store, int64_t before_ns,
+                                  struct pl_error *err)
+{
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    status = run_with(store, PL_SQL_INBOX_EXPIRE_SPANS, ":before", before_ns, err);
+    if (status == PL_OK)
+        status = run_with(store, PL_SQL_INBOX_EXPIRE_IMAGES, NULL, 0, err);
+    if (status == PL_OK)
+        status = run_with(store, PL_SQL_INBOX_EXPIRE_MEASUREMENTS, NULL, 0, err);
+    if (status == PL_OK)
+        return pl_db_commit_unseen(store, err);
+    pl_db_rollback(store);
+    return status;
+}
+
+enum pl_status pl_inbox_expire(struct pl_store *store, int64_t before_ns,
+                               struct pl_error *err)
+{
+    size_t count = EXPIRE_MOST;
+    enum pl_status status = PL_OK;
+    while (count == EXPIRE_MOST && status == PL_OK)
+        status = expire_some(store, before_ns, &count, err);
+    return status == PL_OK ? expire_rest(store, before_ns, err) : status;
+}

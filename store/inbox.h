@@ -44,4 +44,10 @@ PL_MUST_CHECK enum pl_status pl_inbox_body(struct pl_store *store, int64_t id,
 PL_MUST_CHECK enum pl_status pl_inbox_finish(struct pl_store *store, int64_t id,
                                              const char *error, struct pl_error *err);
 
+/* Retention: requests done with and received before `before_ns`, spans that ended
+ * before it, and what hung on chunks that are gone. In transactions of some
+ * milliseconds. */
+PL_MUST_CHECK enum pl_status pl_inbox_expire(struct pl_store *store, int64_t before_ns,
+                                             struct pl_error *err);
+
 #endif

@@ -1,6 +1,7 @@
 /* Retention: see retention.h.  A batch of parts is found and deleted in one
  * transaction, and as large as fits a moment; writers get their turn in between.
  * Killed anywhere, the batches before are gone and the others untouched. */
+#include "store/inbox.h"
 #include "store/retention.h"
 
 #include "base/clock.h"
@@ -466,6 +467,9 @@ static enum pl_status collect(struct pl_gc *gc, struct pl_error *err)
         status = take_sessions(gc, err);
     for (uint32_t i = 0; i < gc->sessions.count && status == PL_OK; i++)
         status = take_threads(gc, gc->sessions.ids[i], err);
+    if (status == PL_OK)
+        status = pl_inbox_expire(
+            gc->store, gc->last_ns > gc->before_ns ? gc->last_ns : gc->before_ns, err);
     if (status == PL_OK)
         status = shorten_file(gc, err);
     gc->result->used_bytes = pl_gc_used_bytes(gc);

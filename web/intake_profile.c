@@ -144,21 +144,27 @@ const struct pl_intake_kind pl_intake_profile = {begin, data, end, drop};
 
 /* ---- Perfetto traces, which are not read ---- */
 
-static enum pl_status ignore(void *self, const void *bytes, size_t len,
-                             struct pl_error *err)
+/* The JSON before the trace says which chunk it is. */
+static enum pl_status read_meta(void *self, const void *bytes, size_t len,
+                                struct pl_error *err)
 {
-    (void)self;
-    (void)bytes;
-    (void)len;
+    struct profile_item *it = self;
+    int64_t left = it->item.header->meta_length - (int64_t)it->bytes;
     (void)err;
+    it->bytes += len;
+    if (left > 0 && !it->reason &&
+        pl_sent_parser_feed(it->parser, bytes, (int64_t)len < left ? len : (size_t)left,
+                            NULL) != PL_OK)
+        it->reason = "profiling_invalid_json";
     return PL_OK;
 }
 
 static enum pl_status reject(void *self, struct pl_error *err)
 {
     struct profile_item *it = self;
-    it->reason = "profiling_platform_not_supported";
+    if (!it->reason)
+        it->reason = "profiling_platform_not_supported";
     return receive(it, &(struct pl_received){0}, err);
 }
 
-const struct pl_intake_kind pl_intake_perfetto = {begin, ignore, reject, drop};
+const struct pl_intake_kind pl_intake_perfetto = {begin, read_meta, reject, drop};

@@ -4,8 +4,10 @@ which one is rejected. The answer is 200 in any case: judging comes later."""
 import base64
 import json
 import struct
+import subprocess
+import time
 
-from support import SANITIZED, Server, check, chunk, envelope, finish, item
+from support import PROFLITE, SANITIZED, Server, check, chunk, envelope, finish, item
 
 
 def art_trace(version=3, events=((1, 0x10, 0, 0), (1, 0x20, 0, 1000), (1, 0x20, 1, 4000),
@@ -166,8 +168,9 @@ CASES = [
     ("3 million frames", "profile_chunk",
      text_of(chunk(46, frames=["x"]), '"x"', "{}" + ",{}" * 3000000), {},
      "exceed_size_limit"),
-    ("perfetto", "profile_chunk", b"\x00\x01trace",
-     {"content_type": "application/x-perfetto-trace", "meta_length": 2},
+    ("perfetto", "profile_chunk",
+     b'{"chunk_id":"%s","platform":"android"}\x00\x01trace' % (b"d" * 32),
+     {"content_type": "application/x-perfetto-trace", "meta_length": 68},
      "platform_not_supported"),
     ("v1, one sample", "profile", profile_v1(50, profile={
         **chunk(50)["profile"], "samples": [
@@ -238,6 +241,8 @@ def check_android(server):
     check(got[:4] == [("main", run, 1_000_000), ("main", f"{run};{c}", 3_000_000),
                       ("worker", run, 7_000_000), ("main", run, 6_000_000)],
           f"android stacks {got}")
+    check(server.value("SELECT category FROM outcome WHERE chunk_uuid = ?", "d" * 32)
+          == "profile_chunk_ui", "a Perfetto trace is known by its metadata")
     check(server.value("SELECT count(*) FROM image WHERE type = 'proguard'") > 0,
           "the mapping's build id is kept")
 
@@ -282,6 +287,20 @@ def check_others(server):
           "the body is kept as it came")
 
 
+def check_retention(server):
+    """gc takes what was received, too, and what hung on chunks."""
+    time.sleep(1.2)
+    done = subprocess.run([PROFLITE, "--db", server.db, "gc", "--keep", "1s"],
+                          capture_output=True)
+    check(done.returncode == 0, f"gc: {done.stderr}")
+    for table in ("inbox", "inbox_body", "span"):
+        check(server.value(f"SELECT count(*) FROM {table}") == 0, f"gc empties {table}")
+    for table in ("image", "measurement"):
+        check(server.value(f"SELECT count(*) FROM {table} WHERE chunk_id NOT IN"
+                           " (SELECT id FROM chunk)") == 0, f"{table} goes with its chunk")
+    check(server.value("SELECT count(*) FROM outcome") > 50, "outcomes stay")
+
+
 def main():
     with Server() as server:
         server.envelope(b"{}")
@@ -293,6 +312,7 @@ def main():
         check_others(server)
         check(SANITIZED or server.memory_peak() < 120 << 20,
               f"{server.memory_peak() >> 20} MiB")
+        check_retention(server)
         check(server.process.poll() is None, "the server lives")
     finish()
 
