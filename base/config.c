@@ -90,6 +90,15 @@ static enum pl_status add_line(struct pl_config *config, char *text, unsigned li
     return PL_OK;
 }
 
+/* A file in a folder we may not look into is not ours: a program that gave up its
+ * rights still has the HOME it came with. */
+static bool is_out_of_reach(const char *path, int error)
+{
+    struct stat info;
+    return error == ENOENT || error == ENOTDIR ||
+           (error == EACCES && stat(path, &info) != 0);
+}
+
 enum pl_status pl_config_read(struct pl_config *config_out, struct pl_error *err)
 {
     struct pl_config *config = config_out;
@@ -98,7 +107,7 @@ enum pl_status pl_config_read(struct pl_config *config_out, struct pl_error *err
                  ? open(config->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
                  : -1;
     if (fd < 0)
-        return !config->path || errno == ENOENT || errno == ENOTDIR
+        return !config->path || is_out_of_reach(config->path, errno)
                    ? PL_OK
                    : pl_error_set(err, PL_IO, "cannot open %s: %s", config->path,
                                   strerror(errno));
