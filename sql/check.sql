@@ -105,10 +105,12 @@ SELECT CASE WHEN p.end_ns < p.start_ns OR p.end_ns - p.start_ns > 92000000000
             THEN format('part %d: it lasts from %d to %d', p.id, p.start_ns, p.end_ns)
             WHEN p.start_ns < c.start_ns OR p.end_ns > c.end_ns
             THEN format('part %d: outside its chunk %d', p.id, c.id)
+            WHEN p.live NOT IN (0, 1) THEN format('part %d: live is %s', p.id, p.live)
             ELSE format('part %d: it crosses an hour', p.id) END
 FROM part p /*scan*/ LEFT JOIN chunk c ON c.id = p.chunk_id
 WHERE p.end_ns < p.start_ns OR p.end_ns - p.start_ns > 92000000000 OR p.start_ns < 0
   OR p.start_ns < c.start_ns OR p.end_ns > c.end_ns
+  OR p.live NOT IN (0, 1)
   OR p.end_ns > (p.start_ns / 3600000000000 + 1) * 3600000000000;
 
 -- name: check_session_times

@@ -230,6 +230,7 @@ static const char free_columns[] =
     " function.file  function.name  loss.reason  module.build_id  module.debug_id "
     " module.status  outcome.key_id  outcome.org_id  outcome.reason "
     " session.app  session.dist  session.environment  session.host  session.mode "
+    " session.in_app_exclude  session.in_app_include  session.project_root "
     " session.parent_id  session.platform  session.recording_id  session.release "
     " session.uuid  slot.unit  thread.name "
     /* numbers nothing refers to */
