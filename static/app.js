@@ -6,24 +6,30 @@ import { describeSessions } from "./lib/selection.js";
 import { chosen, flame, retryAll, search } from "./model/data.js";
 import { paused } from "./model/live.js";
 import { redo, setState, state, undo } from "./model/store.js";
-import { Compare } from "./pages/compare.js";
 import { Explore, zoomOut } from "./pages/explore.js";
-import { Setup } from "./pages/setup.js";
-import { Sql } from "./pages/sql.js";
 import { takeToken } from "./token.js";
 import { functionActions, functionAtHand } from "./ui/actions.js";
 import { openDialog, openedDialog } from "./ui/dialogs.js";
-import { Filter } from "./ui/filter.js";
-import { Help } from "./ui/help.js";
 import { Menu } from "./ui/menu.js";
 import { Palette } from "./ui/palette.js";
-import { Sessions } from "./ui/sessions.js";
-import { Share } from "./ui/share.js";
+import { lazy } from "./ui/parts.js";
 import { Source } from "./ui/source.js";
 import { searchFocus, Topbar } from "./ui/topbar.js";
 
-const pages = { explore: Explore, compare: Compare, sql: Sql, setup: Setup };
-const dialogs = { sessions: Sessions, help: Help, palette: Palette, share: Share, filter: Filter };
+/** What is not on the first screen is loaded when it is first opened. */
+const pages = {
+  explore: Explore,
+  compare: lazy(() => import("./pages/compare.js").then((page) => page.Compare), "the page"),
+  sql: lazy(() => import("./pages/sql.js").then((page) => page.Sql), "the page"),
+  setup: lazy(() => import("./pages/setup.js").then((page) => page.Setup), "the page"),
+};
+const dialogs = {
+  sessions: lazy(() => import("./ui/sessions.js").then((dialog) => dialog.Sessions), ""),
+  help: lazy(() => import("./ui/help.js").then((dialog) => dialog.Help), ""),
+  palette: Palette, // at once: people type ahead
+  share: lazy(() => import("./ui/share.js").then((dialog) => dialog.Share), ""),
+  filter: lazy(() => import("./ui/filter.js").then((dialog) => dialog.Filter), ""),
+};
 
 /** The flame graph on screen, for keys that walk it. */
 const graph = { current: /** @type {any} */ (null) };
@@ -81,7 +87,7 @@ const controlKeys = {
 };
 
 function onKey(event) {
-  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || openedDialog.peek()) return;
   const typing = event.target.closest?.("input, textarea, select, .cm-editor") && event.target.type !== "checkbox";
   const control = event.ctrlKey || event.metaKey;
   if (typing && !(control && event.key === "k")) return;

@@ -7,22 +7,23 @@ import { shortName } from "../lib/names.js";
 import { flame, graphPixels, isLive, pointed, search, sessions, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
-import { Callers } from "../ui/callers.js";
-import { Chart } from "../ui/chart.js";
 import { Details } from "../ui/details.js";
 import { FlameGraph, Timeline } from "../ui/graph.js";
 import { openMenu } from "../ui/menu.js";
 import { Notice } from "../ui/notice.js";
-import { Loading, Tabs } from "../ui/parts.js";
+import { lazy, Loading, Tabs } from "../ui/parts.js";
 import { pageProblem, paneProblem } from "../ui/problems.js";
-import { Sandwich } from "../ui/sandwich.js";
 import { Summary } from "../ui/summary.js";
 import { shownTheme } from "../ui/theme.js";
 import { Top } from "../ui/top.js";
-import { Tree } from "../ui/tree.js";
 
 const tabs = [["top", "Top", "Functions by weight"], ["tree", "Tree", "The call tree"], ["callers", "Callers", "Who calls the selected function"]];
 const views = [["flame", "Flame", "All samples merged"], ["chart", "Chart", "One thread over time"], ["sandwich", "Sandwich", "Callers above, callees below the selected function"]];
+
+const Tree = lazy(() => import("../ui/tree.js").then((view) => view.Tree), "the tree");
+const Callers = lazy(() => import("../ui/callers.js").then((view) => view.Callers), "callers");
+const Chart = lazy(() => import("../ui/chart.js").then((view) => view.Chart), "the chart");
+const Sandwich = lazy(() => import("../ui/sandwich.js").then((view) => view.Sandwich), "callers and callees");
 
 /** @param {{graph: {current: any}}} props the flame graph, for keys that walk it */
 export function Explore({ graph }) {

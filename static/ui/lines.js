@@ -1,7 +1,9 @@
 // Lines over a number or over time.
 
 import { html, useEffect, useRef } from "../vendor/preact.js";
-import uPlot from "../vendor/uplot.js";
+
+/** The library, once it was asked for. @type {Promise<any>|null} */
+let library = null;
 
 /**
  * @param {{data: {labels: string[], xs: number[], series: (number|null)[][], time: boolean, name: string},
@@ -11,17 +13,31 @@ export function Lines({ data, theme, small = false }) {
   const host = useRef(null);
   useEffect(() => {
     const element = host.current;
-    const size = () => ({ width: element.clientWidth || 1, height: (element.clientHeight || 1) - (small ? 0 : 34) });
-    const plot = new uPlot({ ...options(data, colorsOf(element), small), ...size() }, [data.xs, ...data.series], element);
-    const observer = new ResizeObserver(() => plot.setSize(size()));
-    observer.observe(element);
+    let end = () => {};
+    let gone = false;
+    library ??= import("../vendor/uplot.js");
+    library.then(({ default: uPlot }) => {
+      if (!gone) end = draw(uPlot, element, data, small);
+    });
     return () => {
-      observer.disconnect();
-      plot.destroy();
+      gone = true;
+      end();
     };
   }, [data, theme]);
   const text = `${data.labels.join(", ")} over ${data.name}: ${data.xs.length} points`;
   return html`<div ref=${host} class=${small ? "lines small" : "lines"} role="img" aria-label=${text} />`;
+}
+
+/** @returns {() => void} takes it away again */
+function draw(uPlot, element, data, small) {
+  const size = () => ({ width: element.clientWidth || 1, height: (element.clientHeight || 1) - (small ? 0 : 34) });
+  const plot = new uPlot({ ...options(data, colorsOf(element), small), ...size() }, [data.xs, ...data.series], element);
+  const observer = new ResizeObserver(() => plot.setSize(size()));
+  observer.observe(element);
+  return () => {
+    observer.disconnect();
+    plot.destroy();
+  };
 }
 
 /** Tokens as a canvas understands them. */

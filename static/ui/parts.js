@@ -1,7 +1,7 @@
 // Small components used everywhere. Text only ever becomes text nodes: names come from
 // the programs that were profiled and are never markup.
 
-import { html, useEffect, useRef } from "../vendor/preact.js";
+import { html, signal, useEffect, useRef } from "../vendor/preact.js";
 import { icons } from "./dom.js";
 
 /** A 16×16 line icon; `name` of ui/dom.js. */
@@ -55,4 +55,21 @@ export function Dialog({ label, class: kind, onClose, children }) {
 /** What was loaded, or a hint that it is on its way (only when it takes a while). */
 export function Loading({ what }) {
   return html`<p class="skeleton muted" role="status">Loading ${what} …</p>`;
+}
+
+/**
+ * A component whose module is loaded when it is first shown.
+ * @param {() => Promise<any>} load gives the component
+ * @param {string} what is on its way meanwhile; "" says nothing
+ */
+export function lazy(load, what) {
+  const component = signal(/** @type {any} */ (null));
+  let asked = false;
+  return function Lazy(props) {
+    if (!asked) {
+      asked = true;
+      load().then((loaded) => (component.value = loaded));
+    }
+    return component.value ? html`<${component.value} ...${props} />` : what && html`<${Loading} what=${what} />`;
+  };
 }

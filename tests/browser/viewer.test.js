@@ -244,6 +244,7 @@ page("the call tree opens, closes and walks by keyboard", "normal", async (page)
   await ready(page);
   await page.click("[role=tab] >> text=Tree");
   const rows = page.locator(".tree-rows [role=row]");
+  await rows.first().waitFor();
   const first = await rows.count();
   assert.ok(first > 3, `${first} rows: the heaviest path is open`);
   assert.match(await rows.first().textContent(), /all.*100\.0%/);
