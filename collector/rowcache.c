@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SETTLED_NS INT64_C(2000000000)
 
 struct pl_rowcache {
     int dir_fd;              /* <dir>/rows */
@@ -140,6 +143,25 @@ static void name_of(const struct pl_rowcache_module *module,
         name);
 }
 
+/* May rows made of it outlive the recording? Of a file without a build-id, name, place,
+ * size and time tell that it is still the same, unless it has only just been written:
+ * the same moment may see it written again. */
+static bool is_lasting(const struct pl_elf_image *elf)
+{
+    struct timespec now;
+    if (elf->build_id_bytes)
+        return true;
+    if (!elf->inode || clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return false;
+    return elf->mtime_ns < now.tv_sec * INT64_C(1000000000) + now.tv_nsec - SETTLED_NS;
+}
+
+static bool has_kept(const struct pl_rowcache *cache, const char *name)
+{
+    pl_rowkeep_use(cache->keep, name);
+    return exists(cache, name) || pl_rowkeep_take(cache->keep, name, cache->dir_fd);
+}
+
 static bool same_build(const struct pl_rowcache_module *module,
                        const struct pl_elf_image *elf)
 {
@@ -155,8 +177,7 @@ enum pl_status pl_rowcache_make(struct pl_rowcache *cache,
     char name[PL_ROWS_KEY_TEXT];
     if (module->build_id_bytes) {
         name_of(module, NULL, name);
-        pl_rowkeep_use(cache->keep, name);
-        if (exists(cache, name) || pl_rowkeep_take(cache->keep, name, cache->dir_fd))
+        if (has_kept(cache, name))
             return PL_OK;
     }
     struct pl_elf_image elf;
@@ -171,12 +192,13 @@ enum pl_status pl_rowcache_make(struct pl_rowcache *cache,
         goto out;
     }
     name_of(module, &elf, name);
-    if (exists(cache, name))
+    bool lasting = is_lasting(&elf);
+    if (lasting ? has_kept(cache, name) : exists(cache, name))
         goto out;
     status = pl_cfi_compile(&elf, &rows, err);
     if (status == PL_OK)
         status = pl_rowcache_write(cache->dir_fd, name, &rows, err);
-    if (status == PL_OK && module->build_id_bytes)
+    if (status == PL_OK && lasting)
         pl_rowkeep_put(cache->keep, name, &rows);
 out:
     pl_cfi_rows_deinit(&rows);
@@ -203,7 +225,7 @@ void pl_rowcache_prepare_program(struct pl_rowcache *cache, const char *path)
 {
     struct pl_elf_image elf;
     char name[PL_ROWS_KEY_TEXT];
-    if (pl_elf_open(&elf, path, NULL) == PL_OK && elf.build_id_bytes) {
+    if (pl_elf_open(&elf, path, NULL) == PL_OK && is_lasting(&elf)) {
         struct pl_rowcache_module module = {.path = path,
                                             .build_id = elf.build_id,
                                             .build_id_bytes = elf.build_id_bytes};

@@ -78,9 +78,10 @@ struct pl_rowkeep *pl_rowkeep_open(const char *folder)
     return keep;
 }
 
-/* "<hex>.rows" and nothing else: names become paths. */
+/* "<hex>.rows" or "p<hex>.rows" and nothing else: names become paths. */
 static bool is_row_name(const char *name)
 {
+    name += *name == 'p';
     size_t digits = strspn(name, "0123456789abcdef");
     return digits > 0 && digits <= 40 && strcmp(name + digits, ".rows") == 0;
 }

@@ -1,9 +1,9 @@
 /* Row keep: unwind rows that outlive a recording, so that the next one of the same
  * program has them from its first tick.
  *
- *   <folder>/<build-id>.rows   as in rows.h, with their checksum
- *   <folder>/<build-id>.uses   names of the row files that recordings of the program
- *                              with this build-id needed, one a line
+ *   <folder>/<key>.rows   as in rows.h, with their checksum; the key as in rows_key.h
+ *   <folder>/<key>.uses   names of the row files that recordings of the program with
+ *                         this key needed, one a line
  *
  * The folder is the user's own (0700), and bounded: what was used longest ago goes
  * first. Programs never map a file of it: what is valid is copied into the

@@ -127,6 +127,80 @@ static void test_second_recording(void)
     pl_rowcache_close(cache);
 }
 
+/* ---- files without a build-id ---- */
+
+/* A copy of libm whose note of the build-id is of another type, written long ago. */
+static void make_unnamed(const char *path)
+{
+    struct pl_elf_image elf;
+    struct pl_error err;
+    struct stat st;
+    char *bytes = NULL, *note = NULL;
+    int from = open(LIBM, O_RDONLY), to = open(path, O_WRONLY | O_CREAT, 0600);
+    CHECK_OK(pl_elf_open(&elf, LIBM, &err), err);
+    if (fstat(from, &st) == 0 && (bytes = malloc((size_t)st.st_size)) &&
+        read(from, bytes, (size_t)st.st_size) == st.st_size)
+        note = memmem(bytes, (size_t)st.st_size, elf.build_id, elf.build_id_bytes);
+    CHECK(note && note[-8] == 3);
+    if (note)
+        note[-8] = 9;
+    struct timespec times[2] = {{1000, 0}, {1000, 0}};
+    CHECK(write(to, bytes, (size_t)st.st_size) == st.st_size &&
+          futimens(to, times) == 0);
+    pl_elf_close(&elf);
+    free(bytes);
+    close(from);
+    close(to);
+}
+
+/* Makes the rows in a new recording; their name, and whether they are now kept. */
+static bool make_rows(const char *path, char name[static PL_ROWS_KEY_TEXT])
+{
+    char dir[64];
+    struct pl_elf_image elf;
+    struct pl_error err;
+    struct pl_rowcache_module module = {.path = path};
+    snprintf(dir, sizeof dir, "%s/recXXXXXX", top);
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_OK(pl_elf_open(&elf, path, &err), err);
+    CHECK(elf.build_id_bytes == 0);
+    pl_rows_file_name(&(struct pl_rows_identity){.path = path,
+                                                 .inode = elf.inode,
+                                                 .size = elf.bytes,
+                                                 .mtime_ns = elf.mtime_ns},
+                      name);
+    pl_elf_close(&elf);
+    struct pl_rowcache *cache = NULL;
+    CHECK_OK(pl_rowcache_open(dir, &cache, &err), err);
+    pl_rowcache_keep(cache, folder);
+    pl_rowcache_prepare_program(cache, path);
+    bool ahead = has_rows(dir, name);
+    CHECK_OK(pl_rowcache_make(cache, &module, &err), err);
+    CHECK(has_rows(dir, name));
+    pl_rowcache_close(cache);
+    return ahead;
+}
+
+static void test_without_build_id(void)
+{
+    char name[PL_ROWS_KEY_TEXT], other[PL_ROWS_KEY_TEXT], path[64];
+    set_up();
+    snprintf(path, sizeof path, "%s/unnamed", top);
+    make_unnamed(path);
+    CHECK(!make_rows(path, name));
+    CHECK(access(in(folder, name), F_OK) == 0);
+    CHECK(make_rows(path, name), "there from the start the second time");
+
+    struct timespec times[2] = {{2000, 0}, {2000, 0}};
+    CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+    CHECK(!make_rows(path, other) && strcmp(name, other) != 0, "written since");
+    CHECK(access(in(folder, other), F_OK) == 0);
+    CHECK(utimensat(AT_FDCWD, path, NULL, 0) == 0);
+    CHECK(!make_rows(path, other));
+    CHECK(access(in(folder, other), F_OK) != 0, "just written: may be again");
+    CHECK(unlink(path) == 0);
+}
+
 /* ---- what others may have done to the folder ---- */
 
 static void cut_short(const char *path)
@@ -284,7 +358,8 @@ static void test_clean_up(void)
     CHECK(access(top, F_OK) != 0);
 }
 
-TEST_MAIN({"second_recording", test_second_recording}, {"tampered", test_tampered},
+TEST_MAIN({"second_recording", test_second_recording},
+          {"without_build_id", test_without_build_id}, {"tampered", test_tampered},
           {"tampered_uses", test_tampered_uses},
           {"folder_of_others", test_folder_of_others}, {"bounds", test_bounds},
           {"clean_up", test_clean_up})
