@@ -163,6 +163,19 @@ void pl_buf_xml_escape(struct pl_buf *buf, const char *text)
     }
 }
 
+void pl_buf_utf8(struct pl_buf *buf, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s) {
+        size_t len = utf8_len(s);
+        if (len)
+            pl_buf_append(buf, s, len);
+        else
+            pl_buf_puts(buf, replacement);
+        s += len ? len : 1;
+    }
+}
+
 char *pl_buf_take(struct pl_buf *buf, size_t *len_out)
 {
     char *data = NULL;

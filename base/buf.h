@@ -39,6 +39,9 @@ void pl_buf_json_escape(struct pl_buf *buf, const char *text);
  * that XML forbids and bytes that are not UTF-8 become U+FFFD. */
 void pl_buf_xml_escape(struct pl_buf *buf, const char *text);
 
+/* Append `text`; bytes that are not UTF-8 become U+FFFD. */
+void pl_buf_utf8(struct pl_buf *buf, const char *text);
+
 /* Give the bytes away: caller frees with free(). NULL if the buffer failed. */
 char *pl_buf_take(struct pl_buf *buf, size_t *len_out);
 

@@ -2,11 +2,8 @@
 #include "cli/flame.h"
 #include "cli/select.h"
 #include "cli/term.h"
-#include "formats/folded.h"
-#include "formats/speedscope.h"
-#include "formats/svg.h"
 #include "web/document.h"
-#include "web/flame_tree.h"
+#include "web/export.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +24,8 @@ enum {
 static const struct pl_option options[] = {
     [OPT_OUTPUT] =
         {"output", 'o', "FILE",
-         "x.svg draws, x.folded folds, x.speedscope.json is for speedscope; - "
-         "folds to stdout"},
+         "x.svg draws, x.folded folds, x.speedscope.json and x.pb.gz are for "
+         "speedscope and pprof; - folds to stdout"},
     [OPT_UNIT] = {"unit", 0, "samples|ns", "values of folded stacks (samples)"},
     [OPT_METRIC] = {"metric", 0, "wall|cpu", "elapsed time (default) or CPU time"},
     [OPT_MIN_PERCENT] = {"min-percent", 0, "P",
@@ -40,45 +37,26 @@ static const struct pl_option options[] = {
     {NULL, 0, NULL, NULL},
 };
 
-typedef enum pl_status writer(const struct pl_tree *tree, FILE *out,
-                              struct pl_error *err);
-
 struct flame {
     const char *output; /* NULL: the tree on stdout */
-    writer *write;
-    enum pl_tree_unit unit;
+    struct pl_export export;
     bool unit_given;
-    enum pl_metric metric;
     double min_percent; /* < 0: not given */
     long depth;
     struct pl_transform_list transforms;
 };
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-    return len > end_len && strcmp(text + len - end_len, end) == 0;
-}
-
 static int set_output(struct flame *flame, const char *value)
 {
     flame->output = value;
-    if (strcmp(value, "-") == 0 || ends_with(value, ".folded"))
-        flame->write = pl_folded_write;
-    else if (ends_with(value, ".svg"))
-        flame->write = pl_svg_write;
-    else if (ends_with(value, ".speedscope.json"))
-        flame->write = pl_speedscope_write;
-    else if (ends_with(value, ".html"))
-        return pl_cli_usage(&pl_cmd_flame,
-                            "this version writes no HTML; take %.*s.svg, which any "
-                            "browser opens",
-                            (int)(strlen(value) - strlen(".html")), value);
-    else
-        return pl_cli_usage(
-            &pl_cmd_flame, "-o wants x.svg, x.folded, x.speedscope.json or -, not '%s'",
-            value);
-    return PL_EXIT_OK;
+    flame->export.format =
+        strcmp(value, "-") == 0 ? pl_format_named("folded") : pl_format_of_file(value);
+    if (flame->export.format)
+        return PL_EXIT_OK;
+    return pl_cli_usage(&pl_cmd_flame,
+                        "-o wants x.svg, x.folded, x.speedscope.json, x.pb.gz or -, "
+                        "not '%s'",
+                        value);
 }
 
 static int set_min_percent(struct flame *flame, const char *value)
@@ -100,12 +78,12 @@ static int set_option(void *self, int option, const char *value)
         return set_output(flame, value);
     case OPT_UNIT:
         flame->unit_given = true;
-        flame->unit = strcmp(value, "ns") == 0 ? PL_TREE_NS : PL_TREE_SAMPLES;
-        if (flame->unit == PL_TREE_NS || strcmp(value, "samples") == 0)
+        flame->export.unit = strcmp(value, "ns") == 0 ? PL_TREE_NS : PL_TREE_SAMPLES;
+        if (flame->export.unit == PL_TREE_NS || strcmp(value, "samples") == 0)
             return PL_EXIT_OK;
         return pl_cli_usage(&pl_cmd_flame, "--unit is samples or ns, not '%s'", value);
     case OPT_METRIC:
-        if (pl_select_metric(value, &flame->metric))
+        if (pl_select_metric(value, &flame->export.metric))
             return PL_EXIT_OK;
         return pl_cli_usage(&pl_cmd_flame, "--metric is wall or cpu, not '%s'", value);
     case OPT_MIN_PERCENT:
@@ -153,44 +131,39 @@ static enum pl_status print_tree(const struct flame *flame, bool json,
     return status;
 }
 
-static enum pl_status write_tree(const struct flame *flame, const struct pl_tree *tree,
-                                 struct pl_error *err)
+static enum pl_status write_file(const struct flame *flame, struct pl_store *store,
+                                 const struct pl_profile *profile, struct pl_error *err)
 {
     if (strcmp(flame->output, "-") == 0)
-        return flame->write(tree, stdout, err);
+        return pl_export_write(&flame->export, store, profile, stdout, err);
     FILE *out = fopen(flame->output, "we");
     if (!out)
         return pl_error_set(err, PL_IO, "cannot write %s: %s", flame->output,
                             strerror(errno));
-    enum pl_status status = flame->write(tree, out, err);
+    enum pl_status status = pl_export_write(&flame->export, store, profile, out, err);
     if (fclose(out) != 0 && !status)
         status = pl_error_set(err, PL_IO, "cannot write %s: %s", flame->output,
                               strerror(errno));
     return status;
 }
 
-static enum pl_status write_file(const struct flame *flame,
-                                 const struct pl_profile *profile, struct pl_error *err)
+static enum pl_status query(struct flame *flame, const struct pl_select *select,
+                            struct pl_profile *profile_out, struct pl_error *err)
 {
-    char title[128];
-    struct pl_flame_tree flame_tree;
-    enum pl_tree_unit unit = PL_TREE_SAMPLES;
-    if (flame->unit_given)
-        unit = flame->unit;
-    else if (flame->write != pl_folded_write)
-        unit = PL_TREE_NS;
-    snprintf(title, sizeof title, "%s time",
-             flame->metric == PL_METRIC_CPU ? "CPU" : "Wall");
-    enum pl_status status = pl_flame_tree_init(&flame_tree, profile, unit, title, err);
-    if (!status)
-        status = write_tree(flame, &flame_tree.tree, err);
-    pl_flame_tree_deinit(&flame_tree);
-    return status;
+    if (!flame->output)
+        return pl_query_transformed(select->store, &select->selection,
+                                    flame->export.metric, &flame->transforms,
+                                    profile_out, err);
+    if (!flame->unit_given)
+        flame->export.unit = flame->export.format->unit;
+    flame->export.transforms = &flame->transforms;
+    return pl_export_query(&flame->export, select->store, &select->selection,
+                           profile_out, err);
 }
 
 static int run(struct pl_cli *cli, int argc, char **argv)
 {
-    struct flame flame = {.min_percent = -1, .unit = PL_TREE_SAMPLES};
+    struct flame flame = {.min_percent = -1};
     struct pl_select select = {0};
     struct pl_profile profile = {0};
     struct pl_error err = {0};
@@ -203,8 +176,7 @@ static int run(struct pl_cli *cli, int argc, char **argv)
         exit_code = pl_cli_usage(&pl_cmd_flame, "--json and -o exclude each other");
         goto out;
     }
-    status = pl_query_transformed(select.store, &select.selection, flame.metric,
-                                  &flame.transforms, &profile, &err);
+    status = query(&flame, &select, &profile, &err);
     if (status)
         goto out;
     if (!profile.samples)
@@ -212,7 +184,7 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     if (cli->json)
         status = print_tree(&flame, true, &profile, &err);
     else if (profile.samples && flame.output)
-        status = write_file(&flame, &profile, &err);
+        status = write_file(&flame, select.store, &profile, &err);
     else if (profile.samples)
         status = print_tree(&flame, false, &profile, &err);
 out:

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,12 @@ struct pl_tree_node {
     uint32_t parent; /* index of an earlier node; root: 0 */
     uint32_t name;   /* index into names; root: PL_TREE_NO_NAME */
     int64_t self, total;
+};
+
+/* Where the function of a name is; texts may be "". */
+struct pl_tree_place {
+    const char *module, *build_id, *file;
+    uint32_t line; /* 0: not known */
 };
 
 enum pl_tree_unit { PL_TREE_NS, PL_TREE_SAMPLES };
@@ -29,6 +36,14 @@ struct pl_tree {
     const struct pl_tree_node *nodes;
     size_t node_count; /* 0: nothing was measured */
     int64_t lost;      /* samples known lost; drawings say so */
+
+    /* What is not always known; NULL or 0 then. */
+    const char *metric;                 /* "wall" or "cpu": what PL_TREE_NS are of */
+    const struct pl_tree_place *places; /* one per name */
+    bool sampled_lines;     /* lines are where samples were, not of declarations */
+    const int64_t *samples; /* per node: of its own, in any unit */
+    const bool *inlined;    /* per node: into its parent */
+    int64_t from_ns, to_ns; /* Unix */
 };
 
 /* Is the shape as promised above? Allocates `depths_out` (one per node, root 0;

@@ -180,5 +180,9 @@ SELECT f.name, coalesce(m.path, ''), f.file, f.line
 FROM function f LEFT JOIN module m ON m.id = f.module_id
 WHERE f.id = :id;
 
+-- name: select_build_id
+-- Of a path that only ever was one binary.
+SELECT max(build_id) FROM module WHERE path = :path HAVING count(*) = 1;
+
 -- name: load_module
 SELECT path, name FROM module WHERE id = :id;

@@ -205,6 +205,16 @@ pl_query_profile_threads(struct pl_store *store, const struct pl_selection *sele
                          enum pl_metric metric, struct pl_profile *profile_out,
                          struct pl_error *err);
 
+/* ---- modules ---- */
+
+#define PL_BUILD_ID_SIZE 129
+
+/* Build id, in hex, of the module at `path`; "" if it is not known, or there were
+ * several there.  Errors  IO, INPUT (damaged). */
+PL_MUST_CHECK enum pl_status pl_query_build_id(struct pl_store *store, const char *path,
+                                               char build_id_out[PL_BUILD_ID_SIZE],
+                                               struct pl_error *err);
+
 /* ---- lines ---- */
 
 struct pl_line_row {

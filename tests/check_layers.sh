@@ -52,7 +52,9 @@ owner "curl/.*" "web"
 owner "cjson/.*|cJSON\\.h" "web cli"
 owner "libunwind.*" "collector/remote.c"
 owner "elfutils/.*|dwarf\\.h|libelf\\.h|gelf\\.h" "process"
-owner "zstd\\.h|zlib\\.h|brotli/.*" "web/decode.c"
+owner "zstd\\.h|brotli/.*" "web/decode.c"
+owner "zlib\\.h" "web/decode.c formats/gzip.c"
+owner "protobuf-c/.*|formats/pprof\\.pb-c\\.h" "formats/pprof.c"
 owner "yajl/.*" "formats/json_stream.c"
 
 # What runs in signal context, and what it includes, knows no allocator, log or store.

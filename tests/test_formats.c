@@ -1,5 +1,8 @@
-/* formats/: folded stacks and the SVG flame graph, with names that bite. */
+/* formats/: what a call tree is written as, with names that bite. */
 #include "formats/folded.h"
+#include "formats/format.h"
+#include "formats/pprof.h"
+#include "formats/pprof.pb-c.h"
 #include "formats/svg.h"
 
 #include "test.h"
@@ -7,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static const char *const names[] = {
     "main",
@@ -127,23 +131,25 @@ static void test_damaged(void)
         from.nodes = bad;
         if (strcmp(cases[i].name, "subtree torn") == 0)
             bad[4] = (struct pl_tree_node){0, 3, 0, 0}; /* closes node 3 for good */
-        char *folded = text_of(pl_folded_write, &from, PL_INPUT);
-        char *svg = text_of(pl_svg_write, &from, PL_INPUT);
-        CHECK(!folded[0] && !svg[0], "%s", cases[i].name);
-        free(folded);
-        free(svg);
+        for (size_t f = 0; f < pl_format_count; f++) {
+            char *text = text_of(pl_formats[f].write, &from, PL_INPUT);
+            CHECK(!text[0], "%s: %s", pl_formats[f].name, cases[i].name);
+            free(text);
+        }
     }
 }
 
 static void test_write_error(void)
 {
     struct pl_error err = {0};
-    FILE *full = fopen("/dev/full", "w");
-    if (!full)
-        return;
-    CHECK(pl_svg_write(&tree, full, &err) == PL_IO);
-    CHECK(strstr(err.message, "No space") != NULL, "%s", err.message);
-    fclose(full);
+    for (size_t f = 0; f < pl_format_count; f++) {
+        FILE *full = fopen("/dev/full", "w");
+        if (!full)
+            return;
+        CHECK(pl_formats[f].write(&tree, full, &err) == PL_IO);
+        CHECK(strstr(err.message, "No space") != NULL, "%s", err.message);
+        fclose(full);
+    }
 }
 
 static size_t count(const char *text, const char *part)
@@ -217,7 +223,147 @@ static void test_svg_well_formed(void)
     unlink(path);
 }
 
+/* ---- pprof ---- */
+
+static const struct pl_tree_place places[] = {
+    {"/bin/app", "beef", "main.c", 7},
+    {"/bin/app", "beef", "a.c", 20},
+    {"/lib/x.so", "", "x.c", 3},
+    {"/lib/x.so", "", "", 0},
+    {"", "", "", 0},
+    {"/bin/app", "beef", "v.h", 1},
+};
+static const int64_t samples[] = {1, 2, 1, 9, 6, 1};
+static const bool inlined[] = {false, false, true, true, false, false};
+
+/* The profile in the file; freed by pprof__profile__free_unpacked. */
+static Pprof__Profile *pprof_of(const struct pl_tree *from)
+{
+    char *file = NULL;
+    size_t len = 0;
+    struct pl_error err = {0};
+    FILE *out = open_memstream(&file, &len);
+    CHECK_OK(pl_pprof_write(from, out, &err), err);
+    fclose(out);
+    size_t room = (size_t)64 << 20;
+    unsigned char *plain = malloc(room);
+    z_stream z = {.next_in = (unsigned char *)file,
+                  .avail_in = (unsigned)len,
+                  .next_out = plain,
+                  .avail_out = (unsigned)room};
+    CHECK(inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END);
+    CHECK(z.avail_in == 0, "bytes after the end");
+    Pprof__Profile *profile = pprof__profile__unpack(NULL, z.total_out, plain);
+    CHECK(profile != NULL, "not a profile");
+    inflateEnd(&z);
+    free(plain);
+    free(file);
+    return profile;
+}
+
+static const Pprof__Function *function_of(const Pprof__Profile *profile,
+                                          uint64_t location, size_t line)
+{
+    CHECK(location >= 1 && location <= profile->n_location, "no such location");
+    const Pprof__Location *at = profile->location[location - 1];
+    CHECK(at->id == location && line < at->n_line);
+    uint64_t function = at->line[line]->function_id;
+    CHECK(function >= 1 && function <= profile->n_function, "no such function");
+    return profile->function[function - 1];
+}
+
+static const char *name_of(const Pprof__Profile *profile, uint64_t location,
+                           size_t line)
+{
+    return profile->string_table[function_of(profile, location, line)->name];
+}
+
+static void test_pprof(void)
+{
+    struct pl_tree from = tree;
+    from.unit = PL_TREE_NS;
+    from.metric = "cpu";
+    from.places = places;
+    from.samples = samples;
+    from.inlined = inlined;
+    from.from_ns = 1000;
+    from.to_ns = 1500;
+    from.lost = 4;
+    Pprof__Profile *profile = pprof_of(&from);
+    char **texts = profile->string_table;
+    CHECK(profile->n_string_table > 1 && !texts[0][0], "the first text is empty");
+    CHECK(profile->n_sample_type == 2);
+    CHECK(strcmp(texts[profile->sample_type[0]->type], "samples") == 0);
+    CHECK(strcmp(texts[profile->sample_type[0]->unit], "count") == 0);
+    CHECK(strcmp(texts[profile->sample_type[1]->type], "cpu") == 0);
+    CHECK(strcmp(texts[profile->sample_type[1]->unit], "nanoseconds") == 0);
+    CHECK(profile->time_nanos == 1000 && profile->duration_nanos == 500);
+    CHECK(profile->period == 5 &&
+          profile->period_type->type == profile->sample_type[1]->type);
+    CHECK(profile->n_comment == 2);
+    CHECK(strcmp(texts[profile->comment[1]], "samples lost: 4") == 0);
+    int64_t sums[2] = {0};
+    for (size_t i = 0; i < profile->n_sample; i++)
+        for (size_t v = 0; v < 2; v++)
+            sums[v] += profile->sample[i]->value[v];
+    CHECK(profile->n_sample == 6 && sums[0] == 20 && sums[1] == 100, "%lld %lld",
+          (long long)sums[0], (long long)sums[1]);
+
+    CHECK(strcmp(name_of(profile, profile->sample[0]->location_id[0], 0),
+                 "[no stack]") == 0);
+    /* <script> is inlined into a;b, and that into main: one location, three lines */
+    const Pprof__Sample *deep = profile->sample[3];
+    const Pprof__Location *at = profile->location[deep->location_id[0] - 1];
+    CHECK(deep->n_location_id == 1 && at->n_line == 3 && deep->value[1] == 45);
+    CHECK(strcmp(name_of(profile, at->id, 0), names[2]) == 0 && at->line[0]->line == 3);
+    CHECK(strcmp(name_of(profile, at->id, 1), names[1]) == 0);
+    CHECK(strcmp(name_of(profile, at->id, 2), "main") == 0 && at->line[2]->line == 7);
+    /* x was called by main */
+    const Pprof__Sample *called = profile->sample[4];
+    CHECK(called->n_location_id == 2);
+    CHECK(strcmp(name_of(profile, called->location_id[1], 0), "main") == 0);
+    CHECK(strcmp(name_of(profile, called->location_id[0], 0),
+                 "x]]>&\"'\x01\xef\xbf\xbd\xef\xbf\xbf") == 0,
+          "names are UTF-8");
+    const Pprof__Function *main_ = function_of(profile, called->location_id[1], 0);
+    CHECK(main_->start_line == 7 && strcmp(texts[main_->filename], "main.c") == 0);
+    const Pprof__Location *caller = profile->location[called->location_id[1] - 1];
+    const Pprof__Mapping *module = profile->mapping[caller->mapping_id - 1];
+    CHECK(profile->n_mapping == 2 && module->id == caller->mapping_id);
+    CHECK(strcmp(texts[module->filename], "/bin/app") == 0);
+    CHECK(strcmp(texts[module->build_id], "beef") == 0);
+    CHECK(profile->location[profile->sample[5]->location_id[0] - 1]->mapping_id == 0);
+    pprof__profile__free_unpacked(profile, NULL);
+}
+
+/* Lines of one function are one function; without more than the tree there is still
+ * a profile. */
+static void test_pprof_little(void)
+{
+    static const char *const same[] = {"f", "f", "f", "f", "f", "f"};
+    static const struct pl_tree_place lines[] = {
+        {"/bin/app", "", "f.c", 1}, {"/bin/app", "", "f.c", 2},
+        {"/bin/app", "", "f.c", 3}, {"/bin/app", "", "f.c", 4},
+        {"/bin/app", "", "f.c", 4}, {"/bin/app", "", "f.c", 5},
+    };
+    struct pl_tree from = tree;
+    from.names = same;
+    from.places = lines;
+    from.sampled_lines = true;
+    Pprof__Profile *profile = pprof_of(&from);
+    CHECK(profile->n_function == 2 && profile->n_location == 5, "%zu %zu",
+          profile->n_function, profile->n_location);
+    CHECK(profile->function[1]->start_line == 0);
+    CHECK(profile->n_sample_type == 1 && profile->sample[3]->value[0] == 45);
+    pprof__profile__free_unpacked(profile, NULL);
+    from = (struct pl_tree){.title = NULL};
+    profile = pprof_of(&from);
+    CHECK(profile->n_sample == 0 && profile->n_sample_type == 1);
+    pprof__profile__free_unpacked(profile, NULL);
+}
+
 TEST_MAIN({"folded", test_folded}, {"folded_sum", test_folded_sum},
           {"empty", test_empty}, {"damaged", test_damaged},
           {"write_error", test_write_error}, {"svg", test_svg},
-          {"svg_slivers", test_svg_slivers}, {"svg_well_formed", test_svg_well_formed})
+          {"svg_slivers", test_svg_slivers}, {"svg_well_formed", test_svg_well_formed},
+          {"pprof", test_pprof}, {"pprof_little", test_pprof_little})

@@ -10,6 +10,7 @@ import { Dialog, IconButton } from "./parts.js";
 /** Formats of GET export, as the menu has them. */
 const formats = [
   ["folded", "Folded stacks", "folded"], ["svg", "Flame graph, SVG", "svg"], ["speedscope", "speedscope", "speedscope.json"],
+  ["pprof", "pprof", "pb.gz"],
 ];
 
 const told = signal("");

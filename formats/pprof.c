@@ -1,0 +1,375 @@
+/* Profile tree -> profile.proto.
+ *
+ * Two serialized messages in a row are one with the repeated fields of both. So a
+ * profile is written as many small ones, each with one sample, function or text, and
+ * what is held in memory is only how things are numbered:
+ *
+ *   node -> samples -> locations -> functions -> texts
+ *                          └──────> mappings ──────┘
+ *
+ * A location is a name, inlined into another location or not. */
+#include "formats/pprof.h"
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "formats/gzip.h"
+#include "formats/pprof.pb-c.h"
+#include "formats/strings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_LIMIT ((size_t)1 << 30) /* bytes of all texts and numbers */
+#define ONE_TEXT   ((size_t)1 << 20)
+
+/* Keys of four numbers, numbered from 1 in the order they come. */
+struct key {
+    uint32_t part[4];
+};
+
+struct numbering {
+    struct key *keys;
+    size_t count, cap;
+    uint32_t *slots; /* number, 0 empty; their count is a power of two */
+    size_t slot_count;
+};
+
+struct profile {
+    const struct pl_tree *tree;
+    struct pl_budget budget;
+    struct pl_strings strings;
+    struct numbering texts;     /* offset in `strings` */
+    struct numbering mappings;  /* texts: file, build id */
+    struct numbering functions; /* texts: name, file; line of the declaration */
+    struct numbering locations; /* function, mapping, line, location it is inlined in */
+    uint32_t *node_location;    /* per node */
+    struct pl_buf scratch;
+    ProtobufCBuffer sink; /* gzip */
+    struct pl_gzip *gzip;
+};
+
+/* ---- numbering ---- */
+
+static size_t slot_of(const struct numbering *in, const struct key *key)
+{
+    size_t at = (size_t)pl_hash_bytes(key, sizeof *key) & (in->slot_count - 1);
+    while (in->slots[at] && memcmp(&in->keys[in->slots[at] - 1], key, sizeof *key) != 0)
+        at = (at + 1) & (in->slot_count - 1);
+    return at;
+}
+
+static bool grow_slots(struct numbering *in, struct pl_budget *budget)
+{
+    if (in->count * 2 < in->slot_count)
+        return true;
+    size_t size = in->slot_count ? in->slot_count * 2 : 256;
+    uint32_t *slots = calloc(size, sizeof *slots);
+    if (!slots) {
+        budget->exceeded = true;
+        return false;
+    }
+    free(in->slots);
+    in->slots = slots;
+    in->slot_count = size;
+    for (size_t i = 0; i < in->count; i++)
+        slots[slot_of(in, &in->keys[i])] = (uint32_t)i + 1;
+    return true;
+}
+
+/* 0 when the budget is exceeded, which is looked at in the end. */
+static uint32_t number_of(struct numbering *in, struct pl_budget *budget,
+                          struct key key)
+{
+    void *keys = in->keys;
+    if (!grow_slots(in, budget))
+        return 0;
+    size_t at = slot_of(in, &key);
+    if (in->slots[at])
+        return in->slots[at];
+    if (!pl_budget_grow(budget, &keys, in->count, &in->cap, sizeof *in->keys))
+        return 0;
+    in->keys = keys;
+    in->keys[in->count++] = key;
+    return in->slots[at] = (uint32_t)in->count;
+}
+
+static void numbering_deinit(struct numbering *in)
+{
+    free(in->keys);
+    free(in->slots);
+}
+
+/* Index into string_table, where 0 is "". */
+static uint32_t text_of(struct profile *p, const char *text)
+{
+    pl_buf_clear(&p->scratch);
+    pl_buf_utf8(&p->scratch, text ? text : "");
+    if (p->scratch.failed)
+        p->budget.exceeded = true;
+    if (p->scratch.failed || !p->scratch.len)
+        return 0;
+    uint32_t offset = pl_strings_add(&p->strings, p->scratch.data, p->scratch.len);
+    return number_of(&p->texts, &p->budget, (struct key){{offset}});
+}
+
+/* ---- locations of nodes ---- */
+
+static uint32_t location_of(struct profile *p, const char *name,
+                            const struct pl_tree_place *place, uint32_t inlined_into)
+{
+    static const struct pl_tree_place nowhere = {"", "", "", 0};
+    uint32_t mapping = 0, declared = 0;
+    if (!place)
+        place = &nowhere;
+    if (!p->tree->sampled_lines)
+        declared = place->line;
+    if (place->module && *place->module)
+        mapping = number_of(
+            &p->mappings, &p->budget,
+            (struct key){{text_of(p, place->module), text_of(p, place->build_id)}});
+    uint32_t function = number_of(&p->functions, &p->budget,
+                                  (struct key){{text_of(p, *name ? name : "[unknown]"),
+                                                text_of(p, place->file), declared}});
+    return number_of(&p->locations, &p->budget,
+                     (struct key){{function, mapping, place->line, inlined_into}});
+}
+
+static bool is_inlined(const struct pl_tree *tree, size_t i)
+{
+    return tree->inlined && tree->inlined[i] && tree->nodes[i].parent;
+}
+
+static void number_nodes(struct profile *p)
+{
+    const struct pl_tree *tree = p->tree;
+    if (tree->node_count && tree->nodes[0].self)
+        p->node_location[0] = location_of(p, "[no stack]", NULL, 0);
+    for (size_t i = 1; i < tree->node_count; i++) {
+        const struct pl_tree_node *node = &tree->nodes[i];
+        p->node_location[i] = location_of(
+            p, tree->names[node->name], tree->places ? &tree->places[node->name] : NULL,
+            is_inlined(tree, i) ? p->node_location[node->parent] : 0);
+    }
+}
+
+/* ---- messages ---- */
+
+static void put(struct profile *p, const Pprof__Profile *part)
+{
+    (void)protobuf_c_message_pack_to_buffer(&part->base, &p->sink);
+}
+
+static void append(ProtobufCBuffer *sink, size_t len, const uint8_t *bytes)
+{
+    struct profile *p =
+        (struct profile *)((char *)sink - offsetof(struct profile, sink));
+    pl_gzip_write(p->gzip, bytes, len);
+}
+
+/* What the values of samples are, in their order. */
+static size_t value_types(struct profile *p, Pprof__ValueType types[2])
+{
+    size_t count = 0;
+    if (p->tree->samples || p->tree->unit == PL_TREE_SAMPLES) {
+        pprof__value_type__init(&types[count]);
+        types[count].type = text_of(p, "samples");
+        types[count++].unit = text_of(p, "count");
+    }
+    if (p->tree->unit == PL_TREE_NS) {
+        pprof__value_type__init(&types[count]);
+        types[count].type = text_of(p, p->tree->metric ? p->tree->metric : "wall");
+        types[count++].unit = text_of(p, "nanoseconds");
+    }
+    return count;
+}
+
+static int64_t samples_in_all(const struct pl_tree *tree)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; tree->samples && i < tree->node_count; i++)
+        sum += tree->samples[i];
+    return sum;
+}
+
+static void put_head(struct profile *p)
+{
+    const struct pl_tree *tree = p->tree;
+    Pprof__Profile head = PPROF__PROFILE__INIT;
+    Pprof__ValueType types[2], *type_of[2] = {&types[0], &types[1]};
+    char lost[64];
+    int64_t comments[2], samples = samples_in_all(tree);
+    head.n_sample_type = value_types(p, types);
+    head.sample_type = type_of;
+    head.time_nanos = tree->from_ns;
+    head.duration_nanos = tree->to_ns - tree->from_ns;
+    if (tree->unit == PL_TREE_NS && samples) {
+        head.period_type = type_of[head.n_sample_type - 1];
+        head.period = tree->nodes[0].total / samples;
+    }
+    if (tree->title)
+        comments[head.n_comment++] = text_of(p, tree->title);
+    (void)snprintf(lost, sizeof lost, "samples lost: %lld", (long long)tree->lost);
+    if (tree->lost)
+        comments[head.n_comment++] = text_of(p, lost);
+    head.comment = comments;
+    put(p, &head);
+}
+
+static void put_sample(struct profile *p, size_t i, uint64_t *stack)
+{
+    const struct pl_tree *tree = p->tree;
+    Pprof__Sample sample = PPROF__SAMPLE__INIT, *one = &sample;
+    Pprof__Profile part = PPROF__PROFILE__INIT;
+    int64_t values[2];
+    if (tree->samples)
+        values[sample.n_value++] = tree->samples[i];
+    if (!tree->samples || tree->unit == PL_TREE_NS)
+        values[sample.n_value++] = tree->nodes[i].self;
+    sample.value = values;
+    sample.location_id = stack;
+    size_t at = i;
+    do {
+        stack[sample.n_location_id++] = p->node_location[at];
+        while (is_inlined(tree, at))
+            at = tree->nodes[at].parent;
+        at = tree->nodes[at].parent;
+    } while (at);
+    part.sample = &one;
+    part.n_sample = 1;
+    put(p, &part);
+}
+
+static void put_mappings(struct profile *p)
+{
+    for (size_t i = 0; i < p->mappings.count; i++) {
+        Pprof__Mapping mapping = PPROF__MAPPING__INIT, *one = &mapping;
+        Pprof__Profile part = PPROF__PROFILE__INIT;
+        mapping.id = i + 1;
+        mapping.filename = p->mappings.keys[i].part[0];
+        mapping.build_id = p->mappings.keys[i].part[1];
+        mapping.has_functions = mapping.has_filenames = true;
+        mapping.has_line_numbers = mapping.has_inline_frames = true;
+        part.mapping = &one;
+        part.n_mapping = 1;
+        put(p, &part);
+    }
+}
+
+/* `lines` and `line_of` have room for the longest chain of inlined calls. */
+static void put_locations(struct profile *p, Pprof__Line *lines, Pprof__Line **line_of)
+{
+    for (size_t i = 0; i < p->locations.count; i++) {
+        Pprof__Location location = PPROF__LOCATION__INIT, *one = &location;
+        Pprof__Profile part = PPROF__PROFILE__INIT;
+        location.id = i + 1;
+        location.mapping_id = p->locations.keys[i].part[1];
+        for (size_t at = i + 1; at; at = p->locations.keys[at - 1].part[3]) {
+            Pprof__Line *line = &lines[location.n_line];
+            pprof__line__init(line);
+            line->function_id = p->locations.keys[at - 1].part[0];
+            line->line = p->locations.keys[at - 1].part[2];
+            line_of[location.n_line++] = line;
+        }
+        location.line = line_of;
+        part.location = &one;
+        part.n_location = 1;
+        put(p, &part);
+    }
+}
+
+static void put_functions(struct profile *p)
+{
+    for (size_t i = 0; i < p->functions.count; i++) {
+        Pprof__Function function = PPROF__FUNCTION__INIT, *one = &function;
+        Pprof__Profile part = PPROF__PROFILE__INIT;
+        function.id = i + 1;
+        function.name = function.system_name = p->functions.keys[i].part[0];
+        function.filename = p->functions.keys[i].part[1];
+        function.start_line = p->functions.keys[i].part[2];
+        part.function = &one;
+        part.n_function = 1;
+        put(p, &part);
+    }
+}
+
+static void put_texts(struct profile *p)
+{
+    for (size_t i = 0; i <= p->texts.count; i++) {
+        Pprof__Profile part = PPROF__PROFILE__INIT;
+        char *text = "";
+        if (i)
+            text = p->strings.bytes + p->texts.keys[i - 1].part[0];
+        part.string_table = &text;
+        part.n_string_table = 1;
+        put(p, &part);
+    }
+}
+
+static enum pl_status put_profile(struct profile *p, uint32_t deepest,
+                                  struct pl_error *err)
+{
+    size_t longest = (size_t)deepest + 1;
+    uint64_t *stack = calloc(longest, sizeof *stack);
+    Pprof__Line *lines = calloc(longest, sizeof *lines);
+    Pprof__Line **line_of = calloc(longest, sizeof *line_of);
+    bool ok = stack && lines && line_of;
+    if (ok) {
+        put_head(p);
+        for (size_t i = 0; i < p->tree->node_count; i++)
+            if (p->tree->nodes[i].self)
+                put_sample(p, i, stack);
+        put_mappings(p);
+        put_locations(p, lines, line_of);
+        put_functions(p);
+        put_texts(p);
+    }
+    free(stack);
+    free(lines);
+    free(line_of);
+    return ok && !p->budget.exceeded
+               ? PL_OK
+               : pl_error_set(err, PL_NOMEM, "out of memory for the profile");
+}
+
+static void profile_deinit(struct profile *p)
+{
+    numbering_deinit(&p->texts);
+    numbering_deinit(&p->mappings);
+    numbering_deinit(&p->functions);
+    numbering_deinit(&p->locations);
+    pl_strings_deinit(&p->strings);
+    pl_buf_deinit(&p->scratch);
+    free(p->node_location);
+}
+
+enum pl_status pl_pprof_write(const struct pl_tree *tree, FILE *out,
+                              struct pl_error *err)
+{
+    struct profile p = {.tree = tree, .budget = {.limit = TEXT_LIMIT}};
+    struct pl_error end_err = {0};
+    uint32_t *depths = NULL, deepest = 0;
+    enum pl_status status = pl_tree_depths(tree, &depths, &deepest, err);
+    free(depths);
+    if (status != PL_OK)
+        return status;
+    p.sink.append = append;
+    pl_strings_init(&p.strings, &p.budget);
+    pl_buf_init(&p.scratch, ONE_TEXT);
+    p.node_location = calloc(tree->node_count + 1, sizeof *p.node_location);
+    p.gzip = pl_gzip_begin(out);
+    if (p.node_location && p.gzip) {
+        number_nodes(&p);
+        status = put_profile(&p, deepest, err);
+    } else {
+        status = pl_error_set(err, PL_NOMEM, "out of memory for the profile");
+    }
+    enum pl_status end = pl_gzip_end(p.gzip, status == PL_OK ? err : &end_err);
+    if (status == PL_OK)
+        status = end;
+    if (status == PL_OK && (fflush(out) != 0 || ferror(out)))
+        status =
+            pl_error_set(err, PL_IO, "cannot write the profile: %s", strerror(errno));
+    profile_deinit(&p);
+    return status;
+}
