@@ -50,9 +50,9 @@ static void close_file(struct elf_file *file)
 }
 
 /* A regular file, or -1: opening a FIFO or device must not block or act. */
-static int open_regular(const char *path, uint64_t *bytes_out)
+static int open_regular(const char *path, int flags, uint64_t *bytes_out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
     struct stat st;
     if (fd < 0)
         return -1;
@@ -84,7 +84,7 @@ static enum refusal open_elf(const char *path, const char *build_id,
     char found[2 * MAX_BUILD_ID_BYTES + 1];
     enum refusal refusal = ACCEPTED;
 
-    file.fd = open_regular(path, &file.bytes);
+    file.fd = open_regular(path, 0, &file.bytes);
     if (file.fd < 0)
         return NO_FILE;
     file.elf = elf_begin(file.fd, ELF_C_READ_MMAP, NULL);
@@ -177,10 +177,11 @@ static void fail(struct pl_image *image, enum pl_image_status status,
     (void)snprintf(image->message, sizeof image->message, "%s", message);
 }
 
+/* In a folder that all may write to: a link there may be anybody's. */
 static void open_perfmap(struct pl_image *image, const char *path)
 {
     uint64_t bytes;
-    int fd = open_regular(path, &bytes);
+    int fd = open_regular(path, O_NOFOLLOW, &bytes);
     if (fd >= 0) {
         image->perfmap = pl_perfmap_open(fd);
         close(fd);

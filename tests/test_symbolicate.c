@@ -402,6 +402,131 @@ static void test_perfmap(void)
     unlink(path);
 }
 
+/* ---- perf maps that somebody else may have made ---- */
+
+static void one_line(const char *path, size_t zeros, const char *name, size_t length)
+{
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL);
+    if (!file)
+        return;
+    fprintf(file, "%0*llx 100 %s", (int)zeros, 0x7f0000001000ULL, name);
+    for (size_t i = 0; i < length; i++)
+        fputc('a', file);
+    fputs("\n7f0000002000 10 after\n", file);
+    fclose(file);
+}
+
+static void make_long_name(const char *path)
+{
+    one_line(path, 12, "long", 8 << 20);
+}
+
+static void make_long_number(const char *path)
+{
+    one_line(path, 1 << 20, "zeros", 0);
+}
+
+static void make_bad_numbers(const char *path)
+{
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL);
+    if (!file)
+        return;
+    fputs("7f0000001000 ffffffffffffffff wraps\n"
+          "ffffffffffffffffffffffff 100 more than 64 bits\n"
+          "7f0000001000 0 nothing\n7f0000001000\n7f0000001000 100\n"
+          "7f0000001000 100 \n 7f0000001000g 100 bad\n\n\n 100 100\n"
+          "7f0000002000 10 after\n",
+          file);
+    fclose(file);
+}
+
+/* One over the other, from wide to narrow; the last wins. */
+static void make_overlaps(const char *path)
+{
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL);
+    for (unsigned i = 0; file && i < 100000; i++)
+        fprintf(file, "7f%010x %x over %u\n", 0x1000 - i % 16, 0x100 + i % 16, i);
+    if (file && fputs("7f0000002000 10 after\n", file) >= 0)
+        fclose(file);
+}
+
+static void make_fifo(const char *path)
+{
+    CHECK(mkfifo(path, 0600) == 0);
+}
+
+static void make_link(const char *path)
+{
+    char other[128];
+    (void)snprintf(other, sizeof other, "%s.other", path);
+    one_line(other, 12, "of another", 0);
+    CHECK(symlink(other, path) == 0);
+}
+
+static void make_folder(const char *path)
+{
+    CHECK(mkdir(path, 0700) == 0);
+}
+
+static void make_zeros(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && ftruncate(fd, 4 << 20) == 0);
+    close(fd);
+}
+
+static void make_huge(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)1 << 40) == 0);
+    close(fd);
+}
+
+static void test_hostile_perfmap(void)
+{
+    static const struct {
+        const char *what;
+        void (*make)(const char *path);
+        const char *name; /* what the name at 1010 begins with; NULL: there is none */
+        bool after;       /* the line behind it is read */
+    } cases[] = {{"long name", make_long_name, "longaaaa", true},
+                 {"long number", make_long_number, "zeros", true},
+                 {"bad numbers", make_bad_numbers, NULL, true},
+                 {"overlaps", make_overlaps, "over 99", true},
+                 {"fifo", make_fifo, NULL, false},
+                 {"link", make_link, NULL, false},
+                 {"folder", make_folder, NULL, false},
+                 {"zeros", make_zeros, NULL, false},
+                 {"huge", make_huge, NULL, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[64], other[128];
+        (void)snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)getpid());
+        (void)snprintf(other, sizeof other, "%s.other", path);
+        cases[i].make(path);
+        struct pl_symbolizer *symbolizer = open_symbolizer(NULL);
+        for (unsigned after = 0; after < 2; after++) {
+            const char *wanted =
+                after ? cases[i].after ? "after" : NULL : cases[i].name;
+            struct pl_symbolicated result = look_up(
+                symbolizer, path, "",
+                after ? UINT64_C(0x7f0000002008) : UINT64_C(0x7f0000001010), true);
+            const char *name =
+                name_count(&result) == 1 ? result.frames[0].names[0].function : NULL;
+            CHECK(wanted ? name && strncmp(name, wanted, strlen(wanted)) == 0 : !name,
+                  "%s: %.40s, not %s", cases[i].what, name ? name : status_of(&result),
+                  wanted ? wanted : "none");
+            CHECK(!name || strlen(name) < 4096, "%s", cases[i].what);
+            pl_symbolicated_deinit(&result);
+        }
+        pl_symbolizer_close(symbolizer);
+        (void)remove(path);
+        (void)remove(other);
+    }
+}
+
 /* Files with bytes flipped or cut off: whatever the worker does, this process
  * goes on, and the module after the broken one gets its names. */
 static void test_mutants(void)
@@ -611,7 +736,8 @@ TEST_MAIN({"inlines", test_inlines}, {"mapped_paths", test_mapped_paths},
           {"cplusplus", test_cplusplus}, {"return_address", test_return_address},
           {"stripped", test_stripped}, {"debug_file", test_debug_file},
           {"wrong_file", test_wrong_file}, {"changing_file", test_changing_file},
-          {"vdso", test_vdso}, {"perfmap", test_perfmap}, {"mutants", test_mutants},
+          {"vdso", test_vdso}, {"perfmap", test_perfmap},
+          {"hostile_perfmap", test_hostile_perfmap}, {"mutants", test_mutants},
           {"worker_stuck", test_worker_stuck}, {"worker_killed", test_worker_killed},
           {"memory_limit", test_memory_limit}, {"demangle", test_demangle},
           {"paths", test_paths})
