@@ -22,10 +22,8 @@ enum {
 };
 
 static const struct pl_option options[] = {
-    [OPT_OUTPUT] =
-        {"output", 'o', "FILE",
-         "x.svg draws, x.folded folds, x.speedscope.json and x.pb.gz are for "
-         "speedscope and pprof; - folds to stdout"},
+    [OPT_OUTPUT] = {"output", 'o', "FILE",
+                    "x.svg, .folded, .speedscope.json, .pb.gz (pprof); - to stdout"},
     [OPT_UNIT] = {"unit", 0, "samples|ns", "values of folded stacks (samples)"},
     [OPT_METRIC] = {"metric", 0, "wall|cpu", "elapsed time (default) or CPU time"},
     [OPT_MIN_PERCENT] = {"min-percent", 0, "P",

@@ -2,11 +2,13 @@
 import os
 import pathlib
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import PROFLITE, check, main, record, run
 
-COMMANDS = ["record", "ls", "top", "flame", "query", "process", "serve", "gc", "check"]
+COMMANDS = ["record", "ls", "top", "flame", "callers", "diff", "query", "process", "serve", "dsn",
+            "gc", "check", "config"]
 
 
 def says(status, *args, words=(), env=None, **options):
@@ -32,7 +34,7 @@ def test_help(folder):
             lines = done.stdout.decode().splitlines()
             check(done.returncode == 0 and not done.stderr, f"{args}: {done.stderr}")
             check(lines and lines[0].startswith(f"proflite {command} "), f"{args}: {lines[:1]}")
-            check(len(lines) <= 44, f"{args}: {len(lines)} lines")
+            check(len(lines) <= 48, f"{args}: {len(lines)} lines")
             check(sum(l.startswith("  proflite") for l in lines) >= 2, f"{args}: two examples")
             check(all(len(l) <= 88 for l in lines), f"{args}: lines fit")
     bare = run(PROFLITE)
@@ -137,4 +139,9 @@ def test_output_closed(folder):
     check(done.stderr == b"", f"a reader that leaves: {done.stderr}")
 
 
+# Not the store, nor the settings, of whoever runs the tests.
+home = tempfile.TemporaryDirectory(prefix="proflite-home-")
+for variable in [v for v in os.environ if v.startswith("PROFLITE_") and v != "PROFLITE_BUILD"]:
+    del os.environ[variable]
+os.environ.update({"HOME": home.name, "XDG_DATA_HOME": home.name, "XDG_CONFIG_HOME": home.name})
 main([test_help, test_version, test_hints, test_values, test_paths, test_output_closed])
