@@ -23,7 +23,7 @@ enum {
 
 static const struct pl_option options[] = {
     [OPT_OUTPUT] = {"output", 'o', "FILE",
-                    "x.svg, .folded, .speedscope.json, .pb.gz (pprof); - to stdout"},
+                    "x.svg, .html, .folded, .speedscope.json, .pb.gz; - to stdout"},
     [OPT_UNIT] = {"unit", 0, "samples|ns", "values of folded stacks (samples)"},
     [OPT_METRIC] = {"metric", 0, "wall|cpu", "elapsed time (default) or CPU time"},
     [OPT_MIN_PERCENT] = {"min-percent", 0, "P",
@@ -51,10 +51,11 @@ static int set_output(struct flame *flame, const char *value)
         strcmp(value, "-") == 0 ? pl_format_named("folded") : pl_format_of_file(value);
     if (flame->export.format)
         return PL_EXIT_OK;
-    return pl_cli_usage(&pl_cmd_flame,
-                        "-o wants x.svg, x.folded, x.speedscope.json, x.pb.gz or -, "
-                        "not '%s'",
-                        value);
+    return pl_cli_usage(
+        &pl_cmd_flame,
+        "-o wants x.svg, x.html, x.folded, x.speedscope.json, x.pb.gz or -, "
+        "not '%s'",
+        value);
 }
 
 static int set_min_percent(struct flame *flame, const char *value)

@@ -1,6 +1,7 @@
 #include "formats/format.h"
 
 #include "formats/folded.h"
+#include "formats/html.h"
 #include "formats/pprof.h"
 #include "formats/speedscope.h"
 #include "formats/svg.h"
@@ -11,6 +12,7 @@ const struct pl_format pl_formats[] = {
     {"folded", "text/plain; charset=utf-8", ".folded", pl_folded_write, PL_TREE_SAMPLES,
      false},
     {"svg", "image/svg+xml", ".svg", pl_svg_write, PL_TREE_NS, false},
+    {"html", "text/html; charset=utf-8", ".html", pl_html_write, PL_TREE_NS, false},
     {"speedscope", "application/json; charset=utf-8", ".speedscope.json",
      pl_speedscope_write, PL_TREE_NS, false},
     {"pprof", "application/octet-stream", ".pb.gz", pl_pprof_write, PL_TREE_NS, true},

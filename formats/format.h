@@ -20,7 +20,7 @@ extern const struct pl_format pl_formats[];
 extern const size_t pl_format_count;
 
 /* "folded, svg, ..." */
-#define PL_FORMAT_NAMES "folded, svg, speedscope or pprof"
+#define PL_FORMAT_NAMES "folded, svg, html, speedscope or pprof"
 
 /* NULL: there is none of that name (which may be NULL). */
 const struct pl_format *pl_format_named(const char *name);

@@ -144,7 +144,6 @@ static void write_head(struct drawing *d, uint32_t height, int64_t total)
 {
     (void)fprintf(
         d->out,
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
         "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"%d\" "
         "height=\"%u\" viewBox=\"0 0 %d %u\" data-total=\"%lld\">\n"
         "<style>\n"
@@ -190,7 +189,8 @@ static void write_tail(struct drawing *d, uint32_t height, int64_t total)
         PAD, height - 12, pl_svg_script);
 }
 
-enum pl_status pl_svg_write(const struct pl_tree *tree, FILE *out, struct pl_error *err)
+enum pl_status pl_svg_write_between(const struct pl_tree *tree, const char *before,
+                                    const char *after, FILE *out, struct pl_error *err)
 {
     struct drawing d = {.tree = tree, .out = out};
     uint32_t *depths = NULL;
@@ -207,15 +207,24 @@ enum pl_status pl_svg_write(const struct pl_tree *tree, FILE *out, struct pl_err
         status = pl_error_set(err, PL_NOMEM, "out of memory for the drawing");
         goto out;
     }
+    (void)fputs(before, out);
     write_head(&d, height, total);
     if (total)
         write_boxes(&d);
     write_tail(&d, height, total);
+    (void)fputs(after, out);
     if (fflush(out) != 0 || ferror(out))
-        status = pl_error_set(err, PL_IO, "cannot write the SVG: %s", strerror(errno));
+        status =
+            pl_error_set(err, PL_IO, "cannot write the drawing: %s", strerror(errno));
 out:
     pl_buf_deinit(&d.scratch);
     free(d.next);
     free(depths);
     return status;
+}
+
+enum pl_status pl_svg_write(const struct pl_tree *tree, FILE *out, struct pl_error *err)
+{
+    return pl_svg_write_between(tree, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n",
+                                "", out, err);
 }

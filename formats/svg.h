@@ -15,4 +15,9 @@
 PL_MUST_CHECK enum pl_status pl_svg_write(const struct pl_tree *tree, FILE *out,
                                           struct pl_error *err);
 
+/* The drawing as part of something larger, whose text stands before and after it. */
+PL_MUST_CHECK enum pl_status pl_svg_write_between(const struct pl_tree *tree,
+                                                  const char *before, const char *after,
+                                                  FILE *out, struct pl_error *err);
+
 #endif

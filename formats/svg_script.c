@@ -5,7 +5,7 @@
 const char pl_svg_script[] =
     "(function () {\n"
     "  'use strict';\n"
-    "  var root = document.documentElement, pad = 10, advance = 6.7;\n"
+    "  var root = document.querySelector('svg'), pad = 10, advance = 6.7;\n"
     "  var width = root.viewBox.baseVal.width - 2 * pad;\n"
     "  var total = Number(root.dataset.total);\n"
     "  var info = document.getElementById('info');\n"

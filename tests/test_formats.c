@@ -1,6 +1,7 @@
 /* formats/: what a call tree is written as, with names that bite. */
 #include "formats/folded.h"
 #include "formats/format.h"
+#include "formats/html.h"
 #include "formats/pprof.h"
 #include "formats/pprof.pb-c.h"
 #include "formats/svg.h"
@@ -223,6 +224,44 @@ static void test_svg_well_formed(void)
     unlink(path);
 }
 
+/* ---- HTML ---- */
+
+/* Names that would end a script, a title or a comment, or start an image. */
+static void test_html(void)
+{
+    static const char *const hostile[] = {
+        "</script><img src=x onerror=alert(1)>",
+        "</title><script>alert(2)</script>",
+        "]]><svg onload=alert(3)>",
+        "\" onmouseover=\"alert(4)",
+        "<!-- <script> &lt;img onerror=alert(5)&gt;",
+        "",
+    };
+    struct pl_tree from = tree;
+    from.names = hostile;
+    from.title = "</title><img onerror=alert(6)>";
+    static const struct {
+        writer *write;
+        size_t titles; /* of the page, the drawing, and each box */
+    } cases[] = {{pl_svg_write, 7}, {pl_html_write, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = text_of(cases[i].write, &from, PL_OK);
+        CHECK(count(text, "<script") == 1 && count(text, "</script>") == 1);
+        CHECK(count(text, "<title>") == cases[i].titles);
+        CHECK(count(text, "</title>") == cases[i].titles);
+        CHECK(count(text, "<svg") == 1 && count(text, "]]>") == 1);
+        CHECK(!strstr(text, "<img") && !strstr(text, "<!--"));
+        CHECK(!strstr(text, "\" onmouseover"));
+        CHECK(strstr(text, "&amp;lt;img onerror=alert(5)&amp;gt;"));
+        free(text);
+    }
+    char *page = text_of(pl_html_write, &from, PL_OK);
+    CHECK(strncmp(page, "<!DOCTYPE html>\n", 16) == 0 && !strstr(page, "<?xml"));
+    CHECK(strstr(page, "default-src 'none'") && !strstr(page, "https:"));
+    CHECK(strcmp(page + strlen(page) - 16, "</body>\n</html>\n") == 0);
+    free(page);
+}
+
 /* ---- pprof ---- */
 
 static const struct pl_tree_place places[] = {
@@ -366,4 +405,5 @@ TEST_MAIN({"folded", test_folded}, {"folded_sum", test_folded_sum},
           {"empty", test_empty}, {"damaged", test_damaged},
           {"write_error", test_write_error}, {"svg", test_svg},
           {"svg_slivers", test_svg_slivers}, {"svg_well_formed", test_svg_well_formed},
-          {"pprof", test_pprof}, {"pprof_little", test_pprof_little})
+          {"html", test_html}, {"pprof", test_pprof},
+          {"pprof_little", test_pprof_little})

@@ -601,6 +601,7 @@ static void test_export(void)
     } cases[] = {
         {"folded", "text/plain; charset=utf-8", "main;work 100\n"},
         {"svg", "image/svg+xml", "&lt;b&gt;parse&lt;/b&gt;"},
+        {"html", "text/html; charset=utf-8", "&lt;b&gt;parse&lt;/b&gt;"},
         {"pprof", "application/octet-stream", "\x1f\x8b\x08"},
         {"speedscope", "application/json; charset=utf-8",
          "\"unit\":\"nanoseconds\",\"startValue\":0,\"endValue\":2000000000,"},

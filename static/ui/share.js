@@ -9,7 +9,8 @@ import { Dialog, IconButton } from "./parts.js";
 
 /** Formats of GET export, as the menu has them. */
 const formats = [
-  ["folded", "Folded stacks", "folded"], ["svg", "Flame graph, SVG", "svg"], ["speedscope", "speedscope", "speedscope.json"],
+  ["folded", "Folded stacks", "folded"], ["svg", "Flame graph, SVG", "svg"],
+  ["html", "Flame graph, one HTML file", "html"], ["speedscope", "speedscope", "speedscope.json"],
   ["pprof", "pprof", "pb.gz"],
 ];
 

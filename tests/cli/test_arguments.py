@@ -73,7 +73,7 @@ def test_values(folder):
     says(2, "flame", "--unit", "bytes", words=["bytes"])
     says(2, "flame", "--min-percent", "101", words=["101"])
     says(2, "flame", "--depth", "0", words=["depth"])
-    says(2, "flame", "-o", "x.html", words=["x.svg"])
+    says(2, "flame", "-o", "x.pdf", words=["x.svg", "x.html"])
     says(2, "flame", "-o", "x.png", words=["x.png"])
     says(2, "query", "--csv", "--tsv", "SELECT 1", words=["exclude"])
     says(2, "query", "SELECT", "1", words=["quote"])
