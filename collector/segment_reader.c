@@ -2,14 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE_BYTES    4096u
+#define WINDOW_BYTES  ((size_t)32 << 10) /* longer than any record */
 #define MAX_PERIOD_NS INT64_C(3600000000000)
 #define MAX_ORIGIN_NS (INT64_C(1) << 61) /* so that differences cannot overflow */
+
+_Static_assert(WINDOW_BYTES >= PL_SEG_RECORD_BYTES, "a record fits");
 
 size_t pl_segment_rings_offset(void)
 {
@@ -29,18 +33,15 @@ static size_t file_bytes(int fd)
     return (size_t)st.st_size;
 }
 
-static bool map(struct pl_segment_reader *reader, uint32_t rings)
+/* All but the rings: these are read from the file, so that a process that reads its own
+ * does not have them in memory twice. */
+static bool map(struct pl_segment_reader *reader)
 {
-    size_t bytes = pl_segment_file_bytes(rings);
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, reader->fd, 0);
-    if (at == MAP_FAILED)
-        return false;
-    if (reader->seg)
-        munmap(reader->seg, reader->mapped_bytes);
-    reader->seg = at;
-    reader->mapped_bytes = bytes;
-    reader->rings_mapped = rings;
-    return true;
+    void *at = mmap(NULL, pl_segment_file_bytes(0), PROT_READ | PROT_WRITE, MAP_SHARED,
+                    reader->fd, 0);
+    reader->window = malloc(WINDOW_BYTES);
+    reader->seg = at == MAP_FAILED ? NULL : at;
+    return reader->seg && reader->window;
 }
 
 static void copy_text(char *to, size_t to_bytes, const char *from, size_t from_bytes)
@@ -98,7 +99,7 @@ enum pl_status pl_segment_open(struct pl_segment_reader *reader, int dir_fd,
         status = pl_error_set(err, PL_INPUT, "%s is no segment of ours", name);
         goto out;
     }
-    if (!map(reader, 0)) {
+    if (!map(reader)) {
         status = pl_error_set(err, PL_IO, "cannot map %s: %s", name, strerror(errno));
         goto out;
     }
@@ -118,9 +119,11 @@ out:
 void pl_segment_close(struct pl_segment_reader *reader)
 {
     if (reader->seg)
-        munmap(reader->seg, reader->mapped_bytes);
+        munmap(reader->seg, pl_segment_file_bytes(0));
     if (reader->fd >= 0)
         close(reader->fd);
+    free(reader->window);
+    reader->window = NULL;
     reader->seg = NULL;
     reader->fd = -1;
 }
@@ -128,14 +131,14 @@ void pl_segment_close(struct pl_segment_reader *reader)
 bool pl_segment_refresh(struct pl_segment_reader *reader)
 {
     size_t bytes = file_bytes(reader->fd);
-    if (bytes < reader->mapped_bytes)
+    if (bytes < pl_segment_file_bytes(reader->rings))
         return false;
     uint32_t rings =
         atomic_load_explicit(&reader->seg->ring_count, memory_order_acquire);
     if (rings > PL_SEG_MAX_THREADS)
         rings = PL_SEG_MAX_THREADS;
-    if (rings > reader->rings_mapped && bytes >= pl_segment_file_bytes(rings))
-        (void)map(reader, rings); /* no memory: the next round tries again */
+    if (rings > reader->rings && bytes >= pl_segment_file_bytes(rings))
+        reader->rings = rings;
     return true;
 }
 
@@ -165,8 +168,9 @@ struct pl_event pl_segment_event(struct pl_segment_reader *reader)
 /* ---- records ---- */
 
 struct ring {
-    const uint8_t *bytes;
-    uint32_t size;
+    const uint8_t *bytes; /* NULL: in the file, at `place` */
+    uint64_t place;
+    uint32_t slot, size;
     _Atomic uint64_t *head;
     uint64_t *tail;
     uint64_t *unpublished, bit; /* to be marked when the tail moves */
@@ -176,25 +180,46 @@ static bool ring_of(struct pl_segment_reader *reader, uint32_t slot, struct ring
 {
     struct pl_segment *seg = reader->seg;
     if (slot == PL_SEG_QUIET) {
-        *ring = (struct ring){seg->quiet_ring,
-                              PL_QUIET_RING_BYTES,
-                              &seg->quiet_head,
-                              &reader->quiet_tail,
-                              NULL,
-                              0};
+        *ring = (struct ring){.bytes = seg->quiet_ring,
+                              .size = PL_QUIET_RING_BYTES,
+                              .head = &seg->quiet_head,
+                              .tail = &reader->quiet_tail};
         return true;
     }
     struct pl_seg_thread *thread = &seg->threads[slot];
     uint32_t index = thread->ring;
-    if (index >= reader->rings_mapped)
+    if (index >= reader->rings)
         return false;
-    *ring = (struct ring){(const uint8_t *)seg + pl_segment_file_bytes(index),
-                          PL_RING_BYTES,
-                          &thread->head,
-                          &reader->tails[slot],
-                          &reader->unpublished[slot / 64],
-                          UINT64_C(1) << slot % 64};
+    *ring = (struct ring){.place = pl_segment_file_bytes(index),
+                          .slot = slot,
+                          .size = PL_RING_BYTES,
+                          .head = &thread->head,
+                          .tail = &reader->tails[slot],
+                          .unpublished = &reader->unpublished[slot / 64],
+                          .bit = UINT64_C(1) << slot % 64};
     return true;
+}
+
+/* `bytes` at the tail, of the `room` that are there in one piece. What is between tail
+ * and head does not change: it is read once. NULL: it cannot be read. */
+static const uint8_t *at_tail(struct pl_segment_reader *reader, const struct ring *ring,
+                              uint64_t bytes, uint64_t room)
+{
+    uint64_t tail = *ring->tail, offset = tail & (ring->size - 1);
+    if (ring->bytes)
+        return ring->bytes + offset;
+    if (reader->window_slot != ring->slot || tail < reader->window_from ||
+        tail > reader->window_to || bytes > reader->window_to - tail) {
+        size_t wanted = room < WINDOW_BYTES ? (size_t)room : WINDOW_BYTES;
+        ssize_t got =
+            pread(reader->fd, reader->window, wanted, (off_t)(ring->place + offset));
+        reader->window_slot = ring->slot;
+        reader->window_from = tail;
+        reader->window_to = got > 0 ? tail + (uint64_t)got : tail;
+    }
+    return bytes <= reader->window_to - tail
+               ? reader->window + (tail - reader->window_from)
+               : NULL;
 }
 
 static void set_tail(struct pl_segment_reader *reader, const struct ring *ring,
@@ -234,8 +259,11 @@ enum pl_segment_read pl_segment_peek(struct pl_segment_reader *reader, uint32_t 
         if (there > ring.size || there % 8 || offset % 8)
             break;
         struct pl_rec rec = {0};
-        memcpy(&rec, ring.bytes + offset,
-               room < sizeof rec ? (size_t)room : sizeof rec);
+        size_t first = room < sizeof rec ? (size_t)room : sizeof rec;
+        const uint8_t *at = at_tail(reader, &ring, first, room);
+        if (!at)
+            break;
+        memcpy(&rec, at, first);
         if (rec.kind == PL_REC_PAD) {
             if (rec.bytes % 8 || !rec.bytes || rec.bytes > room)
                 break;
@@ -244,7 +272,10 @@ enum pl_segment_read pl_segment_peek(struct pl_segment_reader *reader, uint32_t 
         }
         if (room < sizeof rec || !plausible(&rec, room))
             break;
-        memcpy(buffer, ring.bytes + offset, rec.bytes);
+        at = at_tail(reader, &ring, rec.bytes, room);
+        if (!at)
+            break;
+        memcpy(buffer, at, rec.bytes);
         memcpy(buffer, &rec, sizeof rec); /* as checked, whatever it says by now */
         return PL_READ_RECORD;
     }

@@ -32,8 +32,10 @@ struct pl_segment_facts {
 struct pl_segment_reader {
     int fd;
     struct pl_segment *seg;
-    size_t mapped_bytes;
-    uint32_t rings_mapped;
+    uint32_t rings;  /* the file holds */
+    uint8_t *window; /* what was read of one ring: positions `window_from` up to .. */
+    uint64_t window_from, window_to; /* .. this, of slot `window_slot` */
+    uint32_t window_slot;
     uint64_t event_tail, quiet_tail;
     uint64_t tails[PL_SEG_MAX_THREADS];
     bool moved; /* a tail, since they were last published */

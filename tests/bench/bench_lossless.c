@@ -247,7 +247,8 @@ int main(int argc, char **argv)
 {
     struct pl_error err;
     struct pl_drain *drain = NULL;
-    const struct pl_chunk_sink sink = {NULL, begin, put, end};
+    const struct pl_chunk_sink sink = {
+        .session_begin = begin, .put = put, .session_end = end};
     struct pl_drain_options options = {.dir = dir, .chunk_ns = PL_NS_PER_S};
     if (argc > 1)
         threads = atoi(argv[1]);
