@@ -72,11 +72,36 @@ static bool is_restartable(uint32_t number)
     }
 }
 
+/* Does the kernel drop that signal, once it is not blocked? While it is, as all are in
+ * this handler, it waits like any other. */
+static bool is_ignored(int number)
+{
+    struct {
+        void (*handler)(int);
+        uint64_t flags, restorer, mask;
+    } action = {SIG_DFL, 0, 0, 0};
+    if (pl_sys4(SYS_rt_sigaction, number, 0, PL_ARG(&action), sizeof action.mask) < 0)
+        return false;
+    if (action.handler == SIG_DFL)
+        return number == SIGCHLD || number == SIGCONT || number == SIGURG ||
+               number == SIGWINCH;
+    return action.handler == SIG_IGN;
+}
+
+static bool would_interrupt(uint64_t pending)
+{
+    for (int number = 1; number <= 64; number++)
+        if ((pending >> (number - 1) & 1) && !is_ignored(number))
+            return true;
+    return false;
+}
+
 /* The sampler signals only threads it has just seen running, but such a thread may
  * reach a blocking call before the signal reaches it, and some calls then fail with
  * EINTR even under SA_RESTART. They have hardly begun: make them again. Done only
  * where the code says which call it was (mov $number,%eax; syscall), and not when a
- * signal of the host waits to be delivered, which has a right to its EINTR. */
+ * signal that the host handles, or that ends or stops it, waits to be delivered: that
+ * has a right to its EINTR. */
 static void restart_call(ucontext_t *context)
 {
     greg_t *regs = context->uc_mcontext.gregs;
@@ -96,7 +121,7 @@ static void restart_call(ucontext_t *context)
     __builtin_memcpy(&blocked, &context->uc_sigmask, sizeof blocked);
     if (!is_restartable(number) ||
         pl_sys3(SYS_rt_sigpending, PL_ARG(&pending), sizeof pending, 0) < 0 ||
-        (pending & ~blocked & ~ours))
+        would_interrupt(pending & ~blocked & ~ours))
         return;
     regs[REG_RAX] = (greg_t)number;
     regs[REG_RIP] = (greg_t)(pc - 2);

@@ -10,6 +10,8 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +164,28 @@ static int mode_waits(void)
                 waits[i].calls, waits[i].interrupted, waits[i].early);
     }
     printf("interrupted %ld early %ld\n", interrupted, early);
+    return 0;
+}
+
+static void *send_ignored(void *stop)
+{
+    while (!atomic_load((atomic_bool *)stop))
+        kill(getpid(), SIGCHLD);
+    return NULL;
+}
+
+/* Signals that do nothing, sent without end, end no wait. */
+static int mode_ignored(void)
+{
+    static atomic_bool stop;
+    struct short_waits waits = {.kind = 0};
+    pthread_t threads[6]; /* too many: others often run while a handler does */
+    for (int i = 0; i < 6; i++)
+        pthread_create(&threads[i], NULL, send_ignored, &stop);
+    wait_often(&waits);
+    atomic_store(&stop, true);
+    join_all(threads, 6);
+    printf("interrupted %ld early %ld\n", waits.interrupted, waits.early);
     return 0;
 }
 
@@ -640,7 +664,8 @@ int main(int argc, char **argv)
         {"names", mode_names},       {"wild", mode_wild},
         {"altstack", mode_altstack}, {"fibers", mode_fibers},
         {"deep", mode_deep},         {"namespace", mode_namespace},
-        {"forever", mode_forever},   {"burn", mode_burn},
+        {"ignored", mode_ignored},   {"forever", mode_forever},
+        {"burn", mode_burn},
     };
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(argv[1], modes[i].name) == 0)

@@ -169,6 +169,20 @@ static void test_host_unchanged(void)
     }
 }
 
+/* A signal that is ignored waits while all are blocked, as in a handler; it has no
+ * right to anybody's EINTR. */
+static void test_ignored_signals(void)
+{
+    struct run run;
+    watch_open(&watch);
+    const struct watch_session *session = run_host(&run, "ignored", "997", "wall");
+    CHECK(strcmp(run.out, "interrupted 0 early 0\n") == 0, "said %s", run.out);
+    CHECK(all_records(session) > 10, "%lu, %lu lost",
+          (unsigned long)all_records(session),
+          session ? (unsigned long)watch_lost(session, PL_LOSS_RING_FULL) : 0);
+    watch_close(&watch);
+}
+
 static void test_descriptors(void)
 {
     struct run alone, with;
@@ -546,7 +560,8 @@ static void test_in_process(void)
     watch_close(&watch);
 }
 
-TEST_MAIN({"host_unchanged", test_host_unchanged}, {"descriptors", test_descriptors},
+TEST_MAIN({"host_unchanged", test_host_unchanged},
+          {"ignored_signals", test_ignored_signals}, {"descriptors", test_descriptors},
           {"namespace", test_namespace}, {"off", test_off}, {"rates", test_rates},
           {"high_rate", test_high_rate}, {"sleepers", test_sleepers},
           {"crowd", test_crowd}, {"churn", test_churn}, {"clone", test_clone},
