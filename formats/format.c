@@ -1,5 +1,6 @@
 #include "formats/format.h"
 
+#include "formats/firefox.h"
 #include "formats/folded.h"
 #include "formats/html.h"
 #include "formats/pprof.h"
@@ -8,14 +9,42 @@
 
 #include <string.h>
 
+#define JSON "application/json; charset=utf-8"
+
 const struct pl_format pl_formats[] = {
-    {"folded", "text/plain; charset=utf-8", ".folded", pl_folded_write, PL_TREE_SAMPLES,
-     false},
-    {"svg", "image/svg+xml", ".svg", pl_svg_write, PL_TREE_NS, false},
-    {"html", "text/html; charset=utf-8", ".html", pl_html_write, PL_TREE_NS, false},
-    {"speedscope", "application/json; charset=utf-8", ".speedscope.json",
-     pl_speedscope_write, PL_TREE_NS, false},
-    {"pprof", "application/octet-stream", ".pb.gz", pl_pprof_write, PL_TREE_NS, true},
+    {.name = "folded",
+     .type = "text/plain; charset=utf-8",
+     .ending = ".folded",
+     .write = pl_folded_write,
+     .unit = PL_TREE_SAMPLES},
+    {.name = "svg",
+     .type = "image/svg+xml",
+     .ending = ".svg",
+     .write = pl_svg_write,
+     .unit = PL_TREE_NS},
+    {.name = "html",
+     .type = "text/html; charset=utf-8",
+     .ending = ".html",
+     .write = pl_html_write,
+     .unit = PL_TREE_NS},
+    {.name = "speedscope",
+     .type = JSON,
+     .ending = ".speedscope.json",
+     .write = pl_speedscope_write,
+     .unit = PL_TREE_NS},
+    {.name = "pprof",
+     .type = "application/octet-stream",
+     .ending = ".pb.gz",
+     .write = pl_pprof_write,
+     .unit = PL_TREE_NS,
+     .lines = true,
+     .binary = true},
+    {.name = "firefox",
+     .type = JSON,
+     .ending = ".firefox.json",
+     .write = pl_firefox_write,
+     .unit = PL_TREE_NS,
+     .threads = true},
 };
 const size_t pl_format_count = sizeof pl_formats / sizeof pl_formats[0];
 

@@ -14,13 +14,15 @@ struct pl_format {
                             struct pl_error *err);
     enum pl_tree_unit unit; /* what a tree for it is of */
     bool lines;             /* tells the lines of a function apart */
+    bool threads;           /* tells threads apart */
+    bool binary;            /* is not for terminals */
 };
 
 extern const struct pl_format pl_formats[];
 extern const size_t pl_format_count;
 
 /* "folded, svg, ..." */
-#define PL_FORMAT_NAMES "folded, svg, html, speedscope or pprof"
+#define PL_FORMAT_NAMES "folded, svg, html, speedscope, pprof or firefox"
 
 /* NULL: there is none of that name (which may be NULL). */
 const struct pl_format *pl_format_named(const char *name);

@@ -10,108 +10,28 @@
  * A location is a name, inlined into another location or not. */
 #include "formats/pprof.h"
 
-#include "base/buf.h"
-#include "base/hash.h"
 #include "formats/gzip.h"
 #include "formats/pprof.pb-c.h"
-#include "formats/strings.h"
+#include "formats/numbering.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TEXT_LIMIT ((size_t)1 << 30) /* bytes of all texts and numbers */
-#define ONE_TEXT   ((size_t)1 << 20)
-
-/* Keys of four numbers, numbered from 1 in the order they come. */
-struct key {
-    uint32_t part[4];
-};
-
-struct numbering {
-    struct key *keys;
-    size_t count, cap;
-    uint32_t *slots; /* number, 0 empty; their count is a power of two */
-    size_t slot_count;
-};
 
 struct profile {
     const struct pl_tree *tree;
     struct pl_budget budget;
-    struct pl_strings strings;
-    struct numbering texts;     /* offset in `strings` */
-    struct numbering mappings;  /* texts: file, build id */
-    struct numbering functions; /* texts: name, file; line of the declaration */
-    struct numbering locations; /* function, mapping, line, location it is inlined in */
-    uint32_t *node_location;    /* per node */
-    struct pl_buf scratch;
-    ProtobufCBuffer sink; /* gzip */
+    struct pl_texts texts;
+    struct pl_numbering mappings;  /* texts: file, build id */
+    struct pl_numbering functions; /* texts: name, file; line of the declaration */
+    struct pl_numbering
+        locations;           /* function, mapping, line, location it is inlined in */
+    uint32_t *node_location; /* per node */
+    ProtobufCBuffer sink;    /* gzip */
     struct pl_gzip *gzip;
 };
-
-/* ---- numbering ---- */
-
-static size_t slot_of(const struct numbering *in, const struct key *key)
-{
-    size_t at = (size_t)pl_hash_bytes(key, sizeof *key) & (in->slot_count - 1);
-    while (in->slots[at] && memcmp(&in->keys[in->slots[at] - 1], key, sizeof *key) != 0)
-        at = (at + 1) & (in->slot_count - 1);
-    return at;
-}
-
-static bool grow_slots(struct numbering *in, struct pl_budget *budget)
-{
-    if (in->count * 2 < in->slot_count)
-        return true;
-    size_t size = in->slot_count ? in->slot_count * 2 : 256;
-    uint32_t *slots = calloc(size, sizeof *slots);
-    if (!slots) {
-        budget->exceeded = true;
-        return false;
-    }
-    free(in->slots);
-    in->slots = slots;
-    in->slot_count = size;
-    for (size_t i = 0; i < in->count; i++)
-        slots[slot_of(in, &in->keys[i])] = (uint32_t)i + 1;
-    return true;
-}
-
-/* 0 when the budget is exceeded, which is looked at in the end. */
-static uint32_t number_of(struct numbering *in, struct pl_budget *budget,
-                          struct key key)
-{
-    void *keys = in->keys;
-    if (!grow_slots(in, budget))
-        return 0;
-    size_t at = slot_of(in, &key);
-    if (in->slots[at])
-        return in->slots[at];
-    if (!pl_budget_grow(budget, &keys, in->count, &in->cap, sizeof *in->keys))
-        return 0;
-    in->keys = keys;
-    in->keys[in->count++] = key;
-    return in->slots[at] = (uint32_t)in->count;
-}
-
-static void numbering_deinit(struct numbering *in)
-{
-    free(in->keys);
-    free(in->slots);
-}
-
-/* Index into string_table, where 0 is "". */
-static uint32_t text_of(struct profile *p, const char *text)
-{
-    pl_buf_clear(&p->scratch);
-    pl_buf_utf8(&p->scratch, text ? text : "");
-    if (p->scratch.failed)
-        p->budget.exceeded = true;
-    if (p->scratch.failed || !p->scratch.len)
-        return 0;
-    uint32_t offset = pl_strings_add(&p->strings, p->scratch.data, p->scratch.len);
-    return number_of(&p->texts, &p->budget, (struct key){{offset}});
-}
 
 /* ---- locations of nodes ---- */
 
@@ -125,14 +45,16 @@ static uint32_t location_of(struct profile *p, const char *name,
     if (!p->tree->sampled_lines)
         declared = place->line;
     if (place->module && *place->module)
-        mapping = number_of(
-            &p->mappings, &p->budget,
-            (struct key){{text_of(p, place->module), text_of(p, place->build_id)}});
-    uint32_t function = number_of(&p->functions, &p->budget,
-                                  (struct key){{text_of(p, *name ? name : "[unknown]"),
-                                                text_of(p, place->file), declared}});
-    return number_of(&p->locations, &p->budget,
-                     (struct key){{function, mapping, place->line, inlined_into}});
+        mapping =
+            pl_number(&p->mappings, &p->budget,
+                      (struct pl_key){{pl_texts_add(&p->texts, place->module),
+                                       pl_texts_add(&p->texts, place->build_id)}});
+    uint32_t function =
+        pl_number(&p->functions, &p->budget,
+                  (struct pl_key){{pl_texts_add(&p->texts, *name ? name : "[unknown]"),
+                                   pl_texts_add(&p->texts, place->file), declared}});
+    return pl_number(&p->locations, &p->budget,
+                     (struct pl_key){{function, mapping, place->line, inlined_into}});
 }
 
 static bool is_inlined(const struct pl_tree *tree, size_t i)
@@ -173,13 +95,14 @@ static size_t value_types(struct profile *p, Pprof__ValueType types[2])
     size_t count = 0;
     if (p->tree->samples || p->tree->unit == PL_TREE_SAMPLES) {
         pprof__value_type__init(&types[count]);
-        types[count].type = text_of(p, "samples");
-        types[count++].unit = text_of(p, "count");
+        types[count].type = pl_texts_add(&p->texts, "samples");
+        types[count++].unit = pl_texts_add(&p->texts, "count");
     }
     if (p->tree->unit == PL_TREE_NS) {
         pprof__value_type__init(&types[count]);
-        types[count].type = text_of(p, p->tree->metric ? p->tree->metric : "wall");
-        types[count++].unit = text_of(p, "nanoseconds");
+        types[count].type =
+            pl_texts_add(&p->texts, p->tree->metric ? p->tree->metric : "wall");
+        types[count++].unit = pl_texts_add(&p->texts, "nanoseconds");
     }
     return count;
 }
@@ -208,10 +131,10 @@ static void put_head(struct profile *p)
         head.period = tree->nodes[0].total / samples;
     }
     if (tree->title)
-        comments[head.n_comment++] = text_of(p, tree->title);
+        comments[head.n_comment++] = pl_texts_add(&p->texts, tree->title);
     (void)snprintf(lost, sizeof lost, "samples lost: %lld", (long long)tree->lost);
     if (tree->lost)
-        comments[head.n_comment++] = text_of(p, lost);
+        comments[head.n_comment++] = pl_texts_add(&p->texts, lost);
     head.comment = comments;
     put(p, &head);
 }
@@ -295,11 +218,9 @@ static void put_functions(struct profile *p)
 
 static void put_texts(struct profile *p)
 {
-    for (size_t i = 0; i <= p->texts.count; i++) {
+    for (size_t i = 0; i < pl_texts_count(&p->texts); i++) {
         Pprof__Profile part = PPROF__PROFILE__INIT;
-        char *text = "";
-        if (i)
-            text = p->strings.bytes + p->texts.keys[i - 1].part[0];
+        char *text = pl_texts_get(&p->texts, i);
         part.string_table = &text;
         part.n_string_table = 1;
         put(p, &part);
@@ -334,12 +255,10 @@ static enum pl_status put_profile(struct profile *p, uint32_t deepest,
 
 static void profile_deinit(struct profile *p)
 {
-    numbering_deinit(&p->texts);
-    numbering_deinit(&p->mappings);
-    numbering_deinit(&p->functions);
-    numbering_deinit(&p->locations);
-    pl_strings_deinit(&p->strings);
-    pl_buf_deinit(&p->scratch);
+    pl_texts_deinit(&p->texts);
+    pl_numbering_deinit(&p->mappings);
+    pl_numbering_deinit(&p->functions);
+    pl_numbering_deinit(&p->locations);
     free(p->node_location);
 }
 
@@ -354,8 +273,7 @@ enum pl_status pl_pprof_write(const struct pl_tree *tree, FILE *out,
     if (status != PL_OK)
         return status;
     p.sink.append = append;
-    pl_strings_init(&p.strings, &p.budget);
-    pl_buf_init(&p.scratch, ONE_TEXT);
+    pl_texts_init(&p.texts, &p.budget);
     p.node_location = calloc(tree->node_count + 1, sizeof *p.node_location);
     p.gzip = pl_gzip_begin(out);
     if (p.node_location && p.gzip) {

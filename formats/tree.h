@@ -43,6 +43,7 @@ struct pl_tree {
     bool sampled_lines;     /* lines are where samples were, not of declarations */
     const int64_t *samples; /* per node: of its own, in any unit */
     const bool *inlined;    /* per node: into its parent */
+    bool threads;           /* the boxes of the first level are threads */
     int64_t from_ns, to_ns; /* Unix */
 };
 

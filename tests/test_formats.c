@@ -1,4 +1,5 @@
 /* formats/: what a call tree is written as, with names that bite. */
+#include "formats/firefox.h"
 #include "formats/folded.h"
 #include "formats/format.h"
 #include "formats/html.h"
@@ -8,6 +9,8 @@
 
 #include "test.h"
 
+#include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -401,9 +404,147 @@ static void test_pprof_little(void)
     pprof__profile__free_unpacked(profile, NULL);
 }
 
+/* ---- Firefox ---- */
+
+static cJSON *firefox_of(const struct pl_tree *from)
+{
+    char *text = text_of(pl_firefox_write, from, PL_OK);
+    cJSON *json = cJSON_Parse(text);
+    CHECK(json != NULL, "%s", text);
+    free(text);
+    return json;
+}
+
+static int at(const cJSON *table, const char *column, int row)
+{
+    const cJSON *item = cJSON_GetArrayItem(cJSON_GetObjectItem(table, column), row);
+    return cJSON_IsNumber(item) ? item->valueint : -1;
+}
+
+/* Every column of a table is as long as it says. */
+static void check_table(const cJSON *thread, const char *name)
+{
+    const cJSON *table = cJSON_GetObjectItem(thread, name), *column;
+    int length = cJSON_GetObjectItem(table, "length")->valueint;
+    cJSON_ArrayForEach(column, table)
+    {
+        if (cJSON_IsArray(column))
+            CHECK(cJSON_GetArraySize(column) == length, "%s.%s", name, column->string);
+    }
+}
+
+/* Weight of the thread; its stacks lead to the root, each prefix before its stack. */
+static double check_thread(const cJSON *thread)
+{
+    static const char *const tables[] = {"samples",   "stackTable",    "frameTable",
+                                         "funcTable", "resourceTable", "markers"};
+    double sum = 0;
+    const cJSON *weight;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        check_table(thread, tables[i]);
+    const cJSON *samples_ = cJSON_GetObjectItem(thread, "samples");
+    const cJSON *stacks = cJSON_GetObjectItem(thread, "stackTable");
+    int stack_count = cJSON_GetObjectItem(stacks, "length")->valueint;
+    int texts = cJSON_GetArraySize(cJSON_GetObjectItem(thread, "stringArray"));
+    const cJSON *functions = cJSON_GetObjectItem(thread, "funcTable");
+    int function_count = cJSON_GetObjectItem(functions, "length")->valueint;
+    for (int i = 0; i < cJSON_GetObjectItem(samples_, "length")->valueint; i++)
+        CHECK(at(samples_, "stack", i) >= 0 && at(samples_, "stack", i) < stack_count);
+    for (int i = 0; i < stack_count; i++) {
+        CHECK(at(stacks, "prefix", i) < i);
+        CHECK(at(stacks, "frame", i) >= 0 && at(stacks, "frame", i) < function_count);
+    }
+    for (int i = 0; i < function_count; i++)
+        CHECK(at(functions, "name", i) > 0 && at(functions, "name", i) < texts);
+    cJSON_ArrayForEach(weight, cJSON_GetObjectItem(samples_, "weight")) sum +=
+        weight->valuedouble;
+    return sum;
+}
+
+static const char *text_at(const cJSON *thread, int number)
+{
+    return cJSON_GetStringValue(
+        cJSON_GetArrayItem(cJSON_GetObjectItem(thread, "stringArray"), number));
+}
+
+static void test_firefox(void)
+{
+    struct pl_tree from = tree;
+    from.places = places;
+    from.lost = 4;
+    cJSON *json = firefox_of(&from);
+    const cJSON *threads = cJSON_GetObjectItem(json, "threads");
+    const cJSON *thread = cJSON_GetArrayItem(threads, 0);
+    CHECK(cJSON_GetArraySize(threads) == 1 && check_thread(thread) == 100);
+    CHECK(strcmp(cJSON_GetObjectItem(thread, "name")->valuestring, tree.title) == 0);
+    const cJSON *stacks = cJSON_GetObjectItem(thread, "stackTable");
+    const cJSON *functions = cJSON_GetObjectItem(thread, "funcTable");
+    /* node 3: <script> in a;b in main */
+    int function = at(stacks, "frame", 2);
+    CHECK(at(stacks, "prefix", 2) == 1 && at(stacks, "prefix", 1) == 0);
+    CHECK(at(stacks, "prefix", 0) == -1 && at(stacks, "prefix", 3) == 0);
+    CHECK(strcmp(text_at(thread, at(functions, "name", function)), names[2]) == 0);
+    CHECK(strcmp(text_at(thread, at(functions, "fileName", function)), "x.c") == 0);
+    CHECK(at(functions, "lineNumber", function) == 3);
+    const cJSON *resources = cJSON_GetObjectItem(thread, "resourceTable");
+    CHECK(cJSON_GetObjectItem(resources, "length")->valueint == 2);
+    CHECK(strcmp(text_at(thread,
+                         at(resources, "name", at(functions, "resource", function))),
+                 "/lib/x.so") == 0);
+    /* the root's own samples come first, on a stack of their own */
+    int stackless =
+        at(stacks, "frame", at(cJSON_GetObjectItem(thread, "samples"), "stack", 0));
+    CHECK(strcmp(text_at(thread, at(functions, "name", stackless)), "[no stack]") == 0);
+    cJSON_Delete(json);
+}
+
+/* Nanoseconds are exact milliseconds; a thread of a tree by threads is one here. */
+static void test_firefox_threads(void)
+{
+    static const char *const by[] = {"worker", "io </script>", "f", "g"};
+    static const struct pl_tree_node two[] = {
+        {0, PL_TREE_NO_NAME, 0, 5000123},
+        {0, 0, 7, 4000007},
+        {1, 2, 4000000, 4000000},
+        {0, 1, 0, 1000116},
+        {3, 3, 16, 1000116},
+        {4, 2, 1000100, 1000100},
+    };
+    struct pl_tree from = {.title = "all",
+                           .unit = PL_TREE_NS,
+                           .names = by,
+                           .name_count = 4,
+                           .nodes = two,
+                           .node_count = 6,
+                           .threads = true};
+    cJSON *json = firefox_of(&from);
+    const cJSON *threads = cJSON_GetObjectItem(json, "threads");
+    CHECK(cJSON_GetArraySize(threads) == 2);
+    const cJSON *first = cJSON_GetArrayItem(threads, 0);
+    const cJSON *second = cJSON_GetArrayItem(threads, 1);
+    CHECK(strcmp(cJSON_GetObjectItem(second, "name")->valuestring, by[1]) == 0);
+    CHECK(fabs(check_thread(first) - 4.000007) < 1e-9);
+    CHECK(fabs(check_thread(second) - 1.000116) < 1e-9);
+    CHECK(cJSON_IsTrue(cJSON_GetObjectItem(first, "isMainThread")));
+    CHECK(cJSON_IsFalse(cJSON_GetObjectItem(second, "isMainThread")));
+    cJSON_Delete(json);
+    from.threads = false;
+    json = firefox_of(&from);
+    threads = cJSON_GetObjectItem(json, "threads");
+    CHECK(cJSON_GetArraySize(threads) == 1);
+    CHECK(fabs(check_thread(cJSON_GetArrayItem(threads, 0)) - 5.000123) < 1e-9);
+    cJSON_Delete(json);
+    from = (struct pl_tree){.title = NULL};
+    json = firefox_of(&from);
+    CHECK(check_thread(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "threads"), 0)) ==
+          0);
+    cJSON_Delete(json);
+}
+
 TEST_MAIN({"folded", test_folded}, {"folded_sum", test_folded_sum},
           {"empty", test_empty}, {"damaged", test_damaged},
           {"write_error", test_write_error}, {"svg", test_svg},
           {"svg_slivers", test_svg_slivers}, {"svg_well_formed", test_svg_well_formed},
-          {"html", test_html}, {"pprof", test_pprof},
+          {"html", test_html}, {"pprof", test_pprof}, {"firefox", test_firefox},
+          {"firefox_threads", test_firefox_threads},
           {"pprof_little", test_pprof_little})

@@ -602,6 +602,8 @@ static void test_export(void)
         {"folded", "text/plain; charset=utf-8", "main;work 100\n"},
         {"svg", "image/svg+xml", "&lt;b&gt;parse&lt;/b&gt;"},
         {"html", "text/html; charset=utf-8", "&lt;b&gt;parse&lt;/b&gt;"},
+        {"firefox", "application/json; charset=utf-8",
+         "\"preprocessedProfileVersion\":50,"},
         {"pprof", "application/octet-stream", "\x1f\x8b\x08"},
         {"speedscope", "application/json; charset=utf-8",
          "\"unit\":\"nanoseconds\",\"startValue\":0,\"endValue\":2000000000,"},

@@ -1,6 +1,7 @@
 /* A queried profile as the plain call tree that formats/ writes and draws. */
 #include "web/export.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,13 @@ static bool tells_lines(const struct pl_export *export)
            !export->transforms->threads;
 }
 
+/* Only the tree as it is has threads on its first level for sure. */
+static bool tells_threads(const struct pl_export *export)
+{
+    return (export->format->threads || export->transforms->threads) &&
+           !export->transforms->count;
+}
+
 enum pl_status pl_export_query(const struct pl_export *export, struct pl_store *store,
                                const struct pl_selection *selection,
                                struct pl_profile *profile_out, struct pl_error *err)
@@ -38,6 +46,9 @@ enum pl_status pl_export_query(const struct pl_export *export, struct pl_store *
     if (tells_lines(export))
         return pl_query_profile_lines(store, selection, export->metric, profile_out,
                                       err);
+    if (tells_threads(export))
+        return pl_query_profile_threads(store, selection, export->metric, profile_out,
+                                        err);
     return pl_query_transformed(store, selection, export->metric, export->transforms,
                                 profile_out, err);
 }
@@ -155,6 +166,7 @@ enum pl_status pl_export_write(const struct pl_export *export, struct pl_store *
         .places = flame.places,
         .sampled_lines = tells_lines(export),
         .samples = flame.samples,
+        .threads = tells_threads(export),
         .inlined = flame.inlined,
         .from_ns = profile->from_ns,
         .to_ns = profile->to_ns,
@@ -162,5 +174,20 @@ enum pl_status pl_export_write(const struct pl_export *export, struct pl_store *
     status = export->format->write(&flame.tree, out, err);
 out:
     flame_deinit(&flame);
+    return status;
+}
+
+enum pl_status pl_export_save(const struct pl_export *export, struct pl_store *store,
+                              const struct pl_profile *profile, const char *path,
+                              struct pl_error *err)
+{
+    if (strcmp(path, "-") == 0)
+        return pl_export_write(export, store, profile, stdout, err);
+    FILE *out = fopen(path, "we");
+    if (!out)
+        return pl_error_set(err, PL_IO, "cannot write %s: %s", path, strerror(errno));
+    enum pl_status status = pl_export_write(export, store, profile, out, err);
+    if (fclose(out) != 0 && status == PL_OK)
+        status = pl_error_set(err, PL_IO, "cannot write %s: %s", path, strerror(errno));
     return status;
 }

@@ -26,4 +26,10 @@ PL_MUST_CHECK enum pl_status pl_export_write(const struct pl_export *export,
                                              const struct pl_profile *profile,
                                              FILE *out, struct pl_error *err);
 
+/* The same, to the file at `path`; "-" is stdout. */
+PL_MUST_CHECK enum pl_status pl_export_save(const struct pl_export *export,
+                                            struct pl_store *store,
+                                            const struct pl_profile *profile,
+                                            const char *path, struct pl_error *err);
+
 #endif

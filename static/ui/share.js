@@ -11,7 +11,7 @@ import { Dialog, IconButton } from "./parts.js";
 const formats = [
   ["folded", "Folded stacks", "folded"], ["svg", "Flame graph, SVG", "svg"],
   ["html", "Flame graph, one HTML file", "html"], ["speedscope", "speedscope", "speedscope.json"],
-  ["pprof", "pprof", "pb.gz"],
+  ["pprof", "pprof", "pb.gz"], ["firefox", "Firefox Profiler", "firefox.json"],
 ];
 
 const told = signal("");
