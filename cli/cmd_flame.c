@@ -5,7 +5,6 @@
 #include "web/document.h"
 #include "web/export.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +22,7 @@ enum {
 
 static const struct pl_option options[] = {
     [OPT_OUTPUT] = {"output", 'o', "FILE",
-                    "x.svg, .html, .folded, .speedscope.json, .pb.gz; - to stdout"},
+                    "x.svg, .html, .folded or as `export` has; - folds to stdout"},
     [OPT_UNIT] = {"unit", 0, "samples|ns", "values of folded stacks (samples)"},
     [OPT_METRIC] = {"metric", 0, "wall|cpu", "elapsed time (default) or CPU time"},
     [OPT_MIN_PERCENT] = {"min-percent", 0, "P",
@@ -51,11 +50,11 @@ static int set_output(struct flame *flame, const char *value)
         strcmp(value, "-") == 0 ? pl_format_named("folded") : pl_format_of_file(value);
     if (flame->export.format)
         return PL_EXIT_OK;
-    return pl_cli_usage(
-        &pl_cmd_flame,
-        "-o wants x.svg, x.html, x.folded, x.speedscope.json, x.pb.gz or -, "
-        "not '%s'",
-        value);
+    return pl_cli_usage(&pl_cmd_flame,
+                        "-o wants x.svg, x.html, x.folded, x.speedscope.json, x.pb.gz, "
+                        "x.firefox.json or -, "
+                        "not '%s'",
+                        value);
 }
 
 static int set_min_percent(struct flame *flame, const char *value)
@@ -130,22 +129,6 @@ static enum pl_status print_tree(const struct flame *flame, bool json,
     return status;
 }
 
-static enum pl_status write_file(const struct flame *flame, struct pl_store *store,
-                                 const struct pl_profile *profile, struct pl_error *err)
-{
-    if (strcmp(flame->output, "-") == 0)
-        return pl_export_write(&flame->export, store, profile, stdout, err);
-    FILE *out = fopen(flame->output, "we");
-    if (!out)
-        return pl_error_set(err, PL_IO, "cannot write %s: %s", flame->output,
-                            strerror(errno));
-    enum pl_status status = pl_export_write(&flame->export, store, profile, out, err);
-    if (fclose(out) != 0 && !status)
-        status = pl_error_set(err, PL_IO, "cannot write %s: %s", flame->output,
-                              strerror(errno));
-    return status;
-}
-
 static enum pl_status query(struct flame *flame, const struct pl_select *select,
                             struct pl_profile *profile_out, struct pl_error *err)
 {
@@ -183,7 +166,8 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     if (cli->json)
         status = print_tree(&flame, true, &profile, &err);
     else if (profile.samples && flame.output)
-        status = write_file(&flame, select.store, &profile, &err);
+        status =
+            pl_export_save(&flame.export, select.store, &profile, flame.output, &err);
     else if (profile.samples)
         status = print_tree(&flame, false, &profile, &err);
 out:

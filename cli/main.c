@@ -12,14 +12,23 @@
 #include <unistd.h>
 
 static const struct pl_command *const commands[] = {
-    &pl_cmd_record,     &pl_cmd_ls,
-    &pl_cmd_top,        &pl_cmd_flame,
-    &pl_cmd_callers,    &pl_cmd_diff,
-    &pl_cmd_query,      &pl_cmd_process,
-    &pl_cmd_serve,      &pl_cmd_dsn,
-    &pl_cmd_gc,         &pl_cmd_check,
-    &pl_cmd_config,     &pl_cmd_symbols_worker,
-    &pl_cmd_sql_worker, NULL,
+    &pl_cmd_record,
+    &pl_cmd_ls,
+    &pl_cmd_top,
+    &pl_cmd_flame,
+    &pl_cmd_callers,
+    &pl_cmd_diff,
+    &pl_cmd_export,
+    &pl_cmd_query,
+    &pl_cmd_process,
+    &pl_cmd_serve,
+    &pl_cmd_dsn,
+    &pl_cmd_gc,
+    &pl_cmd_check,
+    &pl_cmd_config,
+    &pl_cmd_symbols_worker,
+    &pl_cmd_sql_worker,
+    NULL,
 };
 
 static const struct pl_command *find_command(const char *name)

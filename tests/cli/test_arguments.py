@@ -8,7 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import PROFLITE, check, main, record, run
 
 COMMANDS = ["record", "ls", "top", "flame", "callers", "diff", "query", "process", "serve", "dsn",
-            "gc", "check", "config"]
+            "gc", "check", "config", "export"]
 
 
 def says(status, *args, words=(), env=None, **options):
@@ -75,6 +75,10 @@ def test_values(folder):
     says(2, "flame", "--depth", "0", words=["depth"])
     says(2, "flame", "-o", "x.pdf", words=["x.svg", "x.html"])
     says(2, "flame", "-o", "x.png", words=["x.png"])
+    says(2, "export", words=["-o FILE"])
+    says(2, "export", "-o", "x.png", words=["--format", "pprof"])
+    says(2, "export", "--format", "xls", "-o", "x", words=["xls", "pprof"])
+    says(2, "export", "-f", "svg", "-o", "-", "--metric", "memory", words=["memory"])
     says(2, "query", "--csv", "--tsv", "SELECT 1", words=["exclude"])
     says(2, "query", "SELECT", "1", words=["quote"])
     says(2, "gc", words=["--keep", "--max-size"])

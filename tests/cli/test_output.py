@@ -1,5 +1,6 @@
 """What ls, top, flame and query print: shapes, agreement, escaping, terminals."""
 import csv
+import gzip
 import io
 import json
 import os
@@ -128,6 +129,68 @@ def test_top(folder):
     check(len(lines) == len(rows) + 2, f"{len(lines)} lines for {len(rows)} functions")
     status, none = ask(db, "top", "--app", "nobody")
     check(status == 1 and none["functions"] == [] and none["samples"] == 0, f"{none}")
+
+
+def pprof_sums(text):
+    """Sums of each value of the samples, read by profile.proto's field numbers."""
+    def fields(data):
+        at = 0
+        def number():
+            nonlocal at
+            shift = value = 0
+            while True:
+                byte = data[at]
+                at += 1
+                value |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    return value
+        while at < len(data):
+            key = number()
+            value = number()
+            if key & 7 == 2:
+                value, at = data[at:at + value], at + value
+            yield key >> 3, value
+
+    def numbers(data):
+        value = shift = 0
+        for byte in data:
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                yield value
+                value = shift = 0
+
+    samples = [v for f, v in fields(text) if f == 2]
+    values = [list(numbers(v)) for s in samples for f, v in fields(s) if f == 2]
+    return [sum(column) for column in zip(*values)]
+
+
+def test_export(folder):
+    db = recorded(folder)
+    _, flame = ask(db, "flame")
+    samples, ns = flame["samples"], flame["total_ns"]
+    out = lambda *args: run(PROFLITE, "--db", db, "export", "-o", "-", *args).stdout
+    folded = out("--format", "folded").decode()
+    check(sum(int(l.rpartition(" ")[2]) for l in folded.splitlines()) == samples, "folded")
+    check(pprof_sums(gzip.decompress(out("-f", "pprof"))) == [samples, ns], "pprof")
+    inverted = pprof_sums(gzip.decompress(out("-f", "pprof", "-t", "invert")))
+    check(inverted == [samples, ns], f"pprof, inverted: {inverted}")
+    firefox = json.loads(out("-f", "firefox"))
+    weights = [w for t in firefox["threads"] for w in t["samples"]["weight"]]
+    check(sum(round(w * 1e6) for w in weights) == ns, "firefox")
+    names = {r["name"] for r in ask(db, "query", "SELECT DISTINCT name FROM thread")[1]}
+    check({t["name"] for t in firefox["threads"]} <= names, f"{names}")
+    check(sum(json.loads(out("-f", "speedscope"))["profiles"][0]["weights"]) == ns, "speedscope")
+    check(b"<!DOCTYPE html>" in out("-f", "html") and b"</svg>" in out("-f", "svg"), "drawings")
+    for name in ("x.folded", "x.svg", "x.html", "x.speedscope.json", "x.pb.gz", "x.firefox.json"):
+        check(plain(db, "export", "-o", folder / name) == "", name)
+        check((folder / name).stat().st_size > 100, name)
+    check((folder / "x.html").read_bytes() == out("-f", "html"), "the ending tells the format")
+    done = run(PROFLITE, "--db", db, "export", "-f", "svg", "-o", folder / "none" / "x.svg")
+    check(done.returncode == 4 and b"No such file" in done.stderr, f"{done}")
+    done = run(PROFLITE, "--db", db, "export", "-o", folder / "nobody.svg", "--app", "nobody")
+    check(done.returncode == 1 and not (folder / "nobody.svg").exists(), f"{done}")
 
 
 def test_flame(folder):
@@ -264,4 +327,4 @@ def test_serve(folder):
         check(server.returncode == 0 and out == "" and err == "", f"{number}: {server.returncode} {out} {err}")
 
 
-main([test_ls, test_check, test_gc, test_top, test_flame, test_query, test_terminal, test_shell, test_process, test_serve])
+main([test_ls, test_check, test_gc, test_top, test_flame, test_export, test_query, test_terminal, test_shell, test_process, test_serve])
