@@ -106,7 +106,10 @@ static inline enum pl_status day_pass(struct day *day, struct pl_error *err)
 /* Parts that ended before the `minutes`-th minute go. */
 static inline enum pl_status day_gc(struct day *day, int minutes, struct pl_error *err)
 {
-    struct pl_retention keep = {.before_ns = DAY_NS + minutes * 60 * PL_NS_PER_S};
+    int64_t before_ns = DAY_NS + minutes * 60 * PL_NS_PER_S;
+    struct pl_retention keep = {.before_ns = before_ns, /* sums go with their samples */
+                                .hours_before_ns = before_ns,
+                                .days_before_ns = before_ns};
     struct pl_retention_result result;
     return pl_store_gc(day->store, &keep, &result, err);
 }

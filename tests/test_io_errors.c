@@ -202,7 +202,10 @@ static struct outcome run_day(const char *path, struct fault_plan plan)
     CHECK(look(path, "SELECT count(*) FROM chunk") == 1 &&
               look(path, "SELECT count(*) FROM outcome") >= 2 &&
               look(path, "SELECT count(*) FROM session WHERE state = 'ended'") == 1,
-          "%s: something is missing", what);
+          "%s: something is missing: %lld chunks, %lld outcomes, %lld ended", what,
+          look(path, "SELECT count(*) FROM chunk"),
+          look(path, "SELECT count(*) FROM outcome"),
+          look(path, "SELECT count(*) FROM session WHERE state = 'ended'"));
     clean(path);
     return outcome;
 }
