@@ -70,7 +70,13 @@ static enum pl_status print_json(const struct pl_retention *retention,
         pl_json_int_field(&buf, "chunks", result->chunks);
         pl_json_int_field(&buf, "sessions", result->sessions);
         pl_json_int_field(&buf, "threads", result->threads);
+        pl_json_int_field(&buf, "epochs", result->epochs);
+        pl_json_int_field(&buf, "frames", result->frames);
+        pl_json_int_field(&buf, "functions", result->functions);
+        pl_json_int_field(&buf, "modules", result->modules);
+        pl_json_int_field(&buf, "tags", result->tags);
     }
+    pl_json_int_field(&buf, "stacks", result->stacks);
     pl_json_int_field(&buf, "bytes", result->bytes);
     pl_json_int_field(&buf, "used_bytes", result->used_bytes);
     pl_json_int_field(&buf, "file_bytes", result->file_bytes);
@@ -97,6 +103,15 @@ static void print_text(const struct pl_retention *retention,
         printf(", sums of %" PRId64 " hour%s and %" PRId64 " day%s", result->hours,
                pl_term_plural(result->hours), result->days,
                pl_term_plural(result->days));
+    if (result->stacks)
+        printf(", %" PRId64 " stack%s", result->stacks, pl_term_plural(result->stacks));
+    if (result->frames || result->functions || result->modules || result->tags)
+        printf(", %" PRId64 " frame%s, %" PRId64 " function%s, %" PRId64
+               " module%s, %" PRId64 " tag%s",
+               result->frames, pl_term_plural(result->frames), result->functions,
+               pl_term_plural(result->functions), result->modules,
+               pl_term_plural(result->modules), result->tags,
+               pl_term_plural(result->tags));
     printf("; %s bytes used\n", used);
 }
 
@@ -116,7 +131,7 @@ static int report(const struct pl_cli *cli, const struct pl_retention *retention
     if (result->fits)
         return PL_EXIT_OK;
     pl_term_count(most, retention->max_bytes);
-    pl_cli_say("gc: what is left takes more than %s bytes: names, stacks and what is "
+    pl_cli_say("gc: what is left takes more than %s bytes: stacks in use and what is "
                "still being written stay",
                most);
     return pl_status_exit_code(PL_PARTIAL);
@@ -188,14 +203,13 @@ const struct pl_command pl_cmd_gc = {
     .summary = "Remove the oldest samples, by age and by size",
     .details =
         "Whole parts go (a minute of a process), with their losses and labels, then\n"
-        "sessions and threads left without any. Names, stacks and outcomes stay, and "
-        "so\n"
-        "does what is not processed yet or a live session is writing. Others may "
-        "write\n"
-        "meanwhile. With --keep-hours or --keep-days what the samples added up to "
-        "stays\n"
-        "longer than they do: graphs and tables of whole hours or days answer from "
-        "it.\n"
+        "sessions and threads left without any. Outcomes stay, and so does what is\n"
+        "not processed yet or a live session is writing. Stacks go a generation at a\n"
+        "time (a week, or a million of them) when no sample and no sum has one of it,\n"
+        "then their frames, functions, modules and tags. Others may write meanwhile.\n"
+        "With --keep-hours or --keep-days what the samples added up to stays longer\n"
+        "than they do: graphs and tables of whole hours or days answer from it.\n"
+        "With --dry-run stacks are estimated, by age alone.\n"
         "Exit code 5: --max-size is not reached.",
     .examples = "proflite gc --keep 7d --max-size 2G\n"
                 "proflite gc --keep 7d --keep-hours 30d --keep-days 365d\n"

@@ -173,7 +173,8 @@ SELECT format('dictionary %d begins at stack %d, the one before at %d', e.id,
               e.first_stack_id, d.first_stack_id)
 FROM dict_epoch e /*scan*/
   LEFT JOIN dict_epoch d ON d.id = (SELECT max(id) FROM dict_epoch WHERE id < e.id)
-WHERE e.first_stack_id < coalesce(d.first_stack_id, 1) OR e.first_stack_id >= 1000000001;
+WHERE e.first_stack_id < coalesce(d.first_stack_id, 1) OR e.first_stack_id >= 1000000001
+  OR e.first_part_id < 1;
 
 -- name: check_outcome_values
 SELECT format('outcome %d: %d of an outcome %.40s', o.id, o.quantity, o.outcome)
@@ -205,14 +206,22 @@ SELECT format('stack %d: its parent %d is of an older generation', s.id, s.paren
 FROM dict_epoch e /*scan*/ CROSS JOIN stack s ON s.id >= e.first_stack_id
 WHERE s.parent > 0 AND s.parent < e.first_stack_id;
 
+-- name: check_forgotten_stacks
+SELECT format('stack %d: of a generation that is gone', s.id)
+FROM stack s
+WHERE s.id < (SELECT min(first_stack_id) FROM dict_epoch /*scan*/);
+
 -- name: check_frame_ids
 SELECT id FROM frame_raw /*scan*/;
 
 -- ---- samples ------------------------------------------------------------------
 
 -- name: check_part_rows
+-- The last column is the first stack that its slots may use.
 SELECT id, chunk_id, start_ns, end_ns, period_ns, origin_ns, unit_ns, tick_width,
-       tick_count, ticks
+       tick_count, ticks,
+       (SELECT coalesce(max(e.first_stack_id), 1) FROM dict_epoch e /*scan*/
+        WHERE e.first_part_id <= part.id)
 FROM part /*scan*/
 ORDER BY chunk_id, start_ns;
 

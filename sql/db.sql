@@ -15,12 +15,17 @@ ROLLBACK;
 -- name: sync_each_commit
 PRAGMA synchronous = FULL;
 
--- name: void_ids
+-- name: last_epoch
+SELECT id, first_stack_id, created_ns FROM dict_epoch
+WHERE id = (SELECT max(id) FROM dict_epoch);
+
+-- name: begin_epoch
 -- A number no epoch ever had, whatever was lost.
-INSERT INTO dict_epoch
-SELECT max(id) + 1 + abs(random() % 1000000), (SELECT coalesce(max(id), 0) + 1 FROM stack),
-       unixepoch() * 1000000000
-FROM dict_epoch;
+INSERT INTO dict_epoch (id, first_stack_id, first_part_id, created_ns)
+SELECT max(id) + 1 + abs(random() % 1000000),
+       max(max(first_stack_id), (SELECT coalesce(max(id), 0) + 1 FROM stack)),
+       (SELECT coalesce(max(id), 0) + 1 FROM part), unixepoch() * 1000000000
+FROM dict_epoch /*scan*/;
 
 -- name: schema_objects
 SELECT name, sql FROM sqlite_schema /*scan*/

@@ -169,3 +169,114 @@ DELETE FROM session WHERE id IN (SELECT value FROM json_each(:sessions));
 
 -- name: gc_vacuum
 PRAGMA incremental_vacuum(256);
+
+-- ---- the dictionary -----------------------------------------------------------
+
+-- name: gc_trim_epochs
+-- Parts that are to come use the newest epoch, whatever number they get.
+UPDATE dict_epoch /*scan*/
+SET first_part_id = (SELECT coalesce(max(id), 0) + 1 FROM part)
+WHERE first_part_id > (SELECT coalesce(max(id), 0) + 1 FROM part);
+
+-- name: gc_nothing_left
+SELECT NOT EXISTS (SELECT 1 FROM part /*scan*/)
+  AND NOT EXISTS (SELECT 1 FROM rollup /*scan*/);
+
+-- name: gc_old_stacks
+-- The newest epoch before which nothing refers to any stack, if there is something
+-- before it. Entries of sums come in the order of stacks: the first is the oldest.
+SELECT e.id, e.first_stack_id, (SELECT max(id) FROM dict_epoch)
+FROM dict_epoch e /*scan*/
+WHERE e.id > (SELECT min(id) FROM dict_epoch)
+  AND e.first_part_id <= (SELECT coalesce(min(id), 9223372036854775807) FROM part)
+  AND e.first_stack_id <=
+      (SELECT coalesce(min(CAST(hex(substr(r.sums, 1, 6)) AS INTEGER)),
+                       9223372036854775807)
+       FROM rollup r /*scan*/)
+ORDER BY e.id DESC LIMIT 1;
+
+-- name: gc_would_stacks
+-- As gc_old_stacks, of what would be left.
+SELECT count(*) FROM stack
+WHERE id < (SELECT coalesce(max(e.first_stack_id), 1) FROM dict_epoch e /*scan*/
+            WHERE e.first_part_id <=
+                  (SELECT coalesce(min(p.id), 9223372036854775807) FROM part p /*scan*/
+                   WHERE p.end_ns > :before)
+              AND e.first_stack_id <=
+                  (SELECT coalesce(min(CAST(hex(substr(r.sums, 1, 6)) AS INTEGER)),
+                                   9223372036854775807)
+                   FROM rollup r /*scan*/
+                   WHERE (r.level = 3600 AND r.bucket >= :hours)
+                      OR (r.level = 86400 AND r.bucket >= :days)));
+
+-- name: gc_delete_stacks
+-- Newest first: a parent stays as long as its children.
+DELETE FROM stack
+WHERE id IN (SELECT id FROM stack WHERE id < :first ORDER BY id DESC LIMIT :limit)
+  AND (SELECT max(id) FROM dict_epoch) = :newest;
+
+-- name: gc_delete_epochs
+DELETE FROM dict_epoch
+WHERE id < :epoch AND (SELECT max(id) FROM dict_epoch) = :newest;
+
+-- name: gc_void_ids
+-- Ids that writers remember are looked up anew; stacks stay.
+UPDATE dict_epoch SET id = id + 1 + abs(random() % 1000000)
+WHERE id = (SELECT max(id) FROM dict_epoch);
+
+-- name: gc_sweep_wanted
+SELECT count(*) FROM meta WHERE key = 'sweep';
+
+-- name: gc_want_sweep
+INSERT INTO meta (key, value) VALUES ('sweep', 1) ON CONFLICT (key) DO NOTHING;
+
+-- name: gc_swept
+DELETE FROM meta WHERE key = 'sweep';
+
+-- name: gc_last_frame
+SELECT coalesce(max(id), 0) FROM frame_raw;
+
+-- name: gc_last_function
+SELECT coalesce(max(id), 0) FROM function;
+
+-- name: gc_last_module
+SELECT coalesce(max(id), 0) FROM module;
+
+-- name: gc_frames
+SELECT id FROM frame_raw WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: gc_functions
+SELECT id FROM function WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: gc_modules
+SELECT id FROM module WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: gc_functions_of_frames
+SELECT id, function_id FROM frame_raw WHERE id > :after ORDER BY id;
+
+-- name: gc_functions_of_names
+SELECT frame_id, function_id FROM frame_name WHERE frame_id > :after ORDER BY frame_id;
+
+-- name: gc_modules_of_frames
+SELECT id, module_id FROM frame_raw WHERE id > :after ORDER BY id;
+
+-- name: gc_modules_of_functions
+SELECT id, module_id FROM function WHERE id > :after ORDER BY id;
+
+-- name: gc_delete_names
+DELETE FROM frame_name WHERE frame_id IN (SELECT value FROM json_each(:ids));
+
+-- name: gc_delete_frames
+DELETE FROM frame_raw WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: gc_delete_functions
+DELETE FROM function WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: gc_delete_modules
+DELETE FROM module WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: gc_delete_loose_tags
+DELETE FROM tag
+WHERE id IN (SELECT t.id FROM tag t /*scan*/
+             WHERE NOT EXISTS (SELECT 1 FROM label_span l WHERE l.tag_id = t.id)
+             LIMIT 10000);

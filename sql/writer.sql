@@ -132,9 +132,6 @@ INSERT INTO frame_raw (module_id, address, exact, function_id, line, column, in_
 VALUES (:module_id, :address, :exact, :function_id, :line, :column, :in_app,
         :platform);
 
--- name: last_epoch
-SELECT id, first_stack_id FROM dict_epoch WHERE id = (SELECT max(id) FROM dict_epoch);
-
 -- name: last_stack
 SELECT coalesce(max(id), 0) FROM stack;
 

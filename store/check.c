@@ -48,6 +48,7 @@ static const struct {
     {PL_CHECK_OUTCOME, PL_SQL_CHECK_OUTCOME_MISSING},
     {PL_CHECK_STACK, PL_SQL_CHECK_STACK_IDS},
     {PL_CHECK_STACK, PL_SQL_CHECK_EPOCHS},
+    {PL_CHECK_STACK, PL_SQL_CHECK_FORGOTTEN_STACKS},
 };
 
 void pl_check_found(struct pl_check *check, enum pl_check_kind kind, const char *format,

@@ -18,7 +18,8 @@ enum part_column {
     P_UNIT,
     P_WIDTH,
     P_COUNT,
-    P_TICKS
+    P_TICKS,
+    P_FIRST
 };
 enum slot_column {
     S_ID,
@@ -46,6 +47,7 @@ struct totals {
 
 struct part {
     int64_t id, start_ns, end_ns, period_ns, origin_ns, unit_ns, tick_count;
+    int64_t first_stack; /* of the epoch it is of */
     struct pl_ticks ticks;
 };
 
@@ -91,6 +93,7 @@ static void check_part(struct pl_check *check, const struct pl_stmt *stmt,
         .origin_ns = pl_stmt_column_int(stmt, P_ORIGIN),
         .unit_ns = pl_stmt_column_int(stmt, P_UNIT),
         .tick_count = pl_stmt_column_int(stmt, P_COUNT),
+        .first_stack = pl_stmt_column_int(stmt, P_FIRST),
     };
     if (part->period_ns < 0 ||
         !pl_ticks_init(&part->ticks, blob, len, pl_stmt_column_int(stmt, P_WIDTH),
@@ -145,6 +148,8 @@ static const char *sum_runs(const struct pl_check *check, const struct pl_stmt *
             weighted ? pl_weights_at(&weights, (size_t)sums->runs) : part->period_ns;
         if (run.stack && (run.stack >= check->depth_count || !check->depths[run.stack]))
             return "a sample of a stack that is not there";
+        if (run.stack && run.stack < part->first_stack)
+            return "a sample of a stack of an older generation";
         if (!add_run(sums, &run, weight, known))
             return "its weights add up to more than 292 years";
     }

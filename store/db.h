@@ -52,6 +52,7 @@ struct pl_store {
     bool small;          /* held open in a program of someone else's: little memory */
     bool wrote;               /* since opened */
     bool durable;             /* each commit waits for the disk */
+    int64_t epoch_stacks;     /* of a dictionary epoch; 0: as many as usual */
     struct pl_log_guard guard;
     int changes; /* sqlite3_total_changes when the transaction began */
     struct pl_stmt statements[PL_SQL_COUNT];

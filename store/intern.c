@@ -2,6 +2,7 @@
 
 #include "store/codec.h"
 #include "store/db.h"
+#include "store/epoch.h"
 #include "store/frame_cache.h"
 #include "store/stack_tree.h"
 
@@ -19,8 +20,8 @@ enum {
 struct pl_intern {
     struct pl_store *store;
     struct pl_stack_tree tree;
-    uint64_t epoch;     /* of what is in memory; 0: nothing is */
-    int64_t last_stack; /* highest id seen */
+    struct pl_epoch epoch; /* of what is in memory; id 0: nothing is */
+    int64_t last_stack;    /* highest id seen */
     struct pl_frame_cache frames;
     struct pl_nibbles nibbles;
     uint32_t *scratch; /* frame ids of one stack */
@@ -42,7 +43,7 @@ void pl_intern_forget(struct pl_intern *intern)
 {
     pl_stack_tree_deinit(&intern->tree);
     pl_frame_cache_deinit(&intern->frames);
-    intern->epoch = 0;
+    intern->epoch.id = 0;
     intern->last_stack = 0;
 }
 
@@ -117,12 +118,10 @@ static enum pl_status intern_module(struct pl_intern *intern,
     return status;
 }
 
-static enum pl_status intern_function(struct pl_intern *intern,
-                                      const struct pl_sink_frame *frame,
-                                      int64_t module_id, bool insert,
-                                      struct pl_text_pool *pool,
-                                      struct pl_part_ids *ids, int64_t *id_out,
-                                      struct pl_error *err)
+static enum pl_status
+intern_function(struct pl_intern *intern, const struct pl_sink_frame *frame,
+                int64_t module_id, bool insert, struct pl_text_pool *pool,
+                struct pl_part_ids *ids, int64_t *id_out, struct pl_error *err)
 {
     struct pl_stmt *stmt = NULL;
     const char *name = pl_text_clean(pool, frame->function, PL_TEXT_FUNCTION);
@@ -278,33 +277,23 @@ static enum pl_status reserve_scratch(struct pl_intern *intern, size_t count,
     return PL_OK;
 }
 
-/* Forget what belongs to another epoch; *first_out is this one's first stack. */
-static enum pl_status check_epoch(struct pl_intern *intern, int64_t *first_out,
-                                  struct pl_error *err)
+/* Forget what belongs to another epoch. */
+static enum pl_status check_epoch(struct pl_intern *intern, struct pl_error *err)
 {
-    struct pl_stmt *stmt = NULL;
-    bool row = false;
-    enum pl_status status = pl_stmt_get(intern->store, PL_SQL_LAST_EPOCH, &stmt, err);
-    if (status == PL_OK)
-        status = pl_stmt_row(stmt, &row, err);
-    if (status != PL_OK)
-        return status;
-    uint64_t epoch = row ? (uint64_t)pl_stmt_column_int(stmt, 0) : 1;
-    *first_out = row ? pl_stmt_column_int(stmt, 1) : 1;
-    pl_stmt_reset(stmt);
-    if (intern->epoch != epoch) {
+    struct pl_epoch epoch;
+    enum pl_status status = pl_epoch_read(intern->store, &epoch, err);
+    if (status == PL_OK && intern->epoch.id != epoch.id) {
         pl_intern_forget(intern);
         intern->epoch = epoch;
     }
-    return PL_OK;
+    return status;
 }
 
 /* Where a writer that knows nothing begins to read. */
-static enum pl_status start_reading(struct pl_intern *intern, int64_t first,
-                                    struct pl_error *err)
+static enum pl_status start_reading(struct pl_intern *intern, struct pl_error *err)
 {
     struct pl_stmt *stmt = NULL;
-    int64_t last = 0;
+    int64_t first = intern->epoch.first_stack, last = 0;
     enum pl_status status = pl_stmt_get(intern->store, PL_SQL_LAST_STACK, &stmt, err);
     if (status == PL_OK)
         status = pl_stmt_id(stmt, &last, err);
@@ -320,15 +309,14 @@ static enum pl_status start_reading(struct pl_intern *intern, int64_t first,
 /* Read the rows others have added. */
 static enum pl_status follow(struct pl_intern *intern, struct pl_error *err)
 {
-    int64_t first = 1;
     bool row = true;
-    enum pl_status status = check_epoch(intern, &first, err);
+    enum pl_status status = check_epoch(intern, err);
     if (status == PL_OK)
         status = reserve_scratch(intern, 2 * MAX_ROW_FRAMES, err);
     if (status == PL_OK && intern->tree.count > MAX_TREE_NODES)
         pl_stack_tree_deinit(&intern->tree); /* and go on from last_stack */
     if (status == PL_OK && !intern->last_stack)
-        status = start_reading(intern, first, err);
+        status = start_reading(intern, err);
     struct pl_stmt *stmt = NULL;
     if (status == PL_OK)
         status = pl_stmt_get(intern->store, PL_SQL_STACKS_AFTER, &stmt, err);
@@ -343,6 +331,18 @@ static enum pl_status follow(struct pl_intern *intern, struct pl_error *err)
             learn_stack(intern, stmt);
     }
     return PL_OK;
+}
+
+/* The same where rows may be added: in the next epoch, if it is time for that. */
+static enum pl_status follow_or_begin(struct pl_intern *intern, bool insert,
+                                      struct pl_error *err)
+{
+    enum pl_status status = follow(intern, err);
+    if (status != PL_OK || !insert ||
+        !pl_epoch_is_due(intern->store, &intern->epoch, intern->last_stack))
+        return status;
+    status = pl_epoch_begin(intern->store, err);
+    return status == PL_OK ? follow(intern, err) : status;
 }
 
 static enum pl_status insert_stack(struct pl_intern *intern, const uint32_t *frames,
@@ -437,12 +437,12 @@ static enum pl_status intern_stacks(struct pl_intern *intern,
 static void check_ids(const struct pl_intern *intern, const struct pl_sink_part *part,
                       struct pl_part_ids *ids)
 {
-    if (ids->epoch != intern->epoch) {
+    if (ids->epoch != intern->epoch.id) {
         memset(ids->modules, 0, part->module_count * sizeof *ids->modules);
         memset(ids->frames, 0, (part->frame_count + 1) * sizeof *ids->frames);
         memset(ids->stacks, 0, part->stack_count * sizeof *ids->stacks);
     }
-    ids->epoch = intern->epoch;
+    ids->epoch = intern->epoch.id;
 }
 
 enum pl_status pl_intern_part(struct pl_intern *intern, const struct pl_sink_part *part,
@@ -452,7 +452,7 @@ enum pl_status pl_intern_part(struct pl_intern *intern, const struct pl_sink_par
 {
     if (intern->frames.count > MAX_FRAMES)
         pl_intern_forget(intern);
-    enum pl_status status = follow(intern, err);
+    enum pl_status status = follow_or_begin(intern, insert, err);
     if (status != PL_OK)
         return status;
     check_ids(intern, part, ids);

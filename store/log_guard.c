@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "store/db.h"
+#include "store/epoch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -221,14 +222,6 @@ static bool drop_tail(struct pl_store *store, sqlite3_file *log,
     return done;
 }
 
-/* Ids that went with the tail may be in other writers' memory. */
-static enum pl_status void_ids(struct pl_store *store, struct pl_error *err)
-{
-    struct pl_stmt *stmt;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_VOID_IDS, &stmt, err);
-    return status == PL_OK ? pl_stmt_run(stmt, err) : status;
-}
-
 static enum pl_status mend_log(struct pl_store *store, sqlite3_file *log,
                                const struct claim *claim, uint32_t whole,
                                struct pl_error *err)
@@ -238,8 +231,8 @@ static enum pl_status mend_log(struct pl_store *store, sqlite3_file *log,
         status = pl_error_set(err, PL_IO,
                               "cannot use %s: its log %s-wal was damaged from outside",
                               store->path, store->path);
-    if (status == PL_OK)
-        status = void_ids(store, err);
+    if (status == PL_OK) /* what went may be in other writers' memory */
+        status = pl_epoch_begin(store, err);
     if (status != PL_OK)
         return status;
     return pl_error_set(err, PL_IO,

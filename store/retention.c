@@ -184,11 +184,11 @@ static enum pl_status delete_batch(struct pl_gc *gc, struct pl_retention_result 
         enum pl_sql sql;
         int64_t *count;
     } steps[] = {
-        {PL_SQL_GC_DELETE_SLOTS, NULL},  {PL_SQL_GC_DELETE_TAGS, NULL},
-        {PL_SQL_GC_DELETE_LABELS, NULL}, {PL_SQL_GC_DELETE_LOSSES, NULL},
-        {PL_SQL_GC_DELETE_PARTS, NULL},  {PL_SQL_GC_SHORTEN_CHUNKS, NULL},
-        {PL_SQL_GC_DELETE_CHUNK_LOSSES, NULL},
-        {PL_SQL_GC_DELETE_SENT, NULL},   {PL_SQL_GC_DELETE_CHUNKS, &gone->chunks},
+        {PL_SQL_GC_DELETE_SLOTS, NULL},           {PL_SQL_GC_DELETE_TAGS, NULL},
+        {PL_SQL_GC_DELETE_LABELS, NULL},          {PL_SQL_GC_DELETE_LOSSES, NULL},
+        {PL_SQL_GC_DELETE_PARTS, NULL},           {PL_SQL_GC_SHORTEN_CHUNKS, NULL},
+        {PL_SQL_GC_DELETE_CHUNK_LOSSES, NULL},    {PL_SQL_GC_DELETE_SENT, NULL},
+        {PL_SQL_GC_DELETE_CHUNKS, &gone->chunks},
     };
     enum pl_status status = PL_OK;
     int64_t used = pl_gc_used_bytes(gc); /* nobody else writes in between */
@@ -222,6 +222,12 @@ void pl_gc_add_result(struct pl_retention_result *sum,
     sum->chunks += gone->chunks;
     sum->sessions += gone->sessions;
     sum->threads += gone->threads;
+    sum->epochs += gone->epochs;
+    sum->stacks += gone->stacks;
+    sum->frames += gone->frames;
+    sum->functions += gone->functions;
+    sum->modules += gone->modules;
+    sum->tags += gone->tags;
     sum->bytes += gone->bytes;
 }
 
@@ -431,6 +437,8 @@ static enum pl_status look(struct pl_gc *gc, struct pl_error *err)
     if (status == PL_OK)
         status = pl_gc_look_at_sums(gc, PL_DAY_S, gc->days_before_ns, &gc->result->days,
                                     err);
+    if (status == PL_OK)
+        status = pl_gc_look_at_stacks(gc, err);
     gc->result->used_bytes = used - gc->result->bytes;
     gc->result->file_bytes = gc->pages.count * gc->pages.size;
     gc->result->fits = !most || gc->result->used_bytes <= most;
@@ -467,6 +475,10 @@ static enum pl_status collect(struct pl_gc *gc, struct pl_error *err)
         status = take_sessions(gc, err);
     for (uint32_t i = 0; i < gc->sessions.count && status == PL_OK; i++)
         status = take_threads(gc, gc->sessions.ids[i], err);
+    if (status == PL_OK)
+        status = pl_gc_take_stacks(gc, err);
+    if (status == PL_OK)
+        status = pl_gc_take_names(gc, err);
     if (status == PL_OK)
         status = pl_inbox_expire(
             gc->store, gc->last_ns > gc->before_ns ? gc->last_ns : gc->before_ns, err);

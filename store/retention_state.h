@@ -1,4 +1,4 @@
-/* What the two files of retention share. */
+/* What the files of retention share. */
 #ifndef PL_STORE_RETENTION_STATE_H
 #define PL_STORE_RETENTION_STATE_H
 
@@ -35,6 +35,26 @@ void pl_gc_add_result(struct pl_retention_result *sum,
 /* The session lost something: threads of it may have nothing left. */
 PL_MUST_CHECK enum pl_status pl_gc_add_session(struct pl_gc *gc, int64_t id,
                                                struct pl_error *err);
+
+/* One write transaction: committed if the step says it changed something, then what is
+ * `gone` counts. */
+typedef enum pl_status pl_gc_step(struct pl_gc *gc, void *self,
+                                  struct pl_retention_result *gone, bool *changed_out,
+                                  struct pl_error *err);
+PL_MUST_CHECK enum pl_status pl_gc_transact(struct pl_gc *gc, pl_gc_step *step,
+                                            void *self, struct pl_error *err);
+/* The number a statement gives. */
+PL_MUST_CHECK enum pl_status pl_gc_number(struct pl_gc *gc, enum pl_sql sql,
+                                          int64_t *value_out, struct pl_error *err);
+PL_MUST_CHECK enum pl_status pl_gc_run(struct pl_gc *gc, enum pl_sql sql,
+                                       struct pl_error *err);
+
+/* Stacks of epochs that nothing refers to; begins a new epoch if it is time. */
+PL_MUST_CHECK enum pl_status pl_gc_take_stacks(struct pl_gc *gc, struct pl_error *err);
+PL_MUST_CHECK enum pl_status pl_gc_look_at_stacks(struct pl_gc *gc,
+                                                  struct pl_error *err);
+/* After stacks went: frames, names, functions, modules and tags. */
+PL_MUST_CHECK enum pl_status pl_gc_take_names(struct pl_gc *gc, struct pl_error *err);
 
 /* Sums of a level (PL_HOUR_S, PL_DAY_S) without samples that ended before, or with
  * `by_size` the oldest until it fits. */

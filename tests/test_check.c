@@ -145,9 +145,13 @@ static void test_damage(void)
          "stack: stack 5: its frames make no sense"},
         {"DELETE FROM stack WHERE id = 3", "a sample of a stack that is not there"},
         {"INSERT INTO stack VALUES (2000000000, 0, 0, x'1A')", "no such id can be"},
-        {"INSERT INTO dict_epoch VALUES (2, 30, 0);"
+        {"INSERT INTO dict_epoch VALUES (2, 30, 1000, 0);"
          "UPDATE stack SET parent = 1, keep = 0 WHERE id = 31",
          "its parent 1 is of an older generation"},
+        {"INSERT INTO dict_epoch VALUES (2, 30, 1, 0)",
+         "a sample of a stack of an older generation"},
+        {"UPDATE dict_epoch SET first_stack_id = 5",
+         "stack 4: of a generation that is gone"},
         {"UPDATE part SET tick_count = tick_count - 1 WHERE id = 1",
          "ticks: part 1: its ticks make no sense"},
         {"UPDATE part SET tick_width = 3 WHERE id = 1", "ticks: part 1"},

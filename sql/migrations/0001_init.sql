@@ -279,13 +279,15 @@ CREATE TABLE stack (
     frames BLOB NOT NULL
 ) STRICT;
 
--- Generations of the stack dictionary: parents never point before their epoch.
+-- Generations of the stack dictionary: parents never point before their epoch. The
+-- last row's id changes whenever ids that writers remember may be void.
 CREATE TABLE dict_epoch (
     id INTEGER PRIMARY KEY,
     first_stack_id INTEGER NOT NULL,
+    first_part_id INTEGER NOT NULL,   -- from there on no slot uses an older stack
     created_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO dict_epoch VALUES (1, 1, CAST(unixepoch() AS INTEGER) * 1000000000);
+INSERT INTO dict_epoch VALUES (1, 1, 1, CAST(unixepoch() AS INTEGER) * 1000000000);
 
 -- ---- the processing pass and the outside world ---------------------------
 
