@@ -1,7 +1,7 @@
 // Small components used everywhere. Text only ever becomes text nodes: names come from
 // the programs that were profiled and are never markup.
 
-import { html, signal, useEffect, useRef } from "../vendor/preact.js";
+import { html, signal, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { icons } from "./dom.js";
 
 /** A 16×16 line icon; `name` of ui/dom.js. */
@@ -42,7 +42,7 @@ export function Tabs({ label, value, options, onChoose, children }) {
 /** A modal dialog that is open as long as it is rendered. */
 export function Dialog({ label, class: kind, onClose, children }) {
   const ref = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key: people type ahead
     const dialog = ref.current;
     const before = /** @type {HTMLElement} */ (document.activeElement);
     dialog.showModal();

@@ -1,6 +1,6 @@
 // The bar: where we are, what is looked at, in which metric, the search, theme and help.
 
-import { html, useRef, useEffect, signal } from "../vendor/preact.js";
+import { html, signal, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { duration, moment, percent, plural } from "../lib/format.js";
 import { describeSessions } from "../lib/selection.js";
 import { chosen, search, sessions } from "../model/data.js";
@@ -74,7 +74,7 @@ function SearchField({ step }) {
   const { query } = state.value;
   const { found, error } = search.value;
   const wanted = searchFocus.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wanted) (input.current.focus(), input.current.select());
   }, [wanted]);
   const onKey = (event) => {
