@@ -380,6 +380,7 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     static struct record r;
     int exit_code = 0;
     r.cli = cli;
+    pl_launch_note_signals();
     if (!read_arguments(&r, argc, argv, &exit_code))
         return exit_code;
     return record_command(&r);

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,9 +123,36 @@ static char **make_environment(const struct pl_launch *launch, struct pl_buf *te
 
 /* ---- fork and exec ---- */
 
+/* SIGCANCEL and SIGSETXID, of which libc's own functions say nothing. Programs that
+ * posix_spawn started us (make) pass them on ignored. */
+enum { LIBC_SIGNALS = 2, FIRST_LIBC_SIGNAL = 32 };
+static bool was_ignored[LIBC_SIGNALS];
+
+struct kernel_action {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+void pl_launch_note_signals(void)
+{
+    for (int i = 0; i < LIBC_SIGNALS; i++) {
+        struct kernel_action now = {SIG_DFL, 0, NULL, 0};
+        was_ignored[i] = syscall(SYS_rt_sigaction, FIRST_LIBC_SIGNAL + i, NULL, &now,
+                                 sizeof now.mask) == 0 &&
+                         now.handler == SIG_IGN;
+    }
+}
+
 /* In the child: until exec, only what is safe after fork. */
 static _Noreturn void become(const struct pl_launch *launch, char **env, int report_fd)
 {
+    const struct kernel_action ignore = {SIG_IGN, 0, NULL, 0};
+    for (int i = 0; i < LIBC_SIGNALS; i++)
+        if (was_ignored[i])
+            (void)syscall(SYS_rt_sigaction, FIRST_LIBC_SIGNAL + i, &ignore, NULL,
+                          sizeof ignore.mask);
     (void)sigprocmask(SIG_SETMASK, launch->mask, NULL);
     execvpe(launch->argv[0], launch->argv, env);
     int error = errno;

@@ -17,7 +17,7 @@ struct pl_launch {
     bool cpu_mode;
     long hz;
     const char *max_overhead; /* as text; NULL: no limit */
-    const sigset_t *mask; /* signal mask the program starts with */
+    const sigset_t *mask;     /* signal mask the program starts with */
 };
 
 /* libproflite-preload.so beside this executable, or where an install puts it.
@@ -29,6 +29,10 @@ PL_MUST_CHECK enum pl_status pl_launch_find_preload(char path_out[static PATH_MA
  * that of a link in `dir`'s parent, which stays as long as the machine runs. */
 PL_MUST_CHECK enum pl_status
 pl_launch_plain_path(const char *dir, char path[static PATH_MAX], struct pl_error *err);
+
+/* Call before the first thread is made: libc then takes two signals for itself whose
+ * dispositions the program shall have as they were. */
+void pl_launch_note_signals(void);
 
 /* Fork and exec. 0 with `pid_out`; else the exit code (125 to 127) with `err`, and
  * no child is left. Call with the signals of interest blocked: the child gets

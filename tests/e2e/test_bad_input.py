@@ -120,7 +120,7 @@ def test_full_disk(folder):
         return
     mount = folder / "small"
     mount.mkdir()
-    if run("mount", "-t", "tmpfs", "-o", "size=300k", "none", mount).returncode != 0:
+    if run("mount", "-t", "tmpfs", "-o", "size=600k", "none", mount).returncode != 0:
         return
     try:
         db = mount / "x.db"
