@@ -395,5 +395,6 @@ void pl_drain_timeline_pop(struct pl_drain_timeline *t)
     pl_label_sets_deinit(&t->labels);
     t->stacks = tables.stacks;
     t->labels = tables.labels;
+    t->popped++;
     pl_journal_popped(t->journal);
 }

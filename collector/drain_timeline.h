@@ -116,6 +116,7 @@ struct pl_drain_timeline {
     int64_t newest_ns; /* mono, of that tick */
     int64_t newest_answer_ns;
     int64_t sealed_to_ns; /* Unix: what lies before has been handed over */
+    uint64_t popped;      /* windows dropped; with each one, ids of the tables change */
     uint32_t slot_high;   /* slots ever used: indexes below this one */
     /* The host's counters as last read, and how much of them parts tell of. */
     uint64_t host_now[PL_SEG_MAX_THREADS][PL_LOSS_COUNT];

@@ -19,6 +19,12 @@ static bool add_id(struct pl_replay_ids *ids, uint32_t id)
     return true;
 }
 
+static void start_tables(struct pl_replay *r)
+{
+    r->frames.count = r->stacks.count = r->word_count = 0;
+    r->pairs.count = r->sets.count = 0;
+}
+
 /* ---- what came in ---- */
 
 static bool do_tick(struct pl_replay *r, const struct pl_journal_op *op,
@@ -94,13 +100,21 @@ static bool do_loss(struct pl_replay *r, const struct pl_journal_op *op, uint64_
     return true;
 }
 
-/* ---- tables ---- */
-
-static void start_tables(struct pl_replay *r)
+/* A window that goes takes the ids with it: the writer tells its tables anew, and a
+ * file that does not must not reach into those that are there now. */
+static bool do_advance(struct pl_replay *r, int64_t now_ns)
 {
-    r->frames.count = r->stacks.count = r->word_count = 0;
-    r->pairs.count = r->sets.count = 0;
+    struct pl_drain_timeline *t = &r->session->timeline;
+    uint64_t popped = t->popped;
+    if (!pl_replay_is_time(now_ns))
+        return false;
+    pl_drain_session_advance(r->shared, r->session, now_ns, false);
+    if (t->popped != popped)
+        start_tables(r);
+    return true;
 }
+
+/* ---- tables ---- */
 
 static bool do_frame(struct pl_replay *r, const struct pl_journal_op *op,
                      const uint64_t body[static 2])
@@ -112,7 +126,7 @@ static bool do_frame(struct pl_replay *r, const struct pl_journal_op *op,
         .exact = op->flags & 1,
         .pseudo = op->flags >> 1,
     };
-    if (frame.pseudo > PL_PSEUDO_UNKNOWN_CALLER ||
+    if (frame.pseudo > PL_PSEUDO_GUESSED ||
         (frame.module != PL_NO_MODULE && frame.module >= r->session->modules.count))
         return false;
     uint32_t id = pl_stacks_put_frame(&r->session->timeline.stacks, &frame);
@@ -297,10 +311,7 @@ static bool do_input(struct pl_replay *r, const struct pl_journal_op *op,
         pl_drain_timeline_cut(&s->timeline);
         return true;
     case PL_OP_ADVANCE:
-        if (!pl_replay_is_time((int64_t)words[0]))
-            return false;
-        pl_drain_session_advance(r->shared, s, (int64_t)words[0], false);
-        return true;
+        return do_advance(r, (int64_t)words[0]);
     case PL_OP_DAMAGED:
         s->timeline.damaged = words[0];
         return true;
@@ -336,9 +347,9 @@ static bool do_batch(struct pl_replay *r, const unsigned char *at, uint64_t byte
             return false;
         memcpy(&op, at, sizeof op);
         uint64_t body = body_bytes(&op);
-        bool is_state = op.kind >= PL_OP_SESSION;
+        bool misplaced = first ? op.kind <= PL_OP_ADVANCE : op.kind >= PL_OP_SESSION;
         if (body > bytes - sizeof op ||
-            ((body + 7) & ~UINT64_C(7)) > bytes - sizeof op || (is_state && !first) ||
+            ((body + 7) & ~UINT64_C(7)) > bytes - sizeof op || misplaced ||
             !do_op(r, &op, at + sizeof op, body))
             return false;
         body = sizeof op + ((body + 7) & ~UINT64_C(7));

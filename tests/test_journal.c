@@ -110,7 +110,10 @@ static const char *stored_text(void)
 struct place {
     struct fixture f;
     char home[48], db[128], journals[160];
-    _Atomic int *over; /* shared: the program is done */
+    struct {
+        _Atomic int opened; /* the drain has its folder, by which it is found */
+        _Atomic int over;   /* the program is done */
+    } * told;               /* shared */
 };
 
 static void open_place(struct place *p, bool cpu_mode)
@@ -128,15 +131,15 @@ static void open_place(struct place *p, bool cpu_mode)
     int fd = open(p->db, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && close(fd) == 0);
     write_segment(&p->f, "a.seg", getpid(), cpu_mode);
-    p->over =
+    p->told =
         mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(p->over != MAP_FAILED);
+    CHECK(p->told != MAP_FAILED);
 }
 
 static void close_place(struct place *p)
 {
     munmap(p->f.seg, p->f.bytes);
-    munmap(p->over, 4096);
+    munmap(p->told, 4096);
     pl_recording_dir_remove(p->f.dir);
     CHECK(access(p->f.dir, F_OK) != 0, "%s is left", p->f.dir);
     CHECK(access(p->journals, F_OK) != 0, "%s is left", p->journals);
@@ -166,8 +169,8 @@ static void wall_thread(struct fixture *f, uint16_t slot, uint32_t t)
     uint64_t at = 16 * ((t * 3 + slot) % 9);
     switch ((t * 7 + slot * 3) % 6) {
     case 0:
-    case 1:
-        answer(f, slot, t, at);
+    case 1: /* some with a caller that was guessed */
+        answer(f, slot, t, t % 5 ? at : PL_PC_GUESSED - CODE);
         ran(f, slot, t, PL_RAN_SIGNALLED, t * 2);
         break;
     case 2:
@@ -237,9 +240,11 @@ static _Noreturn void drain_in_child(const struct place *p)
     struct pl_drain *drain = NULL;
     struct pl_error err;
     const struct pl_drain_options options = options_of(p);
-    if (pl_drain_open(&options, &store, &drain, &err) != PL_OK)
+    enum pl_status status = pl_drain_open(&options, &store, &drain, &err);
+    p->told->opened = 1;
+    if (status != PL_OK)
         _exit(1);
-    while (!*p->over) {
+    while (!p->told->over) {
         if (pl_drain_step(drain, &err) != PL_OK)
             _exit(2);
         pause_us(50);
@@ -248,6 +253,16 @@ static _Noreturn void drain_in_child(const struct place *p)
         _exit(3);
     pl_drain_close(drain);
     _exit(0);
+}
+
+static pid_t start_drain(const struct place *p)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        drain_in_child(p);
+    while (!p->told->opened)
+        pause_us(100);
+    return pid;
 }
 
 static void kill_and_wait(pid_t pid)
@@ -277,11 +292,7 @@ static void salvage_under_fire(const struct place *p)
 static void run(struct place *p, bool cpu_mode, int kill_at, long kill_us, char *out)
 {
     open_place(p, cpu_mode);
-    pid_t pid = fork();
-    if (pid == 0)
-        drain_in_child(p);
-    while (access(p->journals, F_OK) != 0)
-        pause_us(100);
+    pid_t pid = start_drain(p);
     pause_us(2000);
     for (int t = 0; t < TICKS; t++) {
         (cpu_mode ? cpu_tick : wall_tick)(&p->f, (uint32_t)t);
@@ -291,7 +302,7 @@ static void run(struct place *p, bool cpu_mode, int kill_at, long kill_us, char 
     }
     if (kill_at == UNTOUCHED) {
         int status;
-        *p->over = 1;
+        p->told->over = 1;
         CHECK(waitpid(pid, &status, 0) == pid && status == 0, "status %x", status);
     } else {
         salvage_under_fire(p);
@@ -307,6 +318,7 @@ static void merge_parts(char *stored)
     static char merged[TEXT_BYTES];
     unsigned long lost = 0, count;
     size_t len = 0;
+    merged[0] = '\0';
     for (char *line = strtok(stored, "\n"); line; line = strtok(NULL, "\n")) {
         const char *runs = strstr(line, ": ");
         if (sscanf(line, "  lost %lu", &count) == 1)
@@ -351,11 +363,7 @@ static void test_killed_in_cpu_mode(void)
 static pid_t leave_journal(struct place *p)
 {
     open_place(p, false);
-    pid_t pid = fork();
-    if (pid == 0)
-        drain_in_child(p);
-    while (access(p->journals, F_OK) != 0)
-        pause_us(100);
+    pid_t pid = start_drain(p);
     for (uint32_t t = 0; t < TICKS; t++) {
         wall_tick(&p->f, t);
         pause_us(100);
@@ -374,7 +382,7 @@ static void test_alive(void)
     pid_t pid = leave_journal(&p);
     CHECK_OK(pl_salvage_into(p.db, &store, &found, &err), err);
     CHECK(!found.recorders, "it is at work");
-    *p.over = 1;
+    p.told->over = 1;
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
     close_place(&p);
 }
