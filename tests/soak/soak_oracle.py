@@ -115,7 +115,8 @@ def compare(folder, program, command, name=None):
     check(shorter + other <= samples / 10_000, f"{program}: {shorter} shorter, {other} other of {samples}: {differ[:4]}")
     check(longer <= samples / 100, f"{program}: {longer} of {samples} longer: {differ[:4]}")
     check(rooted >= .999 * samples, f"{program}: {rooted} of {samples} reach the root")
-    check(shipped <= samples / 50, f"{program}: {shipped} of {samples} shipped")
+    # Until a library's rows are there, which on a busy machine is a part of a short run.
+    check(shipped <= samples / (5 if SHORT else 50), f"{program}: {shipped} of {samples} shipped")
 
 
 def deep(*flags):
