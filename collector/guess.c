@@ -144,10 +144,10 @@ enum pl_guess pl_guess_caller(struct pl_walk *walk, struct pl_frame *frame)
  * has been read: push %rbp; mov %rsp,%rbp; pushes; sub $n,%rsp. 0: it is none. */
 static uint32_t frame_bytes(const uint8_t *code, size_t count)
 {
-    static const uint8_t begin[] = {0x55, 0x48, 0x89, 0xe5};
     uint32_t bytes = 0, more = 0;
-    size_t i = sizeof begin;
-    if (count < 24 || __builtin_memcmp(code, begin, sizeof begin) != 0)
+    size_t i = 4;
+    if (count < 24 || code[0] != 0x55 || code[1] != 0x48 || code[2] != 0x89 ||
+        code[3] != 0xe5)
         return 0;
     while (i + 8 < count) {
         if (code[i] >= 0x50 && code[i] <= 0x57)
