@@ -22,6 +22,8 @@ enum pl_status pl_epoch_read(struct pl_store *store, struct pl_epoch *epoch_out,
         (struct pl_epoch){(uint64_t)pl_stmt_column_int(stmt, 0),
                           pl_stmt_column_int(stmt, 1), pl_stmt_column_int(stmt, 2)};
     pl_stmt_reset(stmt);
+    if (epoch_out->first_stack < 1) /* as no store of ours has it */
+        epoch_out->first_stack = 1;
     return PL_OK;
 }
 

@@ -1,6 +1,7 @@
 """docs/SQL.md: every example runs in Debian's sqlite3 and in proflite query, with equal rows."""
 import csv
 import io
+import os
 import pathlib
 import re
 import subprocess
@@ -25,9 +26,20 @@ def examples():
     return re.findall(r"^```sql( extension)?\n(.*?)^```$", DOC.read_text(), re.M | re.S)
 
 
+def sanitizers():
+    """The environment for Debian's sqlite3 to load a table function library made with ASan."""
+    needs = subprocess.run(["ldd", str(BUILD / "proflite_sql.so")], capture_output=True, text=True).stdout
+    runtimes = re.findall(r"=> (\S*/lib(?:a|ub)san\.so\S*)", needs)
+    return {**os.environ, "LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0"} if runtimes else None
+
+
+ENVIRONMENT = sanitizers()
+
+
 def shell(db, sql, extension):
     load = ["-cmd", f".load {BUILD / 'proflite_sql'}"] if extension else []
-    return subprocess.run(["sqlite3", "-readonly", "-csv", *load, str(db), sql], capture_output=True, timeout=60)
+    return subprocess.run(["sqlite3", "-readonly", "-csv", *load, str(db), sql], capture_output=True, timeout=60,
+                          env=ENVIRONMENT if extension else None)
 
 
 def rows(text):
@@ -85,7 +97,7 @@ def test_errors(folder):
         done = shell(db, sql, True)
         check(done.returncode != 0 and words in done.stderr, f"{sql}: {done}")
     done = subprocess.run(["sqlite3", "-cmd", f".load {BUILD / 'proflite_sql'}", ":memory:",
-                           "SELECT * FROM pl_functions"], capture_output=True)
+                           "SELECT * FROM pl_functions"], capture_output=True, env=ENVIRONMENT)
     check(b"open the store itself" in done.stderr, f"{done}")
 
 
