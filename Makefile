@@ -15,10 +15,10 @@ demo: all
 test: test-deps
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -- --quiet
-	@ctest --test-dir build --output-on-failure
+	@ctest --test-dir build --output-on-failure -j "$$(nproc)"
 	@cmake --preset asan >/dev/null
 	@cmake --build --preset asan -- --quiet
-	@ctest --test-dir build-asan --output-on-failure -LE "e2e|browser"
+	@ctest --test-dir build-asan --output-on-failure -j "$$(nproc)" -LE "e2e|browser"
 
 # What takes long: real programs with and without a recorder, chaos, faults. Minutes
 # to hours; NAMES="programs ..." runs some of it.
