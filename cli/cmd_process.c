@@ -18,30 +18,12 @@ static const struct pl_option options[] = {
 static enum pl_status print_json(const struct pl_pass_result *result,
                                  struct pl_error *err)
 {
-    const struct pl_pass_counters *c = &result->counters;
-    const struct {
-        const char *name;
-        uint64_t value;
-    } fields[] = {
-        {"chunks", c->chunks},
-        {"missing_keys_debug_meta", c->missing_keys_debug_meta},
-        {"missing_keys_profile", c->missing_keys_profile},
-        {"symbolicate_error", c->symbolicate_error},
-        {"symbolicate_timeout", c->symbolicate_timeout},
-        {"unsampled_profiles", c->unsampled_profiles},
-        {"outcomes_accepted", c->outcomes_accepted},
-        {"outcomes_invalid", c->outcomes_invalid},
-        {"duplicates", c->duplicates},
-        {"frames", c->frames},
-        {"frames_named", c->frames_named},
-        {"symbolicate_ns", c->symbolicate_ns},
-        {"normalize_ns", c->normalize_ns},
-    };
     struct pl_buf buf;
     pl_buf_init(&buf, PL_CLI_DOCUMENT_BYTES);
     pl_buf_puts(&buf, "{\"schema\":1");
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        pl_json_int_field(&buf, fields[i].name, (int64_t)fields[i].value);
+    for (const struct pl_pass_counter *c = pl_pass_counter_list; c->name; c++)
+        pl_json_int_field(&buf, c->name,
+                          (int64_t)pl_pass_counter_value(&result->counters, c));
     pl_buf_puts(&buf, result->stopped ? ",\"stopped\":true}" : ",\"stopped\":false}");
     return pl_cli_print_document(&buf, err);
 }

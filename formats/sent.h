@@ -76,7 +76,10 @@ struct pl_sent {
     uint32_t version, platform, release, environment, dist, sdk, timestamp, build_id;
     uint32_t architecture, os_name, os_version, os_build, model, manufacturer, locale;
     uint32_t transaction_name, transaction_id, trace_id, active_thread;
-    bool has_transaction, emulator_said, has_debug_meta, has_profile;
+    uint32_t device_class;
+    bool has_transaction, emulator_said, has_profile;
+    bool has_images;          /* a list of them in debug_meta, if only an empty one */
+    bool has_debug_meta_keys; /* something else in debug_meta */
     bool has_id, has_profiler_id, bad_ids; /* bad: there, and not 32 hex digits */
     struct pl_id id, profiler_id;          /* chunk or event, session */
 

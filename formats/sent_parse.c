@@ -131,6 +131,9 @@ static bool document_scalar(struct pl_sent *p, int id, const struct scalar *v)
     case F_BUILD_ID:
         p->build_id = keep(p, v);
         return true;
+    case F_DEVICE_CLASS:
+        p->device_class = keep(p, v);
+        return true;
     case F_SDK_NAME:
         p->sdk = keep(p, v);
         return true;
@@ -323,6 +326,8 @@ static bool on_scalar(void *self, int id, enum pl_json_type type, const char *te
         return transaction_scalar(parser, id, &v);
     if (id >= F_AT_SECONDS && id <= F_THREAD_ID)
         return sample_scalar(parser, id, &v);
+    if (id == F_IMAGES || id == F_DEBUG_META_OTHER)
+        parser->profile->has_debug_meta_keys = true;
     if (id == F_INDEX)
         return stack_index(parser->profile, &v);
     if (id >= F_FUNCTION && id <= F_FRAME_PLATFORM)
@@ -382,8 +387,8 @@ static bool on_begin(void *self, int id, const char *key, size_t key_len)
     case F_PROFILE:
         p->has_profile = true;
         return true;
-    case F_DEBUG_META:
-        p->has_debug_meta = true;
+    case F_IMAGES:
+        p->has_images = true;
         return true;
     default:
         return true;

@@ -16,6 +16,7 @@ const struct pl_json_rule pl_sent_rules[] = {
     PL_JSON_KEY(DOCUMENT, "build_id", F_BUILD_ID, 0),
     PL_JSON_KEY(DOCUMENT, "sampled_profile", F_SAMPLED_PROFILE, 0),
     PL_JSON_KEY(DOCUMENT, "duration_ns", F_DURATION_NS, 0),
+    PL_JSON_KEY(DOCUMENT, "transaction_tags", F_CONTAINER, TAGS),
     PL_JSON_KEY(DOCUMENT, "client_sdk", F_CONTAINER, SDK),
     PL_JSON_KEY(DOCUMENT, "os", F_CONTAINER, OS),
     PL_JSON_KEY(DOCUMENT, "device", F_CONTAINER, DEVICE),
@@ -62,7 +63,8 @@ const struct pl_json_rule pl_sent_rules[] = {
     PL_JSON_KEY(FRAME, "platform", F_FRAME_PLATFORM, 0),
     PL_JSON_ANY(THREADS, F_THREAD, THREAD),
     PL_JSON_KEY(THREAD, "name", F_THREAD_NAME, 0),
-    PL_JSON_KEY(DEBUG_META, "images", F_CONTAINER, IMAGES),
+    PL_JSON_KEY(DEBUG_META, "images", F_IMAGES, IMAGES),
+    PL_JSON_ANY(DEBUG_META, F_DEBUG_META_OTHER, 0),
     PL_JSON_ANY(IMAGES, F_IMAGE, IMAGE),
     PL_JSON_KEY(IMAGE, "type", F_TYPE, 0),
     PL_JSON_KEY(IMAGE, "code_file", F_CODE_FILE, 0),
@@ -96,6 +98,7 @@ const struct pl_json_rule pl_sent_rules[] = {
     PL_JSON_KEY(TRANSACTION, "trace_id", F_TRACE_ID, 0),
     PL_JSON_KEY(TRANSACTION, "active_thread_id", F_ACTIVE_THREAD, 0),
     PL_JSON_ANY(TRANSACTIONS, F_TXN, TRANSACTION),
+    PL_JSON_KEY(TAGS, "device.class", F_DEVICE_CLASS, 0),
 };
 
 const size_t pl_sent_rule_count = sizeof pl_sent_rules / sizeof pl_sent_rules[0];

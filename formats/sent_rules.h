@@ -28,6 +28,7 @@ enum pl_sent_context {
     DEVICE,
     TRANSACTION,
     TRANSACTIONS,
+    TAGS,
 };
 
 enum pl_sent_field {
@@ -44,6 +45,7 @@ enum pl_sent_field {
     F_TIMESTAMP,
     F_BUILD_ID,
     F_SAMPLED_PROFILE,
+    F_DEVICE_CLASS,
     F_DURATION_NS,
     F_SDK_NAME,
     F_ARCHITECTURE,
@@ -81,6 +83,8 @@ enum pl_sent_field {
     F_THREAD,
     F_THREAD_NAME,
     F_DEBUG_META,
+    F_IMAGES,
+    F_DEBUG_META_OTHER,
     F_IMAGE,
     F_TYPE,
     F_CODE_FILE,

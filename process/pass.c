@@ -13,6 +13,8 @@
  * process: then both do it, with the same result. */
 #define LEASE_MS 60000
 
+#define RETENTION_DAYS 90
+
 /* The last part of an hour comes so much later. */
 #define ROLLUP_GRACE_S 150
 
@@ -20,7 +22,7 @@ struct pl_pass {
     struct pl_store *store;
     struct pl_pass_options options;
     struct pl_symbolizer *symbolizer;
-    struct pl_pass_counters counters;
+    struct pl_pass_counters counters, counted; /* counted: in the file, too */
     char owner[PL_LEASE_OWNER_BYTES];
 };
 
@@ -117,16 +119,46 @@ static enum pl_status name_frames(struct pl_pass *pass, int64_t chunk_id,
     return status;
 }
 
+static bool is_own(const struct pl_pending_chunk *chunk)
+{
+    return strcmp(chunk->format, "proflite") == 0;
+}
+
+static bool should_symbolicate(const struct pl_pending_chunk *chunk)
+{
+    static const char *const platforms[] = {"cocoa", "rust", "javascript", "node"};
+    for (size_t i = 0; i < sizeof platforms / sizeof platforms[0]; i++)
+        if (strcmp(chunk->platform, platforms[i]) == 0)
+            return true;
+    return is_own(chunk);
+}
+
+/* Nothing to do it with is no failure: whoever sends it again, with images, or redoes
+ * it once there are some, has the flag still unset. */
+static bool can_symbolicate(struct pl_pass *pass, const struct pl_pending_chunk *chunk)
+{
+    if (chunk->debug_meta == PL_DEBUG_META_MISSING)
+        pass->counters.missing_keys_debug_meta++;
+    else if (!chunk->has_profile)
+        pass->counters.missing_keys_profile++;
+    return chunk->debug_meta != PL_DEBUG_META_MISSING && chunk->has_profile;
+}
+
 static enum pl_status symbolicate(struct pl_pass *pass,
                                   const struct pl_pending_chunk *chunk,
                                   struct pl_error *err)
 {
     int64_t from_ns = pl_clock_mono_ns();
     bool complete = false;
+    if (!should_symbolicate(chunk) || !can_symbolicate(pass, chunk))
+        return PL_OK;
+    if (chunk->debug_meta == PL_DEBUG_META_NO_IMAGES)
+        return pl_error_set(err, PL_INPUT, "debug_meta has no images");
     enum pl_status status = name_frames(pass, chunk->id, false, &complete, err);
     if (status == PL_OK && pass->options.redo && complete)
         status = name_frames(pass, chunk->id, true, &complete, err);
     pass->counters.symbolicate_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
+    pass->counters.symbolicate_runs++;
     return status;
 }
 
@@ -153,12 +185,17 @@ static enum pl_status normalize(struct pl_pass *pass,
     if (status == PL_OK)
         status = pl_normalize(&options, &frames, &result, err);
     if (status == PL_OK)
-        status = pl_pass_put_normal(pass->store, chunk->id, result.rows, result.count,
-                                    chunk->deobfuscated, err);
+        status = pl_pass_put_normal(
+            pass->store, chunk->id, result.rows, result.count, chunk->deobfuscated,
+            pass->options.retention_days ? pass->options.retention_days
+                                         : RETENTION_DAYS,
+            err);
+    pass->counters.frames_normalized += result.count;
     pl_own_code_deinit(&own);
     pl_normalized_deinit(&result);
     pl_normal_frame_list_deinit(&frames);
     pass->counters.normalize_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
+    pass->counters.normalize_runs++;
     return status;
 }
 
@@ -168,11 +205,15 @@ static enum pl_status finish(struct pl_pass *pass, const struct pl_pending_chunk
                              const char *outcome, const char *reason,
                              struct pl_error *err)
 {
+    struct pl_count counts[PL_PASS_COUNTS_MAX];
+    size_t count = pl_pass_counts(&pass->counted, &pass->counters, counts);
     bool duplicate = false;
-    enum pl_status status = pl_pass_finish(pass->store, chunk->id, chunk->category,
-                                           outcome, reason, &duplicate, err);
+    enum pl_status status =
+        pl_pass_finish(pass->store, chunk->id, chunk->category, outcome, reason, counts,
+                       count, &duplicate, err);
     if (status != PL_OK)
         return status;
+    pass->counted = pass->counters;
     if (duplicate)
         pass->counters.duplicates++;
     else if (reason)

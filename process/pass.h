@@ -8,6 +8,10 @@
  * gets exactly one outcome. A failing or slow symbolication keeps the chunk, with
  * the error stored beside it; only data that a step cannot read rejects it.
  *
+ * Symbolicated is what Sentry symbolicates: our own recordings, and what SDKs for
+ * cocoa, rust, javascript and node sent. Without debug_meta, or without samples,
+ * that is counted and the flag stays unset; debug_meta without images rejects.
+ *
  * Then hours and days nobody writes to any more are summed up (store/rollup.h).
  *
  * One process at a time runs the pass on a file, under a lease in the store. */
@@ -15,6 +19,7 @@
 #define PL_PROCESS_PASS_H
 
 #include "process/normalize.h"
+#include "process/pass_counters.h"
 #include "process/symbolizer.h"
 #include "store/store.h"
 
@@ -23,6 +28,7 @@
 struct pl_pass_options {
     struct pl_symbolizer_options symbols;
     struct pl_normalize_options normalize;
+    int retention_days;      /* noted with what is normalized; 0: 90 */
     bool redo;               /* first mark every chunk as not symbolicated, and ask
                                 again for frames that have names */
     const atomic_bool *stop; /* nullable: true ends the pass after this chunk */
@@ -32,21 +38,6 @@ struct pl_pass_options {
      * nothing does. Called under the lease, before chunks are looked for. */
     enum pl_status (*intake)(void *self, struct pl_error *err);
     void *intake_self;
-};
-
-/* Names as in `proflite_task_<name>_total`. Only ever growing. */
-struct pl_pass_counters {
-    uint64_t chunks; /* taken up */
-    uint64_t missing_keys_debug_meta;
-    uint64_t missing_keys_profile;
-    uint64_t symbolicate_error;
-    uint64_t symbolicate_timeout;
-    uint64_t unsampled_profiles;
-    uint64_t outcomes_accepted;
-    uint64_t outcomes_invalid;
-    uint64_t duplicates; /* had an outcome already (a redo, a resend) */
-    uint64_t frames, frames_named;
-    uint64_t symbolicate_ns, normalize_ns; /* stage timers */
 };
 
 struct pl_pass;

@@ -25,9 +25,9 @@ RETURNING id;
 UPDATE inbox SET state = :state, error = :error WHERE id = :id AND state = 'new';
 
 -- name: receive_outcome
-INSERT INTO outcome (chunk_uuid, project_id, key_id, category, outcome, reason,
+INSERT INTO outcome (chunk_uuid, project_id, org_id, key_id, category, outcome, reason,
                      quantity, ts_ns)
-VALUES (:uuid, :project, :key, :category, :outcome, :reason, :quantity, :now)
+VALUES (:uuid, :project, :org, :key, :category, :outcome, :reason, :quantity, :now)
 ON CONFLICT (project_id, chunk_uuid, category) DO NOTHING
 RETURNING id;
 
@@ -38,9 +38,18 @@ SELECT EXISTS (SELECT 1 FROM outcome
                      AND category = :category)
     OR EXISTS (SELECT 1 FROM chunk WHERE project_id = :project AND uuid = :uuid);
 
--- name: receive_count
-INSERT INTO counter (name, value) VALUES (:name, 1)
-ON CONFLICT (name) DO UPDATE SET value = value + 1;
+-- name: receive_details
+UPDATE chunk SET org_id = :org, key_id = :key, debug_meta = :debug_meta,
+                 has_profile = :has_profile, device_class = :device_class
+WHERE id = :chunk;
+
+-- name: receive_bare_chunk
+-- Of a chunk without samples there is no part to write it with.
+INSERT INTO chunk (uuid, event_id, session_id, project_id, platform, format, source,
+                   start_ns, end_ns, received_ns)
+SELECT :uuid, :event_id, id, project_id, :platform, :format, :source, :at, :at, :received
+FROM session WHERE uuid = :session AND project_id = :project
+RETURNING id;
 
 -- name: receive_end_session
 UPDATE session SET state = 'ended' WHERE uuid = :uuid AND project_id = :project;

@@ -2,7 +2,7 @@
 
 -- name: pass_next
 SELECT id, project_id, uuid, sampled, symbolicated, deobfuscated, normalized,
-       coalesce(format, ''), coalesce(platform, '')
+       coalesce(format, ''), coalesce(platform, ''), debug_meta, has_profile
 FROM chunk
 WHERE finished <> 1 AND id > :after
 ORDER BY id LIMIT 1;
@@ -93,20 +93,28 @@ UPDATE frame_name SET function_id = :function, in_app = :in_app
 WHERE frame_id = :id AND depth = :depth;
 
 -- name: pass_normalized
-UPDATE chunk SET normalized = finished <> 0, deobfuscated = :deobfuscated WHERE id = :id;
-
--- name: pass_chunk
-SELECT uuid, project_id FROM chunk WHERE id = :id;
+UPDATE chunk SET normalized = finished <> 0, deobfuscated = :deobfuscated,
+                 retention_days = :retention_days,
+                 device_class = CASE
+                     WHEN platform NOT IN ('cocoa', 'android') OR format = 'sample_v2'
+                         THEN NULL
+                     ELSE coalesce(nullif(device_class, ''), 'unclassified')
+                 END
+WHERE id = :id;
 
 -- name: pass_insert_outcome
-INSERT INTO outcome (chunk_uuid, project_id, category, outcome, reason, ts_ns)
-VALUES (:uuid, :project, :category, :outcome, :reason, :now)
+INSERT INTO outcome (chunk_uuid, project_id, org_id, key_id, category, outcome, reason,
+                     duration_ms, ts_ns)
+SELECT uuid, project_id, org_id, key_id, :category, :outcome, :reason,
+       (SELECT max(end_ns - period_ns) - min(start_ns) FROM part
+        WHERE chunk_id = c.id) / 1000000,
+       :now
+FROM chunk c WHERE id = :id
 ON CONFLICT (project_id, chunk_uuid, category) DO NOTHING
 RETURNING id;
 
--- name: pass_count
-INSERT INTO counter (name, value) VALUES (:name, 1)
-ON CONFLICT (name) DO UPDATE SET value = value + 1;
+-- name: pass_chunk_known
+SELECT id FROM chunk WHERE id = :id;
 
 -- name: pass_finish
 UPDATE chunk SET finished = 1 WHERE id = :id AND finished <> 0;

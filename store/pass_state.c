@@ -48,9 +48,15 @@ static enum pl_status read_next(struct pl_store *store, int64_t after_id,
         .symbolicated = pl_stmt_column_int(stmt, 4),
         .deobfuscated = pl_stmt_column_int(stmt, 5),
         .normalized = pl_stmt_column_int(stmt, 6),
-        .category = category_of(pl_stmt_column_text(stmt, 7),
-                                pl_stmt_column_text(stmt, 8)),
+        .category =
+            category_of(pl_stmt_column_text(stmt, 7), pl_stmt_column_text(stmt, 8)),
+        .debug_meta = (enum pl_debug_meta)pl_stmt_column_int(stmt, 9),
+        .has_profile = pl_stmt_column_int(stmt, 10),
     };
+    snprintf(chunk_out->format, sizeof chunk_out->format, "%s",
+             pl_stmt_column_text(stmt, 7));
+    snprintf(chunk_out->platform, sizeof chunk_out->platform, "%s",
+             pl_stmt_column_text(stmt, 8));
     snprintf(chunk_out->uuid, sizeof chunk_out->uuid, "%s",
              pl_stmt_column_text(stmt, 2));
     pl_stmt_reset(stmt);
@@ -81,6 +87,8 @@ enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
         status = read_next(store, after_id, &chunk, err);
     if (status == PL_OK)
         status = run_with_id(store, PL_SQL_PASS_TAKE, chunk.id, err);
+    if (status == PL_OK && !chunk.sampled)
+        status = pl_counter_add(store, "unsampled_profiles", 1, err);
     if (status == PL_OK)
         status = pl_db_commit_unseen(store, err);
     if (status == PL_OK)
@@ -185,37 +193,42 @@ void pl_pass_release(struct pl_store *store, const char *owner)
 
 /* ---- outcome ---- */
 
-/* Copies the chunk's uuid: the statement it comes from is done with here. */
-static enum pl_status read_chunk(struct pl_store *store, int64_t chunk_id,
-                                 char uuid[static PL_ID_TEXT], int64_t *project_out,
-                                 struct pl_error *err)
+static enum pl_status insert_outcome(struct pl_store *store, int64_t chunk_id,
+                                     const char *category, const char *outcome,
+                                     const char *reason, bool *inserted_out,
+                                     struct pl_error *err)
 {
     struct pl_stmt *stmt;
-    bool row;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_CHUNK, &stmt, err);
+    int64_t id = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_INSERT_OUTCOME, &stmt, err);
     if (status != PL_OK)
         return status;
     pl_stmt_int(stmt, ":id", chunk_id);
-    status = pl_stmt_row(stmt, &row, err);
-    if (status != PL_OK)
-        return status;
-    if (!row)
-        return pl_error_set(err, PL_NOT_FOUND, "no chunk %" PRId64 " in %s", chunk_id,
-                            pl_store_path(store));
-    snprintf(uuid, PL_ID_TEXT, "%s", pl_stmt_column_text(stmt, 0));
-    *project_out = pl_stmt_column_int(stmt, 1);
-    pl_stmt_reset(stmt);
-    return PL_OK;
+    pl_stmt_text(stmt, ":category", category);
+    pl_stmt_text(stmt, ":outcome", outcome);
+    pl_stmt_text(stmt, ":reason", reason);
+    pl_stmt_int(stmt, ":now", pl_clock_wall_ns());
+    status = pl_stmt_id(stmt, &id, err);
+    *inserted_out = id != 0;
+    return status;
 }
 
-static enum pl_status count_duplicate(struct pl_store *store, struct pl_error *err)
+/* Nothing was inserted: the chunk has its outcome, or is gone. */
+static enum pl_status count_duplicate(struct pl_store *store, int64_t chunk_id,
+                                      struct pl_error *err)
 {
     struct pl_stmt *stmt;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_COUNT, &stmt, err);
+    int64_t id = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_CHUNK_KNOWN, &stmt, err);
     if (status != PL_OK)
         return status;
-    pl_stmt_text(stmt, ":name", "outcome_duplicates");
-    return pl_stmt_run(stmt, err);
+    pl_stmt_int(stmt, ":id", chunk_id);
+    status = pl_stmt_id(stmt, &id, err);
+    if (status == PL_OK && !id)
+        return pl_error_set(err, PL_NOT_FOUND, "no chunk %" PRId64 " in %s", chunk_id,
+                            pl_store_path(store));
+    return status == PL_OK ? pl_counter_add(store, "outcome_duplicates", 1, err)
+                           : status;
 }
 
 static enum pl_status add_outcome(struct pl_store *store, int64_t chunk_id,
@@ -223,39 +236,28 @@ static enum pl_status add_outcome(struct pl_store *store, int64_t chunk_id,
                                   const char *reason, bool *duplicate_out,
                                   struct pl_error *err)
 {
-    struct pl_stmt *stmt;
-    char uuid[PL_ID_TEXT];
-    int64_t project_id = 0;
-    bool row;
-    enum pl_status status = read_chunk(store, chunk_id, uuid, &project_id, err);
-    if (status == PL_OK)
-        status = pl_stmt_get(store, PL_SQL_PASS_INSERT_OUTCOME, &stmt, err);
+    bool inserted = false;
+    enum pl_status status =
+        insert_outcome(store, chunk_id, category, outcome, reason, &inserted, err);
     if (status != PL_OK)
         return status;
-    pl_stmt_text(stmt, ":uuid", uuid);
-    pl_stmt_int(stmt, ":project", project_id);
-    pl_stmt_text(stmt, ":category", category);
-    pl_stmt_text(stmt, ":outcome", outcome);
-    pl_stmt_text(stmt, ":reason", reason);
-    pl_stmt_int(stmt, ":now", pl_clock_wall_ns());
-    status = pl_stmt_row(stmt, &row, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_reset(stmt);
-    *duplicate_out = !row;
-    return row ? PL_OK : count_duplicate(store, err);
+    *duplicate_out = !inserted;
+    return inserted ? pl_counter_outcome(store, outcome, reason, err)
+                    : count_duplicate(store, chunk_id, err);
 }
 
 enum pl_status pl_pass_finish(struct pl_store *store, int64_t chunk_id,
                               const char *category, const char *outcome,
-                              const char *reason, bool *duplicate_out,
-                              struct pl_error *err)
+                              const char *reason, const struct pl_count *counts,
+                              size_t count, bool *duplicate_out, struct pl_error *err)
 {
     bool duplicate = false;
     enum pl_status status = pl_db_begin_write(store, err);
     if (status != PL_OK)
         return status;
     status = add_outcome(store, chunk_id, category, outcome, reason, &duplicate, err);
+    if (status == PL_OK)
+        status = pl_counters_add(store, counts, count, err);
     if (status == PL_OK)
         status = run_with_id(store, PL_SQL_PASS_FINISH, chunk_id, err);
     if (status == PL_OK)

@@ -64,11 +64,15 @@ static enum pl_status look_for_duplicate(struct receive *r, struct pl_error *err
     r->duplicate = known;
     if (status != PL_OK || !known)
         return status;
-    status = get(r, PL_SQL_RECEIVE_COUNT, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_text(stmt, ":name", "duplicates");
-    return pl_stmt_run(stmt, err);
+    return pl_counter_add(r->store, "duplicates", 1, err);
+}
+
+static void bind_senders(struct receive *r, struct pl_stmt *stmt)
+{
+    if (r->in->key_id)
+        pl_stmt_int(stmt, ":key", r->in->key_id);
+    if (r->in->org_id)
+        pl_stmt_int(stmt, ":org", r->in->org_id);
 }
 
 static enum pl_status write_outcome(struct receive *r, struct pl_error *err)
@@ -79,14 +83,16 @@ static enum pl_status write_outcome(struct receive *r, struct pl_error *err)
         return status;
     pl_stmt_text(stmt, ":uuid", r->in->uuid);
     pl_stmt_int(stmt, ":project", r->in->project_id);
-    if (r->in->key_id)
-        pl_stmt_int(stmt, ":key", r->in->key_id);
+    bind_senders(r, stmt);
     text(r, stmt, ":category", r->in->category);
     text(r, stmt, ":outcome", r->in->outcome);
     text(r, stmt, ":reason", r->in->reason);
     pl_stmt_int(stmt, ":quantity", r->in->quantity ? r->in->quantity : 1);
     pl_stmt_int(stmt, ":now", pl_clock_wall_ns());
-    return pl_stmt_run(stmt, err);
+    status = pl_stmt_run(stmt, err);
+    return status == PL_OK
+               ? pl_counter_outcome(r->store, r->in->outcome, r->in->reason, err)
+               : status;
 }
 
 /* ---- a chunk ---- */
@@ -142,14 +148,52 @@ static enum pl_status end_session(struct receive *r, struct pl_error *err)
     return pl_stmt_run(stmt, err);
 }
 
+/* The writer knows of chunks by their parts only. */
+static enum pl_status write_bare_chunk(struct receive *r, struct pl_error *err)
+{
+    const struct pl_sink_origin *origin = r->in->bare;
+    char session[PL_ID_TEXT];
+    struct pl_stmt *stmt;
+    enum pl_status status = get(r, PL_SQL_RECEIVE_BARE_CHUNK, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_id_format(&r->in->session->id, session);
+    pl_stmt_text(stmt, ":uuid", r->in->uuid);
+    pl_stmt_text(stmt, ":session", session);
+    pl_stmt_int(stmt, ":project", r->in->project_id);
+    text(r, stmt, ":event_id", origin->event_id);
+    text(r, stmt, ":platform", origin->platform);
+    text(r, stmt, ":format", origin->format);
+    text(r, stmt, ":source", origin->source);
+    pl_stmt_int(stmt, ":at", r->in->session->start_ns);
+    pl_stmt_int(stmt, ":received", origin->received_ns);
+    return pl_stmt_id(stmt, &r->chunk_id, err);
+}
+
+static enum pl_status write_details(struct receive *r, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = get(r, PL_SQL_RECEIVE_DETAILS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":chunk", r->chunk_id);
+    bind_senders(r, stmt);
+    pl_stmt_int(stmt, ":debug_meta", r->in->debug_meta);
+    pl_stmt_int(stmt, ":has_profile", !r->in->bare);
+    text(r, stmt, ":device_class", r->in->device_class);
+    return pl_stmt_run(stmt, err);
+}
+
 static enum pl_status write_chunk(struct receive *r, struct pl_error *err)
 {
     const struct pl_received *in = r->in;
-    enum pl_status status = PL_OK;
+    enum pl_status status = in->bare ? write_bare_chunk(r, err) : PL_OK;
     for (size_t i = 0; i < in->part_count && status == PL_OK; i++) {
         bool known;
         status = pl_put_write(r->puts[i], &known, &r->chunk_id, err);
     }
+    if (status == PL_OK)
+        status = write_details(r, err);
     for (size_t i = 0; i < in->image_count && status == PL_OK; i++)
         status = write_image(r, &in->images[i], err);
     for (size_t i = 0; i < in->measurement_count && status == PL_OK; i++)
@@ -317,6 +361,8 @@ static enum pl_status write_rows(struct receive *r, struct pl_error *err)
         status = write_outcome(r, err);
     for (size_t i = 0; i < in->span_count && status == PL_OK; i++)
         status = write_span(r, &in->spans[i], err);
+    if (status == PL_OK && !r->duplicate)
+        status = pl_counters_add(r->store, in->counts, in->count_count, err);
     if (status == PL_OK && r->pool.failed)
         status = pl_error_set(err, PL_NOMEM, "out of memory");
     return status;

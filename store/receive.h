@@ -8,6 +8,7 @@
 #define PL_STORE_RECEIVE_H
 
 #include "store/inbox.h"
+#include "store/symbols.h"
 
 struct pl_received_image {
     const char *type;
@@ -35,6 +36,7 @@ struct pl_received {
     int64_t inbox_id, item; /* row, and which of its items, from 0 */
     bool more_to_come;      /* of this item: it is not done yet */
     int64_t project_id, key_id;
+    int64_t org_id; /* 0: not said */
 
     /* What has an outcome; uuid NULL: nothing in this item. */
     const char *uuid; /* chunk or event id, 32 hex digits */
@@ -52,6 +54,13 @@ struct pl_received {
     size_t image_count;
     const struct pl_received_measurement *measurements;
     size_t measurement_count;
+    enum pl_debug_meta debug_meta;
+    const char *device_class;          /* nullable */
+    const struct pl_sink_origin *bare; /* a chunk without a part; NULL: none such */
+
+    /* Into the file's counters; not if it is a duplicate. */
+    const struct pl_count *counts;
+    size_t count_count;
 
     const struct pl_received_span *spans;
     size_t span_count;

@@ -3,15 +3,26 @@
 #ifndef PL_STORE_SYMBOLS_H
 #define PL_STORE_SYMBOLS_H
 
+#include "store/counters.h"
 #include "store/store.h"
+
+/* What a received chunk says of its images. */
+enum pl_debug_meta {
+    PL_DEBUG_META_MISSING,
+    PL_DEBUG_META_GOOD,
+    PL_DEBUG_META_NO_IMAGES
+};
 
 /* One chunk the pass has not finished, oldest first. */
 struct pl_pending_chunk {
     int64_t id;
     int64_t project_id; /* 0: local */
     char uuid[PL_ID_TEXT];
-    const char *category; /* of its outcome; static */
+    const char *category;          /* of its outcome; static */
+    char format[16], platform[32]; /* "proflite", "sample_v2", ...; "" unknown */
     bool sampled, symbolicated, deobfuscated, normalized;
+    enum pl_debug_meta debug_meta;
+    bool has_profile; /* false: it says when and where, and has no samples */
 };
 
 /* NOT_FOUND: nothing to do. `after_id` lets a pass step past a chunk it failed. Takes
@@ -108,21 +119,23 @@ PL_MUST_CHECK enum pl_status pl_pass_named_frames(struct pl_store *store,
                                                   struct pl_normal_frame_list *list_out,
                                                   struct pl_error *err);
 void pl_normal_frame_list_deinit(struct pl_normal_frame_list *list);
-/* Writes in_app (and trimmed file) back; sets normalized=1, deobfuscated as given. */
-PL_MUST_CHECK enum pl_status pl_pass_put_normal(struct pl_store *store,
-                                                int64_t chunk_id,
-                                                const struct pl_normal_frame *frames,
-                                                size_t count, bool deobfuscated,
-                                                struct pl_error *err);
+/* Writes in_app (and trimmed file) back; sets normalized=1, deobfuscated as given,
+ * retention_days, and the device class where there is to be one. */
+PL_MUST_CHECK enum pl_status
+pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
+                   const struct pl_normal_frame *frames, size_t count,
+                   bool deobfuscated, int retention_days, struct pl_error *err);
 
 /* Sampled check and final step. `outcome` is Sentry's word ("accepted",
  * "invalid", ...), reason nullable. Exactly one per (project, chunk, category):
  * a second call adds nothing and says so through `*duplicate_out`. Marks the
- * chunk done, so that pl_pass_next passes it by. */
+ * chunk done, so that pl_pass_next passes it by. `counts` go into the file's counters
+ * (store/counters.h) in the same transaction. */
 PL_MUST_CHECK enum pl_status pl_pass_finish(struct pl_store *store, int64_t chunk_id,
                                             const char *category, const char *outcome,
-                                            const char *reason, bool *duplicate_out,
-                                            struct pl_error *err);
+                                            const char *reason,
+                                            const struct pl_count *counts, size_t count,
+                                            bool *duplicate_out, struct pl_error *err);
 
 /* Mark every chunk of the file (or those of modules now available) as not
  * symbolicated, so that the next pass redoes them. */

@@ -220,7 +220,8 @@ static enum pl_status put_frame(struct pl_store *store,
 }
 
 static enum pl_status put_flags(struct pl_store *store, int64_t chunk_id,
-                                bool deobfuscated, struct pl_error *err)
+                                bool deobfuscated, int retention_days,
+                                struct pl_error *err)
 {
     struct pl_stmt *stmt;
     enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_NORMALIZED, &stmt, err);
@@ -228,19 +229,21 @@ static enum pl_status put_flags(struct pl_store *store, int64_t chunk_id,
         return status;
     pl_stmt_int(stmt, ":id", chunk_id);
     pl_stmt_int(stmt, ":deobfuscated", deobfuscated);
+    pl_stmt_int(stmt, ":retention_days", retention_days);
     return pl_stmt_run(stmt, err);
 }
 
 enum pl_status pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
                                   const struct pl_normal_frame *frames, size_t count,
-                                  bool deobfuscated, struct pl_error *err)
+                                  bool deobfuscated, int retention_days,
+                                  struct pl_error *err)
 {
     struct pl_text_pool pool = {0};
     enum pl_status status = pl_db_begin_write(store, err);
     for (size_t i = 0; i < count && status == PL_OK; i++)
         status = put_frame(store, &frames[i], &pool, err);
     if (status == PL_OK)
-        status = put_flags(store, chunk_id, deobfuscated, err);
+        status = put_flags(store, chunk_id, deobfuscated, retention_days, err);
     if (status == PL_OK)
         status = pl_db_commit(store, err);
     else

@@ -80,7 +80,7 @@ static inline enum pl_status day_name(struct day *day, int64_t chunk_id,
         named.rows[i].in_app = 1;
     if (status == PL_OK)
         status = pl_pass_put_normal(day->store, chunk_id, named.rows, named.count, true,
-                                    err);
+                                    90, err);
     pl_raw_frame_list_deinit(&raw);
     pl_normal_frame_list_deinit(&named);
     return status;
@@ -97,7 +97,7 @@ static inline enum pl_status day_pass(struct day *day, struct pl_error *err)
         status = day_name(day, chunk.id, err);
         if (status == PL_OK)
             status = pl_pass_finish(day->store, chunk.id, "profile_chunk", "accepted",
-                                    NULL, &twice, err);
+                                    NULL, NULL, 0, &twice, err);
     }
     pl_pass_release(day->store, "day");
     return status == PL_NOT_FOUND ? PL_OK : status;

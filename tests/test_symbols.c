@@ -108,7 +108,7 @@ static bool nothing_waits(void)
 static bool finish(int64_t chunk_id)
 {
     bool duplicate = false;
-    CHECK_OK(pl_pass_finish(store, chunk_id, "profile_chunk", "accepted", NULL,
+    CHECK_OK(pl_pass_finish(store, chunk_id, "profile_chunk", "accepted", NULL, NULL, 0,
                             &duplicate, &err),
              err);
     return duplicate;
@@ -183,12 +183,13 @@ static void test_chunks_in_order(void)
     CHECK(finish(second.id), "but no second outcome");
     check_sql("SELECT project_id, category, outcome, reason, quantity FROM outcome",
               "0,profile_chunk,accepted,NULL,1|0,profile_chunk,accepted,NULL,1");
-    check_sql("SELECT name, value FROM counter", "outcome_duplicates,1");
+    check_sql("SELECT name, value FROM counter",
+              "outcome_duplicates,1|outcomes{outcome=\"accepted\",reason=\"\"},2");
     bool duplicate;
-    CHECK(pl_pass_finish(store, 99, "profile_chunk", "accepted", NULL, &duplicate,
-                         &err) == PL_NOT_FOUND);
-    CHECK_OK(pl_pass_finish(store, first.id, "profile_duration", "invalid", "why",
-                            &duplicate, &err),
+    CHECK(pl_pass_finish(store, 99, "profile_chunk", "accepted", NULL, NULL, 0,
+                         &duplicate, &err) == PL_NOT_FOUND);
+    CHECK_OK(pl_pass_finish(store, first.id, "profile_duration", "invalid", "why", NULL,
+                            0, &duplicate, &err),
              err);
     CHECK(!duplicate, "another category is another outcome");
     close_store();
@@ -294,8 +295,8 @@ static void test_grown_meanwhile(void)
     put_part(0, 1, 5);
     CHECK_OK(pl_pass_put_names(store, chunk.id, NULL, 0, true, NULL, NULL, NULL, &err),
              err);
-    CHECK_OK(pl_pass_put_normal(store, chunk.id, NULL, 0, false, &err), err);
-    CHECK_OK(pl_pass_finish(store, chunk.id, "profile_chunk", "accepted", NULL,
+    CHECK_OK(pl_pass_put_normal(store, chunk.id, NULL, 0, false, 90, &err), err);
+    CHECK_OK(pl_pass_finish(store, chunk.id, "profile_chunk", "accepted", NULL, NULL, 0,
                             &duplicate, &err),
              err);
     CHECK(!duplicate);
@@ -354,8 +355,9 @@ static void test_normalize(void)
     helper->in_app = 0;
     source->file = "src/s.c";
     source->in_app = 1;
-    CHECK_OK(pl_pass_put_normal(store, chunk.id, list.rows, list.count, false, &err),
-             err);
+    CHECK_OK(
+        pl_pass_put_normal(store, chunk.id, list.rows, list.count, false, 90, &err),
+        err);
     pl_normal_frame_list_deinit(&list);
     check_sql("SELECT symbolicated, normalized, deobfuscated FROM chunk", "1,1,0");
     check_sql("SELECT function, file, in_app, line FROM stack_frame WHERE stack_id = 1 "
@@ -363,8 +365,9 @@ static void test_normalize(void)
               "source_fn,src/s.c,1,7|run,src/a.c,1,12|helper,/usr/include/h.h,0,4");
     CHECK_OK(pl_pass_named_frames(store, chunk.id, &list, &err), err);
     CHECK(list.count == 5 && find(&list, "source_fn")->in_app == 1);
-    CHECK_OK(pl_pass_put_normal(store, chunk.id, list.rows, list.count, false, &err),
-             err);
+    CHECK_OK(
+        pl_pass_put_normal(store, chunk.id, list.rows, list.count, false, 90, &err),
+        err);
     pl_normal_frame_list_deinit(&list);
     struct pl_profile profile = {0};
     const struct pl_selection all = {0};

@@ -95,6 +95,14 @@ static enum pl_status receive(struct profile_item *it, struct pl_received *recei
     return pl_receive(it->item.store, received, &duplicate, err);
 }
 
+static enum pl_debug_meta debug_meta_of(const struct pl_sent *profile)
+{
+    if (profile->has_images)
+        return PL_DEBUG_META_GOOD;
+    return profile->has_debug_meta_keys ? PL_DEBUG_META_NO_IMAGES
+                                        : PL_DEBUG_META_MISSING;
+}
+
 static enum pl_status store_chunk(struct profile_item *it, struct pl_error *err)
 {
     struct pl_received received = {0};
@@ -102,6 +110,8 @@ static enum pl_status store_chunk(struct profile_item *it, struct pl_error *err)
     enum pl_status status =
         pl_intake_build(it->item.store, it->item.row, &it->profile, &chunk, err);
     if (status == PL_OK) {
+        received.debug_meta = debug_meta_of(&it->profile);
+        received.device_class = pl_sent_text(&it->profile, it->profile.device_class);
         received.session = &chunk.session;
         received.parts = chunk.parts;
         received.part_count = chunk.part_count;

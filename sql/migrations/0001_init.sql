@@ -76,7 +76,7 @@ CREATE TABLE chunk (
     session_id INTEGER NOT NULL,
     project_id INTEGER NOT NULL DEFAULT 0,
     platform TEXT,
-    format TEXT,                      -- 'proflite', 'sentry-v2', ...
+    format TEXT,                      -- 'proflite', 'sample_v2', 'sample_v1', ...
     source TEXT,                      -- who made it: 'proflite', an SDK's name, a file
     start_ns INTEGER NOT NULL,        -- of its parts together
     end_ns INTEGER NOT NULL,
@@ -89,6 +89,14 @@ CREATE TABLE chunk (
     symbolicator_error TEXT,
     symbolicator_status TEXT,
     symbolicator_message TEXT,
+    -- Of what was received:
+    org_id INTEGER,                   -- as its sender says
+    key_id INTEGER,                   -- project_key.id
+    debug_meta INTEGER NOT NULL DEFAULT 1, -- 0 missing or empty, 1 as it should be,
+                                      -- 2 without images
+    has_profile INTEGER NOT NULL DEFAULT 1, -- 0: it said when and where, and no more
+    device_class TEXT,                -- as tagged; normalized: 'unclassified' if not
+    retention_days INTEGER,           -- set by normalization
     UNIQUE (uuid, project_id, session_id)
 ) STRICT;
 CREATE INDEX chunk_session ON chunk (session_id, start_ns);
@@ -302,13 +310,15 @@ CREATE TABLE outcome (
     outcome TEXT NOT NULL,            -- accepted, filtered, rate_limited, invalid, ...
     reason TEXT,
     quantity INTEGER NOT NULL DEFAULT 1,
+    duration_ms INTEGER,              -- of a chunk: from its first sample to its last
     ts_ns INTEGER NOT NULL,
     UNIQUE (project_id, chunk_uuid, category)
 ) STRICT;
 
--- Counters of what outcomes do not count: duplicates, redos, errors.
+-- Counters of what the rows do not show any more: outcomes by reason, duplicates,
+-- redos, errors, time spent. `/metrics` says them to others.
 CREATE TABLE counter (
-    name TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL PRIMARY KEY,   -- with labels as Prometheus writes them
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -198,7 +198,7 @@ def chunk(number=1, **changes):
         if key in document["profile"]:
             document["profile"][key] = value
         elif value is None:
-            del document[key]
+            document.pop(key, None)
         else:
             document[key] = value
     return document

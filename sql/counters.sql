@@ -1,0 +1,13 @@
+-- Counters of the file.
+
+-- name: counter_add
+INSERT INTO counter (name, value) VALUES (:name, :by)
+ON CONFLICT (name) DO UPDATE SET value = value + excluded.value;
+
+-- name: counter_list
+SELECT name, value FROM counter ORDER BY name /*scan*/;
+
+-- name: counter_losses
+-- Reasons are words of ours.
+SELECT format('loss{reason="%s"}', reason), sum(count)
+FROM loss GROUP BY reason ORDER BY reason /*scan*/;
