@@ -1,4 +1,4 @@
-# static/ -> pl_assets: the viewer's files as C arrays. The tool runs again when a
+# static/ -> pl_assets: the viewer's files as C arrays, compressed too. The tool runs again when a
 # file changes; the glob is repeated at each build, so added files are seen too.
 file(
   GLOB_RECURSE asset_files CONFIGURE_DEPENDS
@@ -13,7 +13,8 @@ list(TRANSFORM asset_files PREPEND ${CMAKE_SOURCE_DIR}/static/ OUTPUT_VARIABLE
                                                                asset_paths)
 
 add_executable(pl_embed_assets ${CMAKE_SOURCE_DIR}/cmake/embed_assets.c)
-target_link_libraries(pl_embed_assets PRIVATE pl_flags)
+target_link_libraries(pl_embed_assets PRIVATE pl_flags PkgConfig::ZLIB
+                                              PkgConfig::BROTLI_ENCODER)
 set_target_properties(pl_embed_assets PROPERTIES RUNTIME_OUTPUT_DIRECTORY
                                                  ${CMAKE_BINARY_DIR}/tools)
 

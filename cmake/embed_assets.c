@@ -1,12 +1,15 @@
-/* Build tool: files of a folder become one C file of string literals.
+/* Build tool: files of a folder become one C file of string literals, each as it is
+ * and, where that is smaller, as gzip and as brotli.
  *
  *   embed_assets FOLDER LIST OUT.c     LIST: one path a line, sorted, in FOLDER
  *
  * The tables are declared in web/assets.h. */
+#include <brotli/encode.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 static _Noreturn void fail(const char *what, const char *path)
 {
@@ -15,33 +18,100 @@ static _Noreturn void fail(const char *what, const char *path)
     exit(1);
 }
 
-/* One file as `static const char data_N[]`; FNV-1a of it in *hash_out. Octal
- * escapes have three digits at most, so the next byte cannot join one. */
-static size_t embed(FILE *out, const char *path, size_t number, uint64_t *hash_out)
+struct bytes {
+    unsigned char *data; /* malloc'd; NULL: this form is not worth having */
+    size_t len;
+};
+
+static struct bytes read_file(const char *path)
 {
-    FILE *in = fopen(path, "rb");
-    size_t len = 0;
+    struct bytes file = {NULL, 0};
+    char *text = NULL;
+    FILE *in = fopen(path, "rb"), *copy = open_memstream(&text, &file.len);
     int c;
-    if (!in)
+    if (!in || !copy)
         fail("cannot read", path);
-    *hash_out = UINT64_C(0xcbf29ce484222325);
-    fprintf(out, "static const char data_%zu[] =\n    \"", number);
-    for (; (c = getc(in)) != EOF; len++) {
-        *hash_out = (*hash_out ^ (unsigned)c) * UINT64_C(0x100000001b3);
-        if (c == '\\' || c == '"')
-            fprintf(out, "\\%c", c);
-        else if (c == '\n')
-            fputs("\\n\"\n    \"", out);
-        else if (c < 0x20 || c > 0x7e || c == '?')
-            fprintf(out, "\\%03o", (unsigned)c);
-        else
-            putc(c, out);
-    }
-    fputs("\";\n\n", out);
-    if (ferror(in))
+    while ((c = getc(in)) != EOF)
+        putc(c, copy);
+    if (ferror(in) || fclose(copy) != 0)
         fail("cannot read", path);
     fclose(in);
-    return len;
+    file.data = (unsigned char *)text;
+    return file;
+}
+
+/* Compressed bytes that save a tenth and more; the others go. */
+static struct bytes if_smaller(struct bytes packed, struct bytes file)
+{
+    if (packed.len < file.len - file.len / 10)
+        return packed;
+    free(packed.data);
+    return (struct bytes){NULL, 0};
+}
+
+static struct bytes gzip(struct bytes file, const char *path)
+{
+    z_stream stream = {.next_in = file.data, .avail_in = (uInt)file.len};
+    if (deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+        fail("cannot compress", path);
+    size_t room = deflateBound(&stream, (uLong)file.len);
+    struct bytes packed = {malloc(room), 0};
+    stream.next_out = packed.data;
+    stream.avail_out = (uInt)room;
+    if (!packed.data || deflate(&stream, Z_FINISH) != Z_STREAM_END)
+        fail("cannot compress", path);
+    packed.len = stream.total_out;
+    deflateEnd(&stream);
+    return if_smaller(packed, file);
+}
+
+static struct bytes brotli(struct bytes file, const char *path)
+{
+    size_t room = BrotliEncoderMaxCompressedSize(file.len) + 64;
+    struct bytes packed = {malloc(room), room};
+    if (!packed.data || !BrotliEncoderCompress(
+                            BROTLI_MAX_QUALITY, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_TEXT,
+                            file.len, file.data, &packed.len, packed.data))
+        fail("cannot compress", path);
+    return if_smaller(packed, file);
+}
+
+/* FNV-1a. */
+static uint64_t hash_of(struct bytes file)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < file.len; i++)
+        hash = (hash ^ file.data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* One literal, and its part of the table's row. Octal escapes have three digits at
+ * most, so the next byte cannot join one. */
+static void embed(FILE *out, FILE *rows, struct bytes bytes)
+{
+    static size_t number;
+    size_t column = 0;
+    if (!bytes.data) {
+        fputs("0, 0, ", rows);
+        return;
+    }
+    fprintf(out, "static const char data_%zu[] =\n    \"", number);
+    for (size_t i = 0; i < bytes.len; i++) {
+        int c = bytes.data[i];
+        if (c == '\\' || c == '"')
+            column += (size_t)fprintf(out, "\\%c", c);
+        else if (c == '\n')
+            column += (size_t)fprintf(out, "\\n");
+        else if (c < 0x20 || c > 0x7e || c == '?')
+            column += (size_t)fprintf(out, "\\%03o", (unsigned)c);
+        else
+            column += putc(c, out) != EOF;
+        if (c == '\n' || column > 4000)
+            column = (size_t)(fputs("\"\n    \"", out) == EOF);
+    }
+    fputs("\";\n\n", out);
+    fprintf(rows, "data_%zu, %zu, ", number++, bytes.len);
+    free(bytes.data);
 }
 
 int main(int argc, char **argv)
@@ -60,7 +130,6 @@ int main(int argc, char **argv)
           "#include \"web/assets.h\"\n\n",
           out);
     while (fgets(name, sizeof name, list)) {
-        uint64_t hash;
         name[strcspn(name, "\n")] = '\0';
         if (!name[0])
             continue;
@@ -69,16 +138,22 @@ int main(int argc, char **argv)
             return 1;
         }
         (void)snprintf(path, sizeof path, "%s/%s", argv[1], name);
-        size_t len = embed(out, path, count, &hash);
-        fprintf(rows, "    {\"%s\", data_%zu, %zu, UINT64_C(0x%llx)},\n", name, count,
-                len, (unsigned long long)hash);
+        struct bytes file = read_file(path);
+        struct bytes gzipped = gzip(file, path), brotlied = brotli(file, path);
+        fprintf(rows, "    {\"%s\", UINT64_C(0x%llx), ", name,
+                (unsigned long long)hash_of(file));
+        embed(out, rows, file);
+        embed(out, rows, gzipped);
+        embed(out, rows, brotlied);
+        fputs("},\n", rows);
         count++;
     }
     fclose(rows);
-    fprintf(out,
-            "const struct pl_asset pl_assets[] = {\n%s    {0, 0, 0, 0},\n};\n"
-            "const size_t pl_asset_count = %zu;\n",
-            table, count);
+    fprintf(
+        out,
+        "const struct pl_asset pl_assets[] = {\n%s    {0, 0, 0, 0, 0, 0, 0, 0},\n};\n"
+        "const size_t pl_asset_count = %zu;\n",
+        table, count);
     free(table);
     if (ferror(out) || fclose(out) != 0)
         fail("cannot write", argv[3]);

@@ -8,12 +8,8 @@ import { paused } from "./model/live.js";
 import { redo, setState, state, undo } from "./model/store.js";
 import { Explore, zoomOut } from "./pages/explore.js";
 import { takeToken } from "./token.js";
-import { functionActions, functionAtHand } from "./ui/actions.js";
-import { openDialog, openedDialog } from "./ui/dialogs.js";
-import { Menu } from "./ui/menu.js";
-import { Palette } from "./ui/palette.js";
+import { closeDialog, openDialog, openedDialog, openedMenu, openedSource, typedAhead } from "./ui/dialogs.js";
 import { lazy } from "./ui/parts.js";
-import { Source } from "./ui/source.js";
 import { searchFocus, Topbar } from "./ui/topbar.js";
 
 /** What is not on the first screen is loaded when it is first opened. */
@@ -26,10 +22,13 @@ const pages = {
 const dialogs = {
   sessions: lazy(() => import("./ui/sessions.js").then((dialog) => dialog.Sessions), ""),
   help: lazy(() => import("./ui/help.js").then((dialog) => dialog.Help), ""),
-  palette: Palette, // at once: people type ahead
+  palette: lazy(() => import("./ui/palette.js").then((dialog) => dialog.Palette), ""),
   share: lazy(() => import("./ui/share.js").then((dialog) => dialog.Share), ""),
   filter: lazy(() => import("./ui/filter.js").then((dialog) => dialog.Filter), ""),
 };
+
+const Menu = lazy(() => import("./ui/menu.js").then((view) => view.Menu), "");
+const Source = lazy(() => import("./ui/source.js").then((view) => view.Source), "");
 
 /** The flame graph on screen, for keys that walk it. */
 const graph = { current: /** @type {any} */ (null) };
@@ -40,8 +39,8 @@ function App() {
   return html`<header id="topbar"><${Topbar} step=${stepMatch} /></header>
     <${Page} graph=${graph} />
     ${Opened && html`<${Opened} />`}
-    <${Source} />
-    <aside aria-label="Menu"><${Menu} /></aside>`;
+    ${openedSource.value && html`<${Source} />`}
+    <aside aria-label="Menu">${openedMenu.value && html`<${Menu} />`}</aside>`;
 }
 
 function stepMatch(direction) {
@@ -49,7 +48,8 @@ function stepMatch(direction) {
   if (found) graph.current?.step(found.nodes, direction);
 }
 
-function withFunction(id) {
+async function withFunction(id) {
+  const { functionActions, functionAtHand } = await import("./ui/actions.js");
   const entry = functionAtHand();
   if (entry) functionActions(entry).find((action) => action.id === id)?.run();
 }
@@ -86,8 +86,18 @@ const controlKeys = {
   y: redo,
 };
 
+/** Keys at a dialog before it is there. */
+function typeAhead(event) {
+  const { key } = event;
+  if (key === "Escape") closeDialog();
+  else if (openedDialog.peek() !== "palette" || event.ctrlKey || event.metaKey || (key.length > 1 && key !== "Enter")) return;
+  else typedAhead.value += key === "Enter" ? "\n" : key;
+  event.preventDefault();
+}
+
 function onKey(event) {
-  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || openedDialog.peek()) return;
+  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]")) return;
+  if (openedDialog.peek()) return typeAhead(event);
   const typing = event.target.closest?.("input, textarea, select, .cm-editor") && event.target.type !== "checkbox";
   const control = event.ctrlKey || event.metaKey;
   if (typing && !(control && event.key === "k")) return;

@@ -610,6 +610,36 @@ static void test_events(void)
 
 /* ---- assets ---- */
 
+/* A browser gets the smallest form, each with a tag of its own. */
+static void check_forms(const struct pl_asset *asset, const char *target)
+{
+    const struct {
+        const char *accept, *coding, *body;
+        size_t len;
+    } forms[] = {
+        {"gzip, deflate, br, zstd", "br", asset->brotli, asset->brotli_len},
+        {"deflate, gzip;q=0.5", "gzip", asset->gzip, asset->gzip_len},
+        {"br;q=0, gzip;q=0.000", "", asset->data, asset->len},
+        {"brr, xgzip", "", asset->data, asset->len},
+    };
+    char tags[4][PL_ETAG_TEXT], sent[128];
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(sent, sizeof sent, "Accept-Encoding: %s\r\n", forms[i].accept);
+        struct answer answer = get(target, sent);
+        CHECK(answer.status == 200 &&
+                  strcmp(header_of(&answer, "Content-Encoding"), forms[i].coding) == 0 &&
+                  answer.body_len == forms[i].len &&
+                  memcmp(answer.body, forms[i].body, answer.body_len) == 0,
+              "%s, %s", target, forms[i].accept);
+        CHECK(strcmp(header_of(&answer, "Vary"), "Accept-Encoding") == 0);
+        check_hardened(&answer, target);
+        (void)snprintf(tags[i], sizeof tags[i], "%s", header_of(&answer, "ETag"));
+        free(answer.text);
+    }
+    CHECK(strcmp(tags[0], tags[1]) != 0 && strcmp(tags[1], tags[2]) != 0 &&
+          strcmp(tags[0], tags[2]) != 0 && strcmp(tags[2], tags[3]) == 0);
+}
+
 static void test_assets(void)
 {
     set_up();
@@ -629,6 +659,8 @@ static void test_assets(void)
         answer = get(target, tag);
         CHECK(answer.status == 304 && answer.body_len == 0, "%s", target);
         free(answer.text);
+        if (strcmp(pl_assets[i].path, "app.js") == 0)
+            check_forms(&pl_assets[i], target);
     }
     CHECK(pl_asset_count > 0 && pl_assets[pl_asset_count].path == NULL);
     struct answer page = get("/", "");

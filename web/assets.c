@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,11 +84,50 @@ static char *read_file(const char *folder, const char *path, size_t *len_out)
     return data;
 }
 
+/* Does Accept-Encoding (NULL: not sent) allow it by name? */
+static bool accepts(const char *header, const char *coding)
+{
+    size_t len = strlen(coding);
+    for (const char *s = header; s && *s; s += strcspn(s, ","), s += *s == ',') {
+        s += strspn(s, " \t");
+        size_t name = strcspn(s, ",; \t");
+        if (name != len || strncasecmp(s, coding, len) != 0)
+            continue;
+        const char *rest = s + name + strspn(s + name, " \t;");
+        return strncasecmp(rest, "q=0", 3) != 0 ||
+               strspn(rest + 3, ".0") != strcspn(rest + 3, ", \t");
+    }
+    return false;
+}
+
+/* Fill the body in the smallest form allowed; returns what tells its tag apart. */
+static const char *choose_form(const struct pl_asset *asset, const char *accepted,
+                               struct pl_http_response *response)
+{
+    bool is_packed = asset->gzip || asset->brotli;
+    response->extra_headers = is_packed ? "Vary: Accept-Encoding\r\n" : NULL;
+    response->body = asset->data;
+    response->body_len = asset->len;
+    if (asset->brotli && accepts(accepted, "br")) {
+        response->extra_headers = "Content-Encoding: br\r\nVary: Accept-Encoding\r\n";
+        response->body = asset->brotli;
+        response->body_len = asset->brotli_len;
+        return "-b";
+    }
+    if (asset->gzip && accepts(accepted, "gzip")) {
+        response->extra_headers = "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n";
+        response->body = asset->gzip;
+        response->body_len = asset->gzip_len;
+        return "-g";
+    }
+    return "";
+}
+
 int pl_asset_get(const char *static_dir, const struct pl_http_request *request,
                  struct pl_http_response *response, char **owned_out,
                  struct pl_http_error *error)
 {
-    const char *path = request->target + 1;
+    const char *path = request->target + 1, *form = "";
     const struct pl_asset *asset = NULL;
     uint64_t hash = 0;
     *owned_out = NULL;
@@ -99,8 +139,7 @@ int pl_asset_get(const char *static_dir, const struct pl_http_request *request,
         if (*owned_out)
             hash = pl_hash_bytes(*owned_out, response->body_len);
     } else if (is_plain(path) && (asset = find(path))) {
-        response->body = asset->data;
-        response->body_len = asset->len;
+        form = choose_form(asset, pl_http_header(request, "Accept-Encoding"), response);
         hash = asset->hash;
     }
     if (!response->body)
@@ -108,7 +147,7 @@ int pl_asset_get(const char *static_dir, const struct pl_http_request *request,
     response->status = 200;
     response->type = content_type(path);
     response->cache = "no-cache"; /* ask again, by ETag: a new version shows at once */
-    (void)snprintf(response->etag, sizeof response->etag, "\"%016llx-%zx\"",
-                   (unsigned long long)hash, response->body_len);
+    (void)snprintf(response->etag, sizeof response->etag, "\"%016llx-%zx%s\"",
+                   (unsigned long long)hash, response->body_len, form);
     return 0;
 }

@@ -10,9 +10,13 @@
 
 struct pl_asset {
     const char *path; /* "ui/app.js" */
+    uint64_t hash;    /* of the contents */
     const char *data;
     size_t len;
-    uint64_t hash; /* of the contents */
+    const char *gzip; /* the same, compressed; NULL where that saves nothing */
+    size_t gzip_len;
+    const char *brotli;
+    size_t brotli_len;
 };
 
 /* Sorted by path; made by cmake/embed_assets.c. The last one is empty. */
@@ -20,7 +24,8 @@ extern const struct pl_asset pl_assets[];
 extern const size_t pl_asset_count;
 
 /* Answer `target` ("/" is the page itself). With `static_dir`, from that folder:
- * only plain names below it, no symbolic link as the last step.
+ * only plain names below it, no symbolic link as the last step. What is embedded
+ * goes out in the smallest form that Accept-Encoding allows.
  * Returns 0 and fills `response`; `*owned_out` is what the caller must free once
  * it is written. Else the status in `error`. Threads  any. */
 int pl_asset_get(const char *static_dir, const struct pl_http_request *request,

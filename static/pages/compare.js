@@ -11,7 +11,7 @@ import { diff, diffModel, sides } from "../model/compare.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
 import { FlameGraph } from "../ui/graph.js";
-import { openMenu } from "../ui/menu.js";
+import { openMenu } from "../ui/dialogs.js";
 import { Notice } from "../ui/notice.js";
 import { IconButton, Loading, Switch } from "../ui/parts.js";
 import { errorNotice } from "../ui/problems.js";

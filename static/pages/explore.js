@@ -7,9 +7,8 @@ import { shortName } from "../lib/names.js";
 import { flame, graphPixels, isLive, pointed, search, sessions, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
-import { Details } from "../ui/details.js";
 import { FlameGraph, Timeline } from "../ui/graph.js";
-import { openMenu } from "../ui/menu.js";
+import { openMenu } from "../ui/dialogs.js";
 import { Notice } from "../ui/notice.js";
 import { lazy, Loading, Tabs } from "../ui/parts.js";
 import { pageProblem, paneProblem } from "../ui/problems.js";
@@ -20,6 +19,7 @@ import { Top } from "../ui/top.js";
 const tabs = [["top", "Top", "Functions by weight"], ["tree", "Tree", "The call tree"], ["callers", "Callers", "Who calls the selected function"]];
 const views = [["flame", "Flame", "All samples merged"], ["chart", "Chart", "One thread over time"], ["sandwich", "Sandwich", "Callers above, callees below the selected function"]];
 
+const Details = lazy(() => import("../ui/details.js").then((view) => view.Details), "");
 const Tree = lazy(() => import("../ui/tree.js").then((view) => view.Tree), "the tree");
 const Callers = lazy(() => import("../ui/callers.js").then((view) => view.Callers), "callers");
 const Chart = lazy(() => import("../ui/chart.js").then((view) => view.Chart), "the chart");
@@ -41,7 +41,7 @@ export function Explore({ graph }) {
       <section id="left" class=${dim(tab === "top" ? top : flame)} aria-label="Functions">
         <${Tabs} label="Functions" value=${tab} options=${tabs} onChoose=${(id) => setState({ tab: id })} />
         ${tab === "top" && html`<${Top} />`}${tab === "tree" && html`<${Tree} />`}${tab === "callers" && html`<${Callers} />`}
-        <${Details} />
+        ${state.value.fn && html`<${Details} />`}
       </section>
       <section id="right" aria-label="Graph">
         <${Tabs} label="Graph" value=${view} options=${views} onChoose=${(id) => setState({ view: id })}>

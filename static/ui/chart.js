@@ -6,7 +6,7 @@ import { chart, chartThread, pointed, threads } from "../model/data.js";
 import { setState } from "../model/store.js";
 import { entryOf } from "./actions.js";
 import { FlameGraph } from "./graph.js";
-import { openMenu } from "./menu.js";
+import { openMenu } from "./dialogs.js";
 import { Notice } from "./notice.js";
 import { Loading } from "./parts.js";
 import { errorNotice } from "./problems.js";

@@ -6,9 +6,8 @@ import { sourcePlace } from "../lib/place.js";
 import { detailOf, selected, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { Lines } from "./lines.js";
-import { openMenu } from "./menu.js";
+import { openMenu, openSource } from "./dialogs.js";
 import { IconButton } from "./parts.js";
-import { openSource } from "./source.js";
 import { shownTheme } from "./theme.js";
 
 const mostRows = 5;

@@ -1,6 +1,7 @@
 // Lines over a number or over time.
 
 import { html, useEffect, useRef } from "../vendor/preact.js";
+import { stylesheet } from "./parts.js";
 
 /** The library, once it was asked for. @type {Promise<any>|null} */
 let library = null;
@@ -15,8 +16,8 @@ export function Lines({ data, theme, small = false }) {
     const element = host.current;
     let end = () => {};
     let gone = false;
-    library ??= import("../vendor/uplot.js");
-    library.then(({ default: uPlot }) => {
+    library ??= Promise.all([import("../vendor/uplot.js"), stylesheet("vendor/uplot.css")]);
+    library.then(([{ default: uPlot }]) => {
       if (!gone) end = draw(uPlot, element, data, small);
     });
     return () => {

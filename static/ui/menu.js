@@ -1,29 +1,17 @@
 // The menu of what can be done with a function.
 
-import { html, signal, useLayoutEffect, useRef } from "../vendor/preact.js";
+import { html, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { functionActions } from "./actions.js";
-
-/** @type {import("../vendor/preact.js").Signal<{entry: import("./actions.js").Entry, x: number, y: number, back: HTMLElement|null}|null>} */
-const opened = signal(null);
-
-/**
- * @param {MouseEvent|{clientX: number, clientY: number, preventDefault: () => void}} event where
- * @param {import("./actions.js").Entry} entry
- */
-export function openMenu(event, entry) {
-  event.preventDefault();
-  const back = /** @type {HTMLElement} */ (document.activeElement);
-  opened.value = { entry, x: event.clientX, y: event.clientY, back };
-}
+import { openedMenu } from "./dialogs.js";
 
 function close() {
-  const back = opened.peek()?.back;
-  opened.value = null;
+  const back = openedMenu.peek()?.back;
+  openedMenu.value = null;
   back?.focus?.({ preventScroll: true });
 }
 
 export function Menu() {
-  return opened.value && html`<${Opened} key=${opened.value} ...${opened.value} />`;
+  return openedMenu.value && html`<${Opened} key=${openedMenu.value} ...${openedMenu.value} />`;
 }
 
 function Opened({ entry, x, y }) {

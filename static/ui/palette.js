@@ -1,10 +1,10 @@
 // Ctrl-K: every action and every function, by typing a part of its name.
 
-import { html, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
 import { shortName } from "../lib/names.js";
 import { percent } from "../lib/format.js";
 import { addTransform, functionActions, functionAtHand } from "./actions.js";
-import { closeDialog, openDialog } from "./dialogs.js";
+import { closeDialog, openDialog, typedAhead } from "./dialogs.js";
 import { Dialog } from "./parts.js";
 import { nextTheme } from "./theme.js";
 import { top } from "../model/data.js";
@@ -53,7 +53,7 @@ function offered(text) {
 }
 
 export function Palette() {
-  const [text, setText] = useState("");
+  const [text, setText] = useState(typedAhead.peek().replace(/\n.*/s, ""));
   const [at, setAt] = useState(0);
   const found = offered(text);
   const current = Math.min(at, found.length - 1);
@@ -61,6 +61,9 @@ export function Palette() {
     closeDialog();
     action.run();
   };
+  useEffect(() => {
+    if (typedAhead.peek().includes("\n") && found[0]) run(found[0]);
+  }, []);
   const onKey = (event) => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (move) setAt((current + move + found.length) % Math.max(1, found.length));

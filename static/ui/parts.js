@@ -57,8 +57,24 @@ export function Loading({ what }) {
   return html`<p class="skeleton muted" role="status">Loading ${what} …</p>`;
 }
 
+const sheets = new Map();
+
+/** Resolves when the style sheet is in force (or cannot be had). @param {string} path */
+export function stylesheet(path) {
+  if (!sheets.has(path))
+    sheets.set(path, new Promise((resolve) => {
+      const link = document.createElement("link");
+      link.rel = "stylesheet";
+      link.href = path;
+      link.addEventListener("load", resolve);
+      link.addEventListener("error", resolve);
+      document.head.append(link);
+    }));
+  return sheets.get(path);
+}
+
 /**
- * A component whose module is loaded when it is first shown.
+ * A component whose module, and the style of all such, are loaded when it is first shown.
  * @param {() => Promise<any>} load gives the component
  * @param {string} what is on its way meanwhile; "" says nothing
  */
@@ -68,8 +84,15 @@ export function lazy(load, what) {
   return function Lazy(props) {
     if (!asked) {
       asked = true;
-      load().then((loaded) => (component.value = loaded));
+      Promise.all([load(), stylesheet("css/later.css")]).then(([loaded]) => (component.value = loaded), () => {
+        asked = false; // shown again, it is asked for again
+        component.value = Unreachable;
+      });
     }
     return component.value ? html`<${component.value} ...${props} />` : what && html`<${Loading} what=${what} />`;
   };
+}
+
+function Unreachable() {
+  return html`<p class="caution" role="alert">This part of the page did not load. Is proflite serve still running?</p>`;
 }

@@ -7,7 +7,7 @@ import { callees, callers, pointed, selected } from "../model/data.js";
 import { entryOf } from "./actions.js";
 import { NoFunction } from "./callers.js";
 import { FlameGraph } from "./graph.js";
-import { openMenu } from "./menu.js";
+import { openMenu } from "./dialogs.js";
 import { Notice } from "./notice.js";
 import { Loading } from "./parts.js";
 import { errorNotice } from "./problems.js";

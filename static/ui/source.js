@@ -1,8 +1,9 @@
 // The source file of a function, each line with what it weighs.
 
-import { html, signal, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
 import { get } from "../api.js";
 import { basename, duration } from "../lib/format.js";
+import { openedSource } from "./dialogs.js";
 import { Notice } from "./notice.js";
 import { Dialog, IconButton, Loading } from "./parts.js";
 import { errorNotice } from "./problems.js";
@@ -10,16 +11,8 @@ import { VirtualList } from "./virtual.js";
 
 const rowHeight = 18;
 
-/** @type {import("../vendor/preact.js").Signal<{file: string, line: number, lines: any[]}|null>} */
-const opened = signal(null);
-
-/** @param {string} file @param {number} line to be seen @param {any[]} lines of GET function */
-export function openSource(file, line, lines) {
-  opened.value = { file, line, lines };
-}
-
 export function Source() {
-  return opened.value && html`<${Opened} key=${opened.value.file} ...${opened.value} />`;
+  return openedSource.value && html`<${Opened} key=${openedSource.value.file} ...${openedSource.value} />`;
 }
 
 function Opened({ file, line, lines }) {
@@ -29,7 +22,7 @@ function Opened({ file, line, lines }) {
   }, [file]);
   const weights = new Map(lines.filter((one) => one.file === file).map((one) => [one.line, one]));
   const most = Math.max(1, ...[...weights.values()].map((one) => one.total_ns));
-  const close = () => (opened.value = null);
+  const close = () => (openedSource.value = null);
   return html`<${Dialog} class="source-dialog" label=${`Source of ${basename(file)}`} onClose=${close}>
     <div class="dialog-head"><h2 class="code">${file}</h2><span class="spacer" /><${IconButton} name="close" label="Close" onClick=${close} /></div>
     ${!answer && html`<${Loading} what="the file" />`}

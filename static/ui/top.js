@@ -7,7 +7,7 @@ import { sourcePlace } from "../lib/place.js";
 import { orders } from "../lib/top.js";
 import { pointed, search, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
-import { openMenu } from "./menu.js";
+import { openMenu } from "./dialogs.js";
 import { VirtualList } from "./virtual.js";
 
 const rowHeight = 36;

@@ -9,7 +9,7 @@ import { treeRows } from "../lib/tree-rows.js";
 import { flame, pointed, search } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "./actions.js";
-import { openMenu } from "./menu.js";
+import { openMenu } from "./dialogs.js";
 import { Icon } from "./parts.js";
 import { VirtualList } from "./virtual.js";
 

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -42,6 +43,32 @@ function firstLine(child) {
     child.once("exit", (code) => reject(new Error(`serve ended with ${code}`)));
   });
 }
+
+/** Bytes of an answer's body as it comes over the wire. */
+function sentBytes(url, encoding) {
+  return new Promise((resolve, reject) => {
+    request(url, { headers: { "Accept-Encoding": encoding } }, (response) => {
+      let bytes = 0;
+      response.on("data", (piece) => (bytes += piece.length)).on("end", () => resolve(bytes));
+    }).on("error", reject).end();
+  });
+}
+
+test("the first look loads little, and nothing from elsewhere", { timeout: 60_000 }, async () => {
+  const { page } = browser;
+  await page.goto(address);
+  await page.waitForSelector("#flame [role=row]", { state: "attached" });
+  await page.waitForLoadState("networkidle");
+  const urls = await page.evaluate(() => ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type).map(({ name }) => name.split("#")[0])));
+  assert.deepEqual(urls.filter((url) => new URL(url).origin !== new URL(address).origin), []);
+  const files = urls.filter((url) => !url.includes("/api/"));
+  for (const [encoding, most] of /** @type {[string, number][]} */ ([["gzip", 80_000], ["br", 72_000]])) {
+    const sizes = await Promise.all(files.map((url) => sentBytes(url, encoding)));
+    const whole = sizes.reduce((sum, size) => sum + size, 0);
+    console.log(`# first load: ${files.length} files, ${whole} bytes as ${encoding}`);
+    assert.ok(files.length > 20 && whole < most, `${whole} bytes as ${encoding}`);
+  }
+});
 
 test("reads the hot function off the page", { timeout: 60_000 }, async () => {
   assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/#t=\S+$/);
