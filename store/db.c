@@ -363,12 +363,17 @@ static enum pl_status open_known(struct pl_store *store, struct pl_error *err)
     return status == PL_OK ? pl_log_guard_remember(store, err) : status;
 }
 
-enum pl_status pl_db_connect_again(struct pl_store *store, struct pl_error *err)
+static void finalize_statements(struct pl_store *store)
 {
     for (size_t i = 0; i < PL_SQL_COUNT; i++) {
         (void)sqlite3_finalize(store->statements[i].handle);
         store->statements[i].handle = NULL;
     }
+}
+
+enum pl_status pl_db_connect_again(struct pl_store *store, struct pl_error *err)
+{
+    finalize_statements(store);
     if (sqlite3_close(store->db) != SQLITE_OK)
         return pl_error_set(err, PL_BUSY, "%s: a statement is running", store->path);
     store->db = NULL;
@@ -411,9 +416,9 @@ void pl_store_close(struct pl_store *store)
     if (!store)
         return;
     pl_db_rollback(store);
-    for (size_t i = 0; i < PL_SQL_COUNT; i++)
-        (void)sqlite3_finalize(store->statements[i].handle);
-    pl_db_close_lock(store);
+    finalize_statements(store);
+    pl_db_close_lock(store); /* may connect again */
+    finalize_statements(store);
     pl_writer_free(store->writer);
     (void)sqlite3_close(store->db);
     free(store->path);

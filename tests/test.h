@@ -8,7 +8,9 @@
 #define PL_TESTS_TEST_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int test_failures, test_checks;
 
@@ -32,6 +34,14 @@ static int test_failures, test_checks;
         CHECK(test_status_ == PL_OK, "%s: %s", pl_status_name(test_status_),           \
               (err).message);                                                          \
     } while (0)
+
+/* For tests that sample: $SEED, else another one each second. Print it
+ * before anything can crash. */
+static inline long test_seed(void)
+{
+    const char *given = getenv("SEED");
+    return given ? strtol(given, NULL, 10) & 0xffff : (long)time(NULL) & 0xffff;
+}
 
 struct test_case {
     const char *name;

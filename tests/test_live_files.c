@@ -277,4 +277,20 @@ static void test_harm(void)
         run_case(i);
 }
 
-TEST_MAIN({"harm", test_harm})
+/* Harmed before a close, which folds the log back and may have to connect again. */
+static void test_close(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof harms / sizeof harms[0]; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "close%zu.db", i);
+        (void)snprintf(db_path, sizeof db_path, "%s", support_path(name));
+        struct host host = start_host();
+        CHECK(tell(&host, 'b') == PL_OK && tell(&host, 'p') == PL_OK);
+        harms[i].harm();
+        int status = end_host(&host);
+        CHECK(status == 0, "%s: exit %d", harms[i].name, status);
+    }
+}
+
+TEST_MAIN({"harm", test_harm}, {"close", test_close})
