@@ -7,6 +7,11 @@ ON CONFLICT (name) DO UPDATE SET value = value + excluded.value;
 -- name: counter_list
 SELECT name, value FROM counter ORDER BY name /*scan*/;
 
+-- name: counter_waiting
+SELECT 'waiting{in="inbox"}', count(*) FROM inbox WHERE state = 'new' /*scan*/
+UNION ALL
+SELECT 'waiting{in="pass"}', count(*) FROM chunk WHERE finished <> 1 /*scan*/;
+
 -- name: counter_losses
 -- Reasons are words of ours.
 SELECT format('loss{reason="%s"}', reason), sum(count)

@@ -80,7 +80,10 @@ static enum pl_status each(struct pl_store *store, enum pl_sql sql,
 enum pl_status pl_counters_each(struct pl_store *store, pl_counter_visitor *visit,
                                 void *self, struct pl_error *err)
 {
-    enum pl_status status = each(store, PL_SQL_COUNTER_LIST, visit, self, err);
-    return status == PL_OK ? each(store, PL_SQL_COUNTER_LOSSES, visit, self, err)
-                           : status;
+    static const enum pl_sql lists[] = {PL_SQL_COUNTER_LIST, PL_SQL_COUNTER_LOSSES,
+                                        PL_SQL_COUNTER_WAITING};
+    enum pl_status status = PL_OK;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0] && status == PL_OK; i++)
+        status = each(store, lists[i], visit, self, err);
+    return status;
 }

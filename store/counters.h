@@ -26,7 +26,8 @@ PL_MUST_CHECK enum pl_status pl_counter_outcome(struct pl_store *store,
                                                 struct pl_error *err);
 
 /* Each counter of the file by name, then each reason for lost samples, as
- * loss{reason="…"}. */
+ * loss{reason="…"}, then what waits, as waiting{in="inbox"}: requests, and "pass":
+ * chunks. */
 typedef void pl_counter_visitor(void *self, const char *name, int64_t value);
 PL_MUST_CHECK enum pl_status pl_counters_each(struct pl_store *store,
                                               pl_counter_visitor *visit, void *self,

@@ -163,8 +163,9 @@ static void test_token(void)
     char path[128], kept[64];
     set_up();
     for (const struct pl_route *route = pl_routes; route->path; route++) {
-        CHECK(status_of(get(route->path, "")) == 401, "%s", route->path);
-        CHECK(status_of(get(route->path, "Authorization: Bearer x\r\n")) == 401);
+        int status = route->open ? 200 : 401;
+        CHECK(status_of(get(route->path, "")) == status, "%s", route->path);
+        CHECK(status_of(get(route->path, "Authorization: Bearer x\r\n")) == status);
         CHECK(is_let_in(status_of(get(route->path, auth))), "%s", route->path);
     }
     (void)snprintf(wrong, sizeof wrong, "%s", auth);

@@ -7,6 +7,7 @@
 #include "web/ingest_check.h"
 #include "web/ingest_writer.h"
 #include "web/limits.h"
+#include "web/metrics.h"
 #include "web/pool.h"
 
 #include <pthread.h>
@@ -418,6 +419,7 @@ void pl_ingest_answer(struct pl_ingest *ingest, const struct pl_source *source,
 {
     struct request r = {.ingest = ingest, .http = request, .auth = auth};
     struct pl_http_error error = {0};
+    int64_t from_ns = pl_clock_mono_ns();
     if (strcmp(request->method, "OPTIONS") == 0) {
         answer_preflight(peer, request);
         return;
@@ -426,6 +428,8 @@ void pl_ingest_answer(struct pl_ingest *ingest, const struct pl_source *source,
     int refused = take(&r, source, &error);
     if (!refused)
         complete_id(&r);
+    pl_live_ingest(refused ? refused : 200, refused ? 0 : r.body.len,
+                   (uint64_t)(pl_clock_mono_ns() - from_ns));
     answer(&r, peer, refused, &error);
     pl_spool_deinit(&r.body);
 }

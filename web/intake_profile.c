@@ -1,11 +1,13 @@
 /* Items profile and profile_chunk: parsed as they pass, judged at their end, then put
  * into the store as a chunk, or as an outcome that says why not. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "formats/sent.h"
 #include "web/intake_build.h"
 #include "web/intake_item.h"
 #include "web/limits.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,8 @@ struct profile_item {
     struct pl_sent profile;
     struct pl_sent_parser *parser;
     size_t bytes;
+    int64_t from_ns; /* when reading it began */
+    struct pl_count counts[7];
     bool extra;         /* another profile came before it in the envelope */
     const char *reason; /* it is rejected for; NULL: none yet */
 };
@@ -36,6 +40,7 @@ static void *begin(const struct pl_intake_item *item, struct pl_error *err)
         return NULL;
     }
     it->item = *item;
+    it->from_ns = pl_clock_mono_ns();
     pl_sent_init(&it->profile,
                  strcmp(item->header->type, "profile") == 0 ? PL_SENT_WITH_TXN
                                                             : PL_SENT_CHUNK,
@@ -74,6 +79,25 @@ static enum pl_status data(void *self, const void *bytes, size_t len,
 
 /* ---- into the store ---- */
 
+/* Sizes and time of it, for the file's counters. */
+static void count(struct profile_item *it, struct pl_received *received)
+{
+    const struct pl_sent *p = &it->profile;
+    const struct pl_count counts[] = {
+        {"payloads", 1},
+        {"payload_bytes", (int64_t)it->bytes},
+        {"received{of=\"samples\"}", (int64_t)p->sample_count},
+        {"received{of=\"stacks\"}", (int64_t)p->stack_count},
+        {"received{of=\"frames\"}", (int64_t)p->frame_count},
+        {"stage_runs{stage=\"receive\"}", 1},
+        {"stage_ns{stage=\"receive\"}", pl_clock_mono_ns() - it->from_ns},
+    };
+    static_assert(sizeof counts == sizeof it->counts, "room for each");
+    memcpy(it->counts, counts, sizeof counts);
+    received->counts = it->counts;
+    received->count_count = sizeof counts / sizeof counts[0];
+}
+
 static enum pl_status receive(struct profile_item *it, struct pl_received *received,
                               struct pl_error *err)
 {
@@ -88,6 +112,7 @@ static enum pl_status receive(struct profile_item *it, struct pl_received *recei
     received->uuid = uuid;
     received->category = pl_sent_category(
         it->profile.kind, *platform ? platform : it->item.header->platform);
+    count(it, received);
     if (it->reason) {
         received->outcome = "invalid";
         received->reason = it->reason;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "store/store.h"
+#include "web/metrics.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -13,22 +14,23 @@
 #define TIMEOUT_MS   30000               /* for an answer to be ready */
 
 const struct pl_route pl_routes[] = {
-    {"GET", "/api/v1/meta", pl_api_meta, ""},
-    {"GET", "/api/v1/apps", pl_api_apps, ""},
-    {"GET", "/api/v1/sessions", pl_api_sessions, ""},
-    {"GET", "/api/v1/threads", pl_api_threads, ""},
-    {"GET", "/api/v1/timeline", pl_api_timeline, "bins"},
-    {"GET", "/api/v1/flamegraph", pl_api_flamegraph, "t,min_ns,max_nodes"},
-    {"GET", "/api/v1/top", pl_api_top, "t,limit"},
-    {"GET", "/api/v1/callers", pl_api_callers, "t,min_ns"},
-    {"GET", "/api/v1/diff", pl_api_diff, "a,b,t,limit,max_nodes"},
-    {"GET", "/api/v1/labels", pl_api_labels, ""},
-    {"GET", "/api/v1/function", pl_api_function, "bucket_ns"},
-    {"GET", "/api/v1/flamechart", pl_api_flamechart, "boxes"},
-    {"GET", "/api/v1/export", pl_api_export, "t,format"},
-    {"GET", "/api/v1/source", pl_api_source, "file"},
-    {"GET", "/api/v1/health", pl_api_health, ""},
-    {NULL, NULL, NULL, NULL},
+    {"GET", "/api/v1/meta", pl_api_meta, "", false},
+    {"GET", "/api/v1/apps", pl_api_apps, "", false},
+    {"GET", "/api/v1/sessions", pl_api_sessions, "", false},
+    {"GET", "/api/v1/threads", pl_api_threads, "", false},
+    {"GET", "/api/v1/timeline", pl_api_timeline, "bins", false},
+    {"GET", "/api/v1/flamegraph", pl_api_flamegraph, "t,min_ns,max_nodes", false},
+    {"GET", "/api/v1/top", pl_api_top, "t,limit", false},
+    {"GET", "/api/v1/callers", pl_api_callers, "t,min_ns", false},
+    {"GET", "/api/v1/diff", pl_api_diff, "a,b,t,limit,max_nodes", false},
+    {"GET", "/api/v1/labels", pl_api_labels, "", false},
+    {"GET", "/api/v1/function", pl_api_function, "bucket_ns", false},
+    {"GET", "/api/v1/flamechart", pl_api_flamechart, "boxes", false},
+    {"GET", "/api/v1/export", pl_api_export, "t,format", false},
+    {"GET", "/api/v1/source", pl_api_source, "file", false},
+    {"GET", "/api/v1/health", pl_api_health, "", false},
+    {"GET", "/metrics", pl_api_metrics, "", true},
+    {NULL, NULL, NULL, NULL, false},
 };
 
 const struct pl_route *pl_route_find(const struct pl_http_request *request)
@@ -91,6 +93,8 @@ static enum pl_status ask(struct exchange *x, struct pl_pool_slot *slot,
     if (status != PL_OK)
         return status;
     status = pl_pool_store(slot, &store, &x->err);
+    if (x->route->open && (status == PL_OK || status == PL_NOT_FOUND))
+        return x->route->handle(store, &call, &x->body, &x->err);
     if (status == PL_OK)
         status = pl_store_generation(store, &call.generation, &x->err);
     if (status == PL_OK) {

@@ -12,6 +12,8 @@ struct pl_route {
     const char *path;
     pl_api_handler *handle;
     const char *params; /* its own, besides the selection; comma-separated */
+    bool open;          /* no token, no store needed, and no ETag: it is not only the
+                           store that is told of */
 };
 
 /* Ends with an empty row. Also for tests that go through all of them. */

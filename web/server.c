@@ -1,7 +1,8 @@
 /* Lifecycle of the server, and the one callback through which every request goes:
  *
  *   connection ─▶ CivetWeb worker: parses the head ─▶ handle_request
- *                   guard ─▶ /api/: token ─▶ route ─▶ pool thread asks the store
+ *                   guard ─▶ /api/, /metrics: token ─▶ route ─▶ pool thread asks
+ *                         │                                          the store
  *                         └▶ asset
  *                   /api/{project}/envelope/: ingest.c, with a guard of its own
  *
@@ -53,14 +54,15 @@ struct pl_server {
 
 /* ---- requests ---- */
 
-/* /api/: token, then route. */
+/* /api/ and /metrics: token, then route. */
 static int answer_api(const struct pl_server *server,
                       const struct pl_http_request *request,
                       struct pl_http_response *response, char **owned_out,
                       struct pl_http_error *error)
 {
     const struct pl_route *route = pl_route_find(request);
-    int refused = pl_guard_check_token(&server->guard, request, error);
+    int refused =
+        route && route->open ? 0 : pl_guard_check_token(&server->guard, request, error);
     if (refused)
         return refused;
     if (!route)
@@ -206,7 +208,8 @@ static void answer(const struct pl_server *server, struct mg_connection *conn,
         streamed = !refused;
     } else if (!refused && strcmp(request->target, "/healthz") == 0)
         refused = answer_healthz(&response);
-    else if (!refused && strncmp(request->target, "/api/", 5) == 0)
+    else if (!refused && (strncmp(request->target, "/api/", 5) == 0 ||
+                          strcmp(request->target, "/metrics") == 0))
         refused = answer_api(server, request, &response, &owned, &error);
     else if (!refused)
         refused = answer_asset(server, request, &response, &owned, &error);

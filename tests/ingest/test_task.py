@@ -2,6 +2,7 @@
 """What the task makes of a chunk: flags, stored fields, counters, one outcome; and the
 same again when it is done twice."""
 import json
+import re
 import subprocess
 
 from support import PROFLITE, Server, check, chunk, envelope, finish, item
@@ -118,10 +119,76 @@ def check_redo(server):
     check(dump(server) == before, "a redo changes nothing")
 
 
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*\})?'
+                    r' ([0-9.]+|NaN)')
+
+
+def metrics(server):
+    """The page, read as Prometheus would: each family once, typed before its samples."""
+    status, headers, body = server.post("/metrics", b"", method="GET")
+    check(status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4"),
+          f"/metrics: {status} {headers}")
+    types, values, family = {}, {}, None
+    for line in body.decode().splitlines():
+        if line.startswith("# HELP "):
+            family = line.split(" ")[2]
+            check(family not in types, f"{family} comes once")
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            check(name == family and kind in ("counter", "gauge", "summary"), line)
+            types[name] = kind
+        else:
+            match = SAMPLE.fullmatch(line)
+            if not check(match, f"no sample: {line}"):
+                continue
+            name, labels, value = match.groups()
+            suffixes = ("_sum", "_count") if types.get(family) == "summary" else ("",)
+            check(name in [family + suffix for suffix in suffixes], f"{name} in {family}")
+            check(name + (labels or "") not in values, f"{line} comes once")
+            values[name + (labels or "")] = float(value)
+    return values
+
+
+def check_metrics(server):
+    """/metrics says what the rows say."""
+    report = {"discarded_events": [
+        {"reason": reason, "category": "profile_chunk", "quantity": 2}
+        for reason in ("queue_overflow", 'a "label"\n', "x" * 99)]}
+    again = envelope(item(chunk(300)))
+    for body in (again, again, again, envelope(item(chunk(301, samples=[]))),
+                 envelope(item(report, "client_report"))):
+        server.envelope(body)
+    check(server.envelope(b"no envelope")[0] == 400, "refused")
+    server.settle()
+    got = metrics(server)
+    rows = server.sql("SELECT outcome, coalesce(reason, '') AS reason, count(*) AS n"
+                      " FROM outcome GROUP BY 1, 2")
+    for row in rows:
+        reason = row["reason"]
+        if row["outcome"] == "client_discard" and reason != "queue_overflow":
+            continue
+        name = f'proflite_task_outcomes_total{{outcome="{row[0]}",reason="{reason}"}}'
+        check(got.get(name) == row["n"], f"{name}: {got.get(name)}, not {row['n']}")
+    name = 'proflite_task_outcomes_total{outcome="client_discard",reason="other"}'
+    check(got.get(name) == 2, f"foreign reasons are one counter: {got.get(name)}")
+    for name, value in (("task_duplicates_total", 2), ("task_symbolicate_error_total", 0),
+                        ('ingest_requests_total{status="400"}', 1),
+                        ('waiting{in="inbox"}', 0), ('waiting{in="pass"}', 0)):
+        check(got.get("proflite_" + name) == value, f"{name}: {got.get('proflite_' + name)}")
+    profiles = server.value("SELECT count(*) FROM outcome WHERE category LIKE 'profile%'"
+                            " AND outcome <> 'client_discard'")
+    check(got["proflite_task_payload_bytes_count"] == profiles, "a size for each profile")
+    check(got['proflite_task_stage_seconds_count{stage="normalize"}']
+          == server.value("SELECT count(*) FROM chunk WHERE normalized"), "normalized")
+    check(got['proflite_ingest_requests_total{status="200"}']
+          == server.value("SELECT count(*) FROM inbox"), "requests")
+
+
 def main():
     with Server() as server:
         check_debug_meta(server)
         check_normalize(server)
+        check_metrics(server)
         check_redo(server)
     finish()
 
