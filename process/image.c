@@ -1,17 +1,8 @@
-/* An image: the files that belong to one module, checked before use.
- *
- * The module's own path first, then <debug root>/.build-id/xx/yyyy.debug and the
- * file its .gnu_debuglink names. A file whose build-id is not the module's is not
- * used: wrong names are worse than none. Everything is opened lazily and only
- * once; nothing is ever written. */
+/* An image: what the files of one module (image_files.c) say about its addresses.
+ * Everything is read lazily and only once; nothing is ever written. */
 #include "process/symbols.h"
 
-#include "base/id.h"
-#include "process/paths.h"
-
-#include <elfutils/libdwelf.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,19 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_BUILD_ID_BYTES 64
-
-/* One ELF file. */
-struct elf_file {
-    int fd; /* -1: none, or memory */
-    Elf *elf;
-    uint64_t bytes;
-};
-
 struct pl_image {
     enum pl_image_status status;
     char message[256];
-    struct elf_file main, debug;
+    struct pl_elf_file main, debug;
     struct pl_perfmap *perfmap;
     struct pl_dwarf *dwarf;
     struct pl_elf_symbols *symbols, *dynamic_symbols;
@@ -39,136 +21,6 @@ struct pl_image {
     char *name; /* last component of the path */
     bool loaded;
 };
-
-static void close_file(struct elf_file *file)
-{
-    if (file->elf)
-        elf_end(file->elf);
-    if (file->fd >= 0)
-        close(file->fd);
-    *file = (struct elf_file){.fd = -1};
-}
-
-/* A regular file, or -1: opening a FIFO or device must not block or act. */
-static int open_regular(const char *path, int flags, uint64_t *bytes_out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
-    struct stat st;
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0) {
-        close(fd);
-        return -1;
-    }
-    *bytes_out = (uint64_t)st.st_size;
-    return fd;
-}
-
-/* The file's build-id in hex, "" if it has none. */
-static void build_id_of(Elf *elf, char text_out[static 2 * MAX_BUILD_ID_BYTES + 1])
-{
-    const void *bytes = NULL;
-    ssize_t len = dwelf_elf_gnu_build_id(elf, &bytes);
-    text_out[0] = '\0';
-    if (len > 0 && len <= MAX_BUILD_ID_BYTES)
-        pl_hex_format(bytes, (size_t)len, text_out);
-}
-
-/* Why a file is not used. */
-enum refusal { ACCEPTED, NO_FILE, NOT_ELF, OTHER_BUILD };
-
-static enum refusal open_elf(const char *path, const char *build_id,
-                             struct elf_file *file_out)
-{
-    struct elf_file file = {.fd = -1};
-    char found[2 * MAX_BUILD_ID_BYTES + 1];
-    enum refusal refusal = ACCEPTED;
-
-    file.fd = open_regular(path, 0, &file.bytes);
-    if (file.fd < 0)
-        return NO_FILE;
-    file.elf = elf_begin(file.fd, ELF_C_READ_MMAP, NULL);
-    if (!file.elf || elf_kind(file.elf) != ELF_K_ELF) {
-        refusal = NOT_ELF;
-    } else {
-        build_id_of(file.elf, found);
-        if (strcmp(found, build_id) != 0)
-            refusal = OTHER_BUILD;
-    }
-    if (refusal != ACCEPTED) {
-        close_file(&file);
-        return refusal;
-    }
-    *file_out = file;
-    return ACCEPTED;
-}
-
-static bool is_hex(const char *text)
-{
-    return text[strspn(text, "0123456789abcdef")] == '\0';
-}
-
-static void try_debug_file(struct pl_image *image, const char *build_id,
-                           const char *root, const char *folder, const char *name)
-{
-    char path[4096];
-    if (image->debug.elf)
-        return;
-    int len = snprintf(path, sizeof path, "%s%s/%s", root, folder, name);
-    if (len > 0 && (size_t)len < sizeof path)
-        (void)open_elf(path, build_id, &image->debug);
-}
-
-static void find_by_build_id(struct pl_image *image, const char *build_id,
-                             const char *debug_root)
-{
-    char name[2 * MAX_BUILD_ID_BYTES + 16];
-    if (strlen(build_id) < 4 || strlen(build_id) > 2 * MAX_BUILD_ID_BYTES ||
-        !is_hex(build_id))
-        return;
-    (void)snprintf(name, sizeof name, "%.2s/%s.debug", build_id, build_id + 2);
-    try_debug_file(image, build_id, debug_root, "/.build-id", name);
-}
-
-/* Beside the file, in .debug/ beside it, and under the debug root. Without a
- * build-id there is nothing to tell the right file by, and none is used. */
-static void find_by_link(struct pl_image *image, const char *path, const char *build_id,
-                         const char *debug_root)
-{
-    GElf_Word crc;
-    if (!image->main.elf || image->debug.elf || !build_id[0])
-        return;
-    const char *name = dwelf_elf_gnu_debuglink(image->main.elf, &crc);
-    if (!name || !*name || strchr(name, '/'))
-        return;
-    const char *slash = strrchr(path, '/');
-    char folder[4096];
-    if (!slash || (size_t)(slash - path) >= sizeof folder - 8)
-        return;
-    memcpy(folder, path, (size_t)(slash - path));
-    folder[slash - path] = '\0';
-    try_debug_file(image, build_id, "", folder, name);
-    try_debug_file(image, build_id, debug_root, folder, name);
-    memcpy(folder + (slash - path), "/.debug", sizeof "/.debug");
-    try_debug_file(image, build_id, "", folder, name);
-}
-
-static bool has_debug_info(Elf *elf)
-{
-    size_t names;
-    Elf_Scn *section = NULL;
-    if (!elf || elf_getshdrstrndx(elf, &names) != 0)
-        return false;
-    while ((section = elf_nextscn(elf, section))) {
-        GElf_Shdr header;
-        const char *name;
-        if (gelf_getshdr(section, &header) && header.sh_type != SHT_NOBITS &&
-            (name = elf_strptr(elf, names, header.sh_name)) &&
-            (strcmp(name, ".debug_info") == 0 || strcmp(name, ".zdebug_info") == 0))
-            return true;
-    }
-    return false;
-}
 
 static void fail(struct pl_image *image, enum pl_image_status status,
                  const char *message)
@@ -181,7 +33,7 @@ static void fail(struct pl_image *image, enum pl_image_status status,
 static void open_perfmap(struct pl_image *image, const char *path)
 {
     uint64_t bytes;
-    int fd = open_regular(path, O_NOFOLLOW, &bytes);
+    int fd = pl_open_regular(path, O_NOFOLLOW, &bytes);
     if (fd >= 0) {
         image->perfmap = pl_perfmap_open(fd);
         close(fd);
@@ -196,7 +48,7 @@ static void open_vdso(struct pl_image *image, const char *build_id)
 {
     uintptr_t base = getauxval(AT_SYSINFO_EHDR);
     const Elf64_Ehdr *header = (const Elf64_Ehdr *)base; /* NOLINT: auxv is a number */
-    char found[2 * MAX_BUILD_ID_BYTES + 1];
+    char found[PL_BUILD_ID_TEXT];
     if (!base) {
         fail(image, PL_IMAGE_MISSING, "this kernel has no vdso");
         return;
@@ -207,29 +59,25 @@ static void open_vdso(struct pl_image *image, const char *build_id)
         fail(image, PL_IMAGE_MALFORMED, "cannot read the vdso");
         return;
     }
-    build_id_of(image->main.elf, found);
-    if (strcmp(found, build_id) != 0) {
-        close_file(&image->main);
+    pl_elf_build_id(image->main.elf, found);
+    if (!pl_build_id_is(found, build_id)) {
+        pl_elf_file_close(&image->main);
         fail(image, PL_IMAGE_MISSING, "recorded under another kernel");
     }
 }
 
-static void open_files(struct pl_image *image, const char *path, const char *build_id,
-                       const char *debug_root)
+static void open_files(struct pl_image *image, const struct pl_lookup_request *request)
 {
-    enum refusal refusal = NO_FILE;
-    if (path[0] == '/') /* never relative to where this process happens to be */
-        refusal = open_elf(path, build_id, &image->main);
-    if (!has_debug_info(image->main.elf)) {
-        find_by_build_id(image, build_id, debug_root);
-        find_by_link(image, path, build_id, debug_root);
-    }
+    struct pl_elf_files files;
+    pl_elf_files_find(&files, request);
+    image->main = files.main;
+    image->debug = files.debug;
     if (image->main.elf || image->debug.elf)
         return;
-    if (refusal == NOT_ELF)
-        fail(image, PL_IMAGE_MALFORMED, "not an ELF file");
-    else if (refusal == OTHER_BUILD)
+    if (files.is_other_build)
         fail(image, PL_IMAGE_MISSING, "the file is of another build now");
+    else if (files.is_not_elf)
+        fail(image, PL_IMAGE_MALFORMED, "not an ELF file");
     else
         fail(image, PL_IMAGE_MISSING, "no such file");
 }
@@ -241,32 +89,33 @@ static const char *last_component(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-struct pl_image *pl_image_open(const char *path, const char *build_id,
-                               const char *debug_root)
+struct pl_image *pl_image_open(const struct pl_lookup_request *request)
 {
     static const char deleted[] = " (deleted)";
+    struct pl_lookup_request bare = *request;
     struct pl_image *image = calloc(1, sizeof *image);
-    char *bare = strdup(path), *name = strdup(last_component(path));
-    if (!image || !bare || !name) {
+    char *path = strdup(request->path), *name = strdup(last_component(request->path));
+    if (!image || !path || !name) {
         free(image);
-        free(bare);
+        free(path);
         free(name);
         return NULL;
     }
     image->name = name;
     image->main.fd = image->debug.fd = -1;
-    size_t len = strlen(bare);
-    if (len > sizeof deleted && strcmp(bare + len - sizeof deleted + 1, deleted) == 0)
-        bare[len - sizeof deleted + 1] = '\0'; /* the build-id tells if it is back */
-    if (strcmp(bare, "[vdso]") == 0)
-        open_vdso(image, build_id);
-    else if (pl_perfmap_is(bare))
-        open_perfmap(image, bare);
-    else if (bare[0] == '/' || build_id[0])
-        open_files(image, bare, build_id, debug_root);
+    size_t len = strlen(path);
+    if (len > sizeof deleted && strcmp(path + len - sizeof deleted + 1, deleted) == 0)
+        path[len - sizeof deleted + 1] = '\0'; /* the build-id tells if it is back */
+    bare.path = path;
+    if (strcmp(path, "[vdso]") == 0)
+        open_vdso(image, request->build_id);
+    else if (pl_perfmap_is(path))
+        open_perfmap(image, path);
+    else if (path[0] == '/' || request->build_id[0])
+        open_files(image, &bare);
     else
         fail(image, PL_IMAGE_UNKNOWN, "neither a path nor a build-id");
-    free(bare);
+    free(path);
     return image;
 }
 
@@ -279,8 +128,8 @@ void pl_image_close(struct pl_image *image)
     pl_elf_symbols_close(image->symbols);
     pl_elf_symbols_close(image->dynamic_symbols);
     pl_extents_close(image->extents);
-    close_file(&image->main);
-    close_file(&image->debug);
+    pl_elf_file_close(&image->main);
+    pl_elf_file_close(&image->debug);
     free(image->name);
     free(image);
 }
@@ -304,7 +153,7 @@ uint64_t pl_image_file_bytes(const struct pl_image *image)
 static void load(struct pl_image *image)
 {
     image->loaded = true;
-    if (has_debug_info(image->main.elf))
+    if (pl_elf_has_debug(image->main.elf))
         image->dwarf = pl_dwarf_open(image->main.elf);
     else if (image->debug.elf)
         image->dwarf = pl_dwarf_open(image->debug.elf);
@@ -391,3 +240,45 @@ bool pl_image_find(struct pl_image *image, uint64_t address,
             return true;
     return false;
 }
+
+/* ---- as a lookup ---- */
+
+static void *open_lookup(const struct pl_lookup_request *request)
+{
+    return pl_image_open(request);
+}
+
+static void close_lookup(void *self)
+{
+    pl_image_close(self);
+}
+
+static enum pl_image_status lookup_status(const void *self)
+{
+    return pl_image_status(self);
+}
+
+static const char *lookup_message(const void *self)
+{
+    return pl_image_message(self);
+}
+
+static uint64_t lookup_bytes(const void *self)
+{
+    return pl_image_file_bytes(self);
+}
+
+static bool find_key(void *self, const struct pl_lookup_key *key,
+                     struct pl_symbol_list *list_out)
+{
+    return pl_image_find(self, key->address, list_out);
+}
+
+const struct pl_lookup pl_elf_lookup = {
+    .open = open_lookup,
+    .close = close_lookup,
+    .status = lookup_status,
+    .message = lookup_message,
+    .file_bytes = lookup_bytes,
+    .find = find_key,
+};

@@ -22,6 +22,7 @@ struct pl_pass {
     struct pl_store *store;
     struct pl_pass_options options;
     struct pl_symbolizer *symbolizer;
+    struct pl_places *places; /* of this run */
     struct pl_pass_counters counters, counted; /* counted: in the file, too */
     char owner[PL_LEASE_OWNER_BYTES];
 };
@@ -97,20 +98,21 @@ static void count_symbolicated(struct pl_pass *pass,
 
 /* One round over the chunk's frames. `only_named`: those that have a status too,
  * of which only what was found now is written. */
-static enum pl_status name_frames(struct pl_pass *pass, int64_t chunk_id,
-                                  bool only_named, bool *complete_out,
-                                  struct pl_error *err)
+static enum pl_status name_frames(struct pl_pass *pass,
+                                  const struct pl_pending_chunk *chunk, bool only_named,
+                                  bool *complete_out, struct pl_error *err)
 {
     struct pl_raw_frame_list raw = {0};
     struct pl_symbolicated result = {0};
     enum pl_status status =
-        pl_pass_raw_frames(pass->store, chunk_id, only_named, &raw, err);
+        pl_pass_raw_frames(pass->store, chunk->id, only_named, &raw, err);
     if (status == PL_OK)
-        status = pl_symbolicate(pass->symbolizer, &raw, only_named, &result, err);
+        status = pl_symbolicate(pass->symbolizer, pass->places, chunk->project_id, &raw,
+                                only_named, &result, err);
     if (status == PL_OK) {
         count_symbolicated(pass, &result);
         *complete_out = result.complete;
-        status = pl_pass_put_names(pass->store, chunk_id, result.frames, result.count,
+        status = pl_pass_put_names(pass->store, chunk->id, result.frames, result.count,
                                    result.complete, result.error, result.status,
                                    result.complete ? NULL : result.message, err);
     }
@@ -154,9 +156,9 @@ static enum pl_status symbolicate(struct pl_pass *pass,
         return PL_OK;
     if (chunk->debug_meta == PL_DEBUG_META_NO_IMAGES)
         return pl_error_set(err, PL_INPUT, "debug_meta has no images");
-    enum pl_status status = name_frames(pass, chunk->id, false, &complete, err);
+    enum pl_status status = name_frames(pass, chunk, false, &complete, err);
     if (status == PL_OK && pass->options.redo && complete)
-        status = name_frames(pass, chunk->id, true, &complete, err);
+        status = name_frames(pass, chunk, true, &complete, err);
     pass->counters.symbolicate_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
     pass->counters.symbolicate_runs++;
     return status;
@@ -318,7 +320,8 @@ enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
     enum pl_status status = take_lease(pass, err);
     if (status != PL_OK)
         return status;
-    if (pass->options.redo)
+    status = pl_places_open(pass->store, &pass->options.places, &pass->places, err);
+    if (status == PL_OK && pass->options.redo)
         status = pl_pass_redo_all(pass->store, err);
     if (status == PL_OK)
         status = take_in(pass, err);
@@ -327,5 +330,7 @@ enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
     if (status == PL_OK)
         status = sum_up(pass, err);
     pl_pass_release(pass->store, pass->owner);
+    pl_places_close(pass->places);
+    pass->places = NULL;
     return status;
 }

@@ -20,6 +20,7 @@
 
 #include "process/normalize.h"
 #include "process/pass_counters.h"
+#include "process/symbol_places.h"
 #include "process/symbolizer.h"
 #include "store/store.h"
 
@@ -27,6 +28,7 @@
 
 struct pl_pass_options {
     struct pl_symbolizer_options symbols;
+    struct pl_places_options places;
     struct pl_normalize_options normalize;
     int retention_days;      /* noted with what is normalized; 0: 90 */
     bool redo;               /* first mark every chunk as not symbolicated, and ask

@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct symbolicate {
+    struct pl_symbolizer *symbolizer;
+    struct pl_places *places;
+    int64_t project_id;
+    bool only_better;
+};
+
 /* What the named frames point into. */
 struct keep {
     struct pl_resolved *resolved; /* one for each module asked */
@@ -53,6 +60,8 @@ static const char *frame_status(const struct pl_resolved *resolved, bool named)
         return "missing";
     case PL_MODULE_MALFORMED:
         return "malformed";
+    case PL_MODULE_UNSUPPORTED:
+        return "unsupported";
     case PL_MODULE_FOUND:
         break;
     }
@@ -131,32 +140,52 @@ static void add_frames(struct pl_symbolicated *result, const struct pl_raw_frame
     }
 }
 
+/* One module's frames, looked up where the project's sources say. */
+static enum pl_status ask(const struct symbolicate *work,
+                          const struct pl_raw_frame *raw, size_t count,
+                          struct pl_resolved *resolved_out, struct pl_error *err)
+{
+    struct pl_place_list places = {.count = 0};
+    struct pl_symbol_question question = {
+        .kind = PL_LOOKUP_ELF,
+        .path = raw->module_path ? raw->module_path : "",
+        .build_id = raw->build_id ? raw->build_id : "",
+        .key_count = count,
+    };
+    struct pl_lookup_key *keys = calloc(count, sizeof keys[0]);
+    if (!keys)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        keys[i].address = lookup_address(&raw[i]);
+    question.keys = keys;
+    enum pl_status status = pl_places_find(work->places, work->project_id, "elf",
+                                           raw->debug_id ? raw->debug_id : "",
+                                           question.build_id, &places, err);
+    question.places = places.rows;
+    question.place_count = places.count;
+    if (status == PL_OK)
+        status = pl_symbolizer_ask(work->symbolizer, &question, resolved_out, err);
+    pl_place_list_deinit(&places);
+    free(keys);
+    return status;
+}
+
 /* `raw` are `count` frames of one module. */
-static enum pl_status name_module(struct pl_symbolizer *symbolizer,
+static enum pl_status name_module(const struct symbolicate *work,
                                   const struct pl_raw_frame *raw, size_t count,
-                                  bool only_better, struct pl_symbolicated *result,
-                                  struct pl_error *err)
+                                  struct pl_symbolicated *result, struct pl_error *err)
 {
     struct keep *keep = result->owned;
     struct pl_resolved *resolved = &keep->resolved[keep->resolved_count];
-    const char *path = raw->module_path ? raw->module_path : "";
-    const char *build_id = raw->build_id ? raw->build_id : "";
-    uint64_t *addresses = malloc(count * sizeof addresses[0]);
-    if (!addresses)
-        return pl_error_set(err, PL_NOMEM, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        addresses[i] = lookup_address(&raw[i]);
-    enum pl_status status =
-        pl_symbolizer_ask(symbolizer, path, build_id, addresses, count, resolved, err);
-    free(addresses);
+    enum pl_status status = ask(work, raw, count, resolved, err);
     if (status != PL_OK)
         return status;
     struct pl_frame_name *names = copy_names(resolved);
     keep->names[keep->resolved_count++] = names;
     if (!names)
         return pl_error_set(err, PL_NOMEM, "out of memory");
-    note_failure(result, path, resolved);
-    add_frames(result, raw, count, resolved, names, only_better);
+    note_failure(result, raw->module_path ? raw->module_path : "", resolved);
+    add_frames(result, raw, count, resolved, names, work->only_better);
     return PL_OK;
 }
 
@@ -175,9 +204,11 @@ static bool prepare(struct pl_symbolicated *result, const struct pl_raw_frame_li
 }
 
 enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
+                              struct pl_places *places, int64_t project_id,
                               const struct pl_raw_frame_list *raw, bool only_better,
                               struct pl_symbolicated *result_out, struct pl_error *err)
 {
+    const struct symbolicate work = {symbolizer, places, project_id, only_better};
     struct pl_symbolicated result = {0};
     enum pl_status status = PL_OK;
     if (!prepare(&result, raw))
@@ -186,8 +217,7 @@ enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
         for (to = from + 1; to < raw->count; to++)
             if (raw->rows[to].module_id != raw->rows[from].module_id)
                 break;
-        status = name_module(symbolizer, &raw->rows[from], to - from, only_better,
-                             &result, err);
+        status = name_module(&work, &raw->rows[from], to - from, &result, err);
     }
     if (status != PL_OK) {
         pl_symbolicated_deinit(&result);

@@ -3,6 +3,7 @@
 #ifndef PL_PROCESS_SYMBOLICATE_H
 #define PL_PROCESS_SYMBOLICATE_H
 
+#include "process/symbol_places.h"
 #include "process/symbolizer.h"
 #include "store/symbols.h"
 
@@ -17,20 +18,20 @@ struct pl_symbolicated {
     void *owned;
 };
 
-/* Name `raw` (sorted by module). Frames of a module the worker crashed on are
- * "malformed"; frames of one it took too long over, or that found no worker, are
- * left out, so that they stay without a status and are asked for again.
- * A frame of which only the function's extent is known is named module+0x<start>
+/* Name `raw` (sorted by module) from what the project's places have. Frames of a module
+ * the worker crashed on are "malformed"; frames of one it took too long over, or that
+ * found no worker, are left out, so that they stay without a status and are asked for
+ * again. A frame of which only the function's extent is known is named module+0x<start>
  * and is "missing_symbol" all the same.
  * With `only_better`, frames that found nothing are left out too, and those that
  * found an extent and have a name: for a redo, which must not replace a name by
  * less because its file is gone or stripped by now.
  * Ownership  caller deinits; texts are `result_out`'s.  Errors  NOMEM. */
-PL_MUST_CHECK enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
-                                            const struct pl_raw_frame_list *raw,
-                                            bool only_better,
-                                            struct pl_symbolicated *result_out,
-                                            struct pl_error *err);
+PL_MUST_CHECK enum pl_status
+pl_symbolicate(struct pl_symbolizer *symbolizer, struct pl_places *places,
+               int64_t project_id, const struct pl_raw_frame_list *raw,
+               bool only_better, struct pl_symbolicated *result_out,
+               struct pl_error *err);
 void pl_symbolicated_deinit(struct pl_symbolicated *result);
 
 #endif

@@ -2,6 +2,7 @@
  * field of what comes back. Starting and ending the process: worker_process.c. */
 #include "process/symbolizer.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "process/worker_process.h"
 #include "process/worker_wire.h"
@@ -9,21 +10,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct failed_module {
-    char *key; /* path and build-id, each with its NUL */
-    size_t key_bytes;
+    enum pl_lookup_kind kind;
+    char *path, *build_id;
     enum pl_symbolizer_failure failure;
     char message[256];
 };
 
 struct pl_symbolizer {
     struct pl_symbolizer_options options;
-    char *debug_root;
     struct pl_worker_process process;
     unsigned answered; /* questions this worker has answered */
     struct failed_module *failed;
     size_t failed_count;
+};
+
+/* One part of a question, on its way. */
+struct message {
+    const struct pl_symbol_question *question;
+    struct pl_wire_head head;
+    struct pl_wire_question wire;
+    struct pl_buf rest; /* places, keys, texts */
+    size_t key_count;
 };
 
 /* What one answer brings; several make a struct pl_resolved. */
@@ -42,12 +52,6 @@ enum pl_status pl_symbolizer_open(const struct pl_symbolizer_options *options,
     if (!symbolizer)
         return pl_error_set(err, PL_NOMEM, "out of memory");
     symbolizer->options = options ? *options : defaults;
-    const char *root = symbolizer->options.debug_root;
-    symbolizer->debug_root = strdup(root ? root : "/usr/lib/debug");
-    if (!symbolizer->debug_root) {
-        free(symbolizer);
-        return pl_error_set(err, PL_NOMEM, "out of memory");
-    }
     if (!symbolizer->options.timeout_ms)
         symbolizer->options.timeout_ms = 60000;
     if (!symbolizer->options.cpu_seconds)
@@ -64,10 +68,11 @@ void pl_symbolizer_close(struct pl_symbolizer *symbolizer)
     if (!symbolizer)
         return;
     (void)pl_worker_process_end(&symbolizer->process, NULL, 0);
-    for (size_t i = 0; i < symbolizer->failed_count; i++)
-        free(symbolizer->failed[i].key);
+    for (size_t i = 0; i < symbolizer->failed_count; i++) {
+        free(symbolizer->failed[i].path);
+        free(symbolizer->failed[i].build_id);
+    }
     free(symbolizer->failed);
-    free(symbolizer->debug_root);
     free(symbolizer);
 }
 
@@ -86,35 +91,28 @@ void pl_resolved_deinit(struct pl_resolved *resolved)
 
 /* ---- modules that failed ---- */
 
-static char *module_key(const char *path, const char *build_id, size_t *bytes_out)
+static bool is_same(const struct failed_module *failed,
+                    const struct pl_symbol_question *question)
 {
-    size_t path_bytes = strlen(path) + 1, id_bytes = strlen(build_id) + 1;
-    char *key = malloc(path_bytes + id_bytes);
-    if (key) {
-        memcpy(key, path, path_bytes);
-        memcpy(key + path_bytes, build_id, id_bytes);
-        *bytes_out = path_bytes + id_bytes;
-    }
-    return key;
+    return failed->kind == question->kind &&
+           strcmp(failed->path, question->path) == 0 &&
+           strcmp(failed->build_id, question->build_id) == 0;
 }
 
-static const struct failed_module *find_failed(const struct pl_symbolizer *symbolizer,
-                                               const char *path, const char *build_id)
+static const struct failed_module *
+find_failed(const struct pl_symbolizer *symbolizer,
+            const struct pl_symbol_question *question)
 {
-    size_t path_bytes = strlen(path) + 1, id_bytes = strlen(build_id) + 1;
-    for (size_t i = 0; i < symbolizer->failed_count; i++) {
-        const struct failed_module *failed = &symbolizer->failed[i];
-        if (failed->key_bytes == path_bytes + id_bytes &&
-            memcmp(failed->key, path, path_bytes) == 0 &&
-            memcmp(failed->key + path_bytes, build_id, id_bytes) == 0)
-            return failed;
-    }
+    for (size_t i = 0; i < symbolizer->failed_count; i++)
+        if (is_same(&symbolizer->failed[i], question))
+            return &symbolizer->failed[i];
     return NULL;
 }
 
 /* Not being able to remember only costs another try. */
-static void remember_failed(struct pl_symbolizer *symbolizer, const char *path,
-                            const char *build_id, const struct pl_resolved *resolved)
+static void remember_failed(struct pl_symbolizer *symbolizer,
+                            const struct pl_symbol_question *question,
+                            const struct pl_resolved *resolved)
 {
     struct failed_module *failed =
         realloc(symbolizer->failed, (symbolizer->failed_count + 1) * sizeof failed[0]);
@@ -122,48 +120,93 @@ static void remember_failed(struct pl_symbolizer *symbolizer, const char *path,
         return;
     symbolizer->failed = failed;
     failed += symbolizer->failed_count;
-    *failed = (struct failed_module){.failure = resolved->failure};
+    *failed = (struct failed_module){
+        .kind = question->kind,
+        .path = strdup(question->path),
+        .build_id = strdup(question->build_id),
+        .failure = resolved->failure,
+    };
     memcpy(failed->message, resolved->message, sizeof failed->message);
-    failed->key = module_key(path, build_id, &failed->key_bytes);
-    if (failed->key)
+    if (failed->path && failed->build_id) {
         symbolizer->failed_count++;
+    } else {
+        free(failed->path);
+        free(failed->build_id);
+    }
 }
 
 /* ---- question ---- */
 
-static char *make_question(const struct pl_symbolizer *symbolizer, const char *path,
-                           const char *build_id, const uint64_t *addresses,
-                           size_t count, size_t *bytes_out)
+static uint32_t put_text(struct pl_buf *texts, const char *text)
 {
-    struct pl_wire_question question = {
-        .path_bytes = (uint32_t)strlen(path) + 1,
-        .build_id_bytes = (uint32_t)strlen(build_id) + 1,
-        .debug_root_bytes = (uint32_t)strlen(symbolizer->debug_root) + 1,
-        .address_count = (uint32_t)count,
+    uint32_t at = (uint32_t)texts->len;
+    if (!text || !*text)
+        return 0;
+    if (strlen(text) >= PL_WIRE_MAX_TEXT) { /* no file and no class has such a name */
+        return 0;
+    }
+    pl_buf_append(texts, text, strlen(text) + 1);
+    return at;
+}
+
+static struct pl_wire_key put_key(struct pl_buf *texts, const struct pl_lookup_key *key)
+{
+    return (struct pl_wire_key){
+        .address = key->address,
+        .line = key->line,
+        .column = key->column,
+        .module = put_text(texts, key->module),
+        .function = put_text(texts, key->function),
+        .file = put_text(texts, key->file),
+    };
+}
+
+/* The part of `question` that begins with key `first`; at most PL_WIRE_MAX_KEYS, and
+ * fewer if their texts are long. */
+static bool make_message(const struct pl_symbolizer *symbolizer,
+                         const struct pl_symbol_question *question, size_t first,
+                         struct message *message)
+{
+    struct pl_buf places, keys, texts;
+    struct pl_wire_question head = {
+        .kind = question->kind,
+        .place_count = (uint32_t)question->place_count,
         .cpu_seconds = (uint32_t)symbolizer->options.cpu_seconds,
         .memory_bytes = symbolizer->options.memory_bytes,
     };
-    size_t text_bytes = (size_t)question.path_bytes + question.build_id_bytes +
-                        question.debug_root_bytes;
-    struct pl_wire_head head = {
-        PL_WIRE_QUESTION,
-        (uint32_t)(sizeof question + text_bytes + count * sizeof addresses[0])};
-    char *message = malloc(sizeof head + head.bytes), *at = message;
-    if (!message)
-        return NULL;
-    memcpy(at, &head, sizeof head);
-    at += sizeof head;
-    memcpy(at, &question, sizeof question);
-    at += sizeof question;
-    memcpy(at, path, question.path_bytes);
-    at += question.path_bytes;
-    memcpy(at, build_id, question.build_id_bytes);
-    at += question.build_id_bytes;
-    memcpy(at, symbolizer->debug_root, question.debug_root_bytes);
-    at += question.debug_root_bytes;
-    memcpy(at, addresses, count * sizeof addresses[0]);
-    *bytes_out = sizeof head + head.bytes;
-    return message;
+    pl_buf_init(&places, PL_WIRE_MAX_PLACES * sizeof(struct pl_wire_place));
+    pl_buf_init(&keys, PL_WIRE_MAX_KEYS * sizeof(struct pl_wire_key));
+    pl_buf_init(&texts, PL_WIRE_MAX_TEXTS);
+    pl_buf_putc(&texts, '\0');
+    head.path = put_text(&texts, question->path);
+    head.build_id = put_text(&texts, question->build_id);
+    for (size_t i = 0; i < question->place_count; i++) {
+        const struct pl_wire_place place = {question->places[i].kind,
+                                            put_text(&texts, question->places[i].text)};
+        pl_buf_append(&places, &place, sizeof place);
+    }
+    for (size_t i = first;
+         i < question->key_count && head.key_count < PL_WIRE_MAX_KEYS &&
+         texts.len + 3 * PL_WIRE_MAX_TEXT < PL_WIRE_MAX_TEXTS;
+         i++, head.key_count++) {
+        const struct pl_wire_key key = put_key(&texts, &question->keys[i]);
+        pl_buf_append(&keys, &key, sizeof key);
+    }
+    head.text_bytes = (uint32_t)texts.len;
+    message->head = (struct pl_wire_head){
+        PL_WIRE_QUESTION, (uint32_t)(sizeof head + places.len + keys.len + texts.len)};
+    message->question = question;
+    message->key_count = head.key_count;
+    message->wire = head;
+    pl_buf_init(&message->rest, PL_WIRE_MAX_QUESTION);
+    pl_buf_append(&message->rest, places.data, places.len);
+    pl_buf_append(&message->rest, keys.data, keys.len);
+    pl_buf_append(&message->rest, texts.data, texts.len);
+    bool ok = !places.failed && !keys.failed && !texts.failed && !message->rest.failed;
+    pl_buf_deinit(&places);
+    pl_buf_deinit(&keys);
+    pl_buf_deinit(&texts);
+    return ok;
 }
 
 /* ---- answer ---- */
@@ -177,7 +220,7 @@ static bool check_sizes(const struct pl_wire_answer *answer, const char *body,
         (uint64_t)answer->name_count * sizeof(struct pl_wire_name) + answer->text_bytes;
     return need == bytes && answer->frame_count == count && answer->text_bytes > 0 &&
            body[bytes - 1] == '\0' && answer->message < answer->text_bytes &&
-           answer->image_status <= PL_MODULE_MALFORMED;
+           answer->image_status <= PL_MODULE_UNSUPPORTED;
 }
 
 static bool read_names(struct block *block, const struct pl_wire_answer *answer,
@@ -186,11 +229,13 @@ static bool read_names(struct block *block, const struct pl_wire_answer *answer,
     for (uint32_t i = 0; i < answer->name_count; i++) {
         struct pl_wire_name name;
         memcpy(&name, names + i * sizeof name, sizeof name);
-        if (name.function >= answer->text_bytes || name.file >= answer->text_bytes)
+        if (name.function >= answer->text_bytes || name.file >= answer->text_bytes ||
+            name.module >= answer->text_bytes)
             return false;
         block->names[i] = (struct pl_resolved_name){
             .function = block->texts + name.function,
             .file = block->texts + name.file,
+            .module = block->texts + name.module,
             .decl_line = name.decl_line,
             .line = name.line,
             .column = name.column,
@@ -250,7 +295,7 @@ static bool read_answer(struct pl_resolved *resolved, const char *body, size_t b
     return true;
 }
 
-/* ---- one exchange ---- */
+/* ---- the worker ---- */
 
 static void fail(struct pl_resolved *resolved, enum pl_symbolizer_failure failure,
                  const char *why)
@@ -295,85 +340,163 @@ static bool ensure_worker(struct pl_symbolizer *symbolizer, int64_t deadline_ns,
     return false;
 }
 
-static bool exchange(struct pl_symbolizer *symbolizer, const char *message,
-                     size_t message_bytes, size_t count, struct pl_resolved *resolved)
+/* ---- descriptors ---- */
+
+struct files {
+    int fds[PL_WIRE_MAX_FILES];
+    size_t count;
+};
+
+static bool is_file(const struct pl_symbol_place *place)
+{
+    return place->kind == PL_PLACE_FILE || place->kind == PL_PLACE_MINIFIED;
+}
+
+static void close_files(struct files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        close(files->fds[i]);
+    files->count = 0;
+}
+
+static bool open_files(const struct pl_symbol_question *question, struct files *files,
+                       struct pl_resolved *resolved)
+{
+    for (size_t i = 0; i < question->place_count; i++) {
+        const struct pl_symbol_place *place = &question->places[i];
+        struct pl_error err = {0};
+        if (!is_file(place))
+            continue;
+        if (place->open(place->self, place->id, &files->fds[files->count], &err)) {
+            resolved->module = PL_MODULE_MISSING;
+            (void)snprintf(resolved->message, sizeof resolved->message, "%.255s",
+                           err.message);
+            return false;
+        }
+        files->count++;
+    }
+    return true;
+}
+
+/* ---- one exchange ---- */
+
+/* The question, with the descriptors in `files`, and the head of what comes back. */
+static enum pl_worker_io talk(struct pl_symbolizer *symbolizer, struct message *message,
+                              const struct files *files, int64_t deadline_ns,
+                              struct pl_wire_head *head_out)
+{
+    struct pl_worker_process *process = &symbolizer->process;
+    message->wire.file_count = (uint32_t)files->count;
+    enum pl_worker_io io =
+        pl_worker_process_send(process, &message->head, sizeof message->head,
+                               files->fds, files->count, deadline_ns);
+    if (io == PL_WORKER_IO_OK)
+        io = pl_worker_process_write(process, &message->wire, sizeof message->wire,
+                                     deadline_ns);
+    if (io == PL_WORKER_IO_OK)
+        io = pl_worker_process_write(process, message->rest.data, message->rest.len,
+                                     deadline_ns);
+    if (io == PL_WORKER_IO_OK)
+        io = pl_worker_process_read(process, head_out, sizeof *head_out, deadline_ns);
+    return io;
+}
+
+enum exchanged { EXCHANGED, NO_WORKER, NO_FILES };
+
+static enum exchanged exchange(struct pl_symbolizer *symbolizer,
+                               struct message *message, struct pl_resolved *resolved)
 {
     struct pl_wire_head head = {0};
+    struct files files = {.count = 0};
     char *body = NULL;
-    bool ok = false;
     int64_t deadline_ns =
         pl_clock_mono_ns() + symbolizer->options.timeout_ms * PL_NS_PER_MS;
 
     if (!ensure_worker(symbolizer, deadline_ns, resolved))
-        return false;
-    struct pl_worker_process *process = &symbolizer->process;
-    enum pl_worker_io io =
-        pl_worker_process_write(process, message, message_bytes, deadline_ns);
-    if (io == PL_WORKER_IO_OK)
-        io = pl_worker_process_read(process, &head, sizeof head, deadline_ns);
+        return NO_WORKER;
+    enum pl_worker_io io = talk(symbolizer, message, &files, deadline_ns, &head);
+    if (io == PL_WORKER_IO_OK && head.kind == PL_WIRE_WANT_FILES) {
+        bool ok = open_files(message->question, &files, resolved);
+        if (ok)
+            io = talk(symbolizer, message, &files, deadline_ns, &head);
+        close_files(&files);
+        if (!ok)
+            return NO_FILES;
+    }
     if (io == PL_WORKER_IO_OK && head.kind == PL_WIRE_ANSWER &&
         head.bytes <= PL_WIRE_MAX_ANSWER && (body = malloc(head.bytes + 1)))
-        io = pl_worker_process_read(process, body, head.bytes, deadline_ns);
-    ok =
-        io == PL_WORKER_IO_OK && body && read_answer(resolved, body, head.bytes, count);
+        io =
+            pl_worker_process_read(&symbolizer->process, body, head.bytes, deadline_ns);
+    bool ok = io == PL_WORKER_IO_OK && body &&
+              read_answer(resolved, body, head.bytes, message->key_count);
     free(body);
     if (ok)
         symbolizer->answered++;
     else
         give_up_worker(symbolizer, resolved, io == PL_WORKER_IO_LATE);
-    return ok;
+    return ok ? EXCHANGED : NO_WORKER;
 }
 
 /* A worker that had answered others before may have been full of them, or ended
  * by somebody: a fresh one gets one try. A slow module gets none. */
-static bool ask_batch(struct pl_symbolizer *symbolizer, const char *message,
-                      size_t message_bytes, size_t count, struct pl_resolved *resolved)
+static enum exchanged ask_part(struct pl_symbolizer *symbolizer,
+                               struct message *message, struct pl_resolved *resolved)
 {
     bool fresh = symbolizer->answered == 0;
-    if (exchange(symbolizer, message, message_bytes, count, resolved))
-        return true;
-    if (fresh || resolved->failure != PL_SYMBOLIZER_CRASHED)
-        return false;
+    enum exchanged done = exchange(symbolizer, message, resolved);
+    if (done != NO_WORKER || fresh || resolved->failure != PL_SYMBOLIZER_CRASHED)
+        return done;
     resolved->failure = PL_SYMBOLIZER_OK;
-    return exchange(symbolizer, message, message_bytes, count, resolved);
+    return exchange(symbolizer, message, resolved);
 }
 
-enum pl_status pl_symbolizer_ask(struct pl_symbolizer *symbolizer, const char *path,
-                                 const char *build_id, const uint64_t *addresses,
-                                 size_t count, struct pl_resolved *resolved_out,
-                                 struct pl_error *err)
+/* Nothing known of any of the keys. */
+static void resolve_nothing(struct pl_resolved *resolved, size_t count)
+{
+    memset(resolved->frames, 0, count * sizeof resolved->frames[0]);
+    resolved->frame_count = count;
+}
+
+enum pl_status pl_symbolizer_ask(struct pl_symbolizer *symbolizer,
+                                 const struct pl_symbol_question *asked,
+                                 struct pl_resolved *resolved_out, struct pl_error *err)
 {
     struct pl_resolved resolved = {0};
-    const struct failed_module *failed = find_failed(symbolizer, path, build_id);
+    struct pl_symbol_question question = *asked;
+    const struct failed_module *failed = find_failed(symbolizer, asked);
+    enum exchanged done = EXCHANGED;
     if (failed) {
         *resolved_out = (struct pl_resolved){.failure = failed->failure};
         memcpy(resolved_out->message, failed->message, sizeof failed->message);
         return PL_OK;
     }
-    if (strlen(path) >= PL_WIRE_MAX_TEXT || strlen(build_id) >= PL_WIRE_MAX_TEXT ||
-        strlen(symbolizer->debug_root) >= PL_WIRE_MAX_TEXT)
-        path = build_id = ""; /* no file has such a name */
+    if (strlen(question.path) >= PL_WIRE_MAX_TEXT ||
+        strlen(question.build_id) >= PL_WIRE_MAX_TEXT)
+        question.path = question.build_id = ""; /* no file has such a name */
+    if (question.place_count > PL_SYMBOL_PLACES)
+        question.place_count = PL_SYMBOL_PLACES;
+    size_t count = question.key_count;
     resolved.frames = calloc(count ? count : 1, sizeof resolved.frames[0]);
     if (!resolved.frames)
         return pl_error_set(err, PL_NOMEM, "out of memory");
-    for (size_t done = 0; done < count && resolved.failure == PL_SYMBOLIZER_OK;) {
-        size_t batch = count - done, bytes;
-        if (batch > PL_WIRE_MAX_ADDRESSES)
-            batch = PL_WIRE_MAX_ADDRESSES;
-        char *message =
-            make_question(symbolizer, path, build_id, addresses + done, batch, &bytes);
-        if (!message) {
+    for (size_t at = 0; at < count && done == EXCHANGED;) {
+        struct message message;
+        bool made = make_message(symbolizer, &question, at, &message);
+        if (made)
+            done = ask_part(symbolizer, &message, &resolved);
+        at += message.key_count;
+        pl_buf_deinit(&message.rest);
+        if (!made) {
             pl_resolved_deinit(&resolved);
             return pl_error_set(err, PL_NOMEM, "out of memory");
         }
-        if (ask_batch(symbolizer, message, bytes, batch, &resolved))
-            done += batch;
-        free(message);
     }
+    if (done == NO_FILES)
+        resolve_nothing(&resolved, count);
     if (resolved.failure != PL_SYMBOLIZER_OK) {
         resolved.frame_count = 0;
         if (resolved.failure != PL_SYMBOLIZER_NO_START)
-            remember_failed(symbolizer, path, build_id, &resolved);
+            remember_failed(symbolizer, asked, &resolved);
     }
     *resolved_out = resolved;
     return PL_OK;

@@ -7,6 +7,7 @@
 #define PL_PROCESS_SYMBOLIZER_H
 
 #include "base/error.h"
+#include "process/lookup.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,10 +21,9 @@ enum pl_worker_start {
 
 struct pl_symbolizer_options {
     enum pl_worker_start start;
-    const char *debug_root; /* NULL: /usr/lib/debug; copied */
-    int timeout_ms;         /* of one question; 0: 60 s */
-    int cpu_seconds;        /* of one question; 0: 30 */
-    uint64_t memory_bytes;  /* of the worker besides the files it reads; 0: 1 GiB */
+    int timeout_ms;        /* of one question; 0: 60 s */
+    int cpu_seconds;       /* of one question; 0: 30 */
+    uint64_t memory_bytes; /* of the worker besides the files it reads; 0: 1 GiB */
 };
 
 struct pl_symbolizer;
@@ -37,9 +37,10 @@ void pl_symbolizer_close(struct pl_symbolizer *symbolizer); /* NULL is fine */
 /* As enum pl_image_status, told apart by the parent. */
 enum pl_module_status {
     PL_MODULE_FOUND,
-    PL_MODULE_UNKNOWN,   /* nothing to look for */
-    PL_MODULE_MISSING,   /* no file of this build */
-    PL_MODULE_MALFORMED, /* not an ELF file */
+    PL_MODULE_UNKNOWN,     /* nothing to look for */
+    PL_MODULE_MISSING,     /* no file of this build */
+    PL_MODULE_MALFORMED,   /* not what it should be */
+    PL_MODULE_UNSUPPORTED, /* nobody here reads such files */
 };
 
 /* Why there is no answer at all. */
@@ -52,6 +53,7 @@ enum pl_symbolizer_failure {
 
 struct pl_resolved_name {
     const char *function, *file; /* file "" unknown */
+    const char *module;          /* of its own (a class); "" the one asked for */
     uint32_t decl_line, line, column;
 };
 
@@ -70,15 +72,37 @@ struct pl_resolved {
     void *owned;
 };
 
-/* Look `addresses` (ELF virtual addresses, adjusted by the caller) up in one
- * module. A failure of the worker is a result, not an error.
- * Ownership  caller deinits `resolved_out`.  Errors  NOMEM.
- * Threads    one at a time for each symbolizer. */
-PL_MUST_CHECK enum pl_status pl_symbolizer_ask(struct pl_symbolizer *symbolizer,
-                                               const char *path, const char *build_id,
-                                               const uint64_t *addresses, size_t count,
-                                               struct pl_resolved *resolved_out,
-                                               struct pl_error *err);
+/* Where to look for the files of a question. */
+struct pl_symbol_place {
+    enum pl_place_kind kind;
+    const char
+        *text; /* path of a folder; of a file, what names its contents for good */
+    /* Of PL_PLACE_FILE and PL_PLACE_MINIFIED: called when the worker wants it, perhaps
+     * more than once. The descriptor is closed here. */
+    enum pl_status (*open)(void *self, int64_t id, int *fd_out, struct pl_error *err);
+    void *self;
+    int64_t id;
+};
+
+struct pl_symbol_question {
+    enum pl_lookup_kind kind;
+    const char *path;     /* as the module calls itself; "" unknown */
+    const char *build_id; /* or what the kind calls a file by; "" unknown */
+    const struct pl_symbol_place *places;
+    size_t place_count; /* at most PL_SYMBOL_PLACES are looked at */
+    const struct pl_lookup_key *keys;
+    size_t key_count;
+};
+#define PL_SYMBOL_PLACES 32
+
+/* Look the keys up in the files of one module, map or mapping. A failure of the worker
+ * is a result, not an error; so is a file that cannot be opened (MISSING). Ownership
+ * caller deinits `resolved_out`.  Errors  NOMEM. Threads    one at a time for each
+ * symbolizer. */
+PL_MUST_CHECK enum pl_status
+pl_symbolizer_ask(struct pl_symbolizer *symbolizer,
+                  const struct pl_symbol_question *question,
+                  struct pl_resolved *resolved_out, struct pl_error *err);
 void pl_resolved_deinit(struct pl_resolved *resolved);
 
 #endif

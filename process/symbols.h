@@ -1,29 +1,34 @@
-/* Symbols: from an address in a file to names. Inside the symbol worker only
- * (process/worker.c): the files read here are hostile, and so the code that reads
- * them runs where it can do no harm.
+/* Symbols: from an address in a file, a place in minified code or an obfuscated method
+ * to names. Inside the symbol worker only (process/worker.c): the files read here are
+ * hostile, and so the code that reads them runs where it can do no harm.
  *
- *   image (which files belong to a module)
- *     └─ resolvers, asked in order:
- *          perf map ▸ DWARF ▸ ELF symbol table ▸ function extents
+ *   lookup (a table of functions; one for each kind of process/lookup.h)
+ *     └─ ELF: image (which files belong to a module)
+ *          └─ resolvers, asked in order:
+ *               perf map ▸ DWARF ▸ ELF symbol table ▸ function extents
  *
- * All text a lookup returns is owned by the image and lives as long as it. */
+ * All text a lookup returns is owned by it and stays where it is as long as it lives.
+ */
 #ifndef PL_PROCESS_SYMBOLS_H
 #define PL_PROCESS_SYMBOLS_H
 
+#include "base/debug_id.h"
 #include "base/error.h"
+#include "process/lookup.h"
 
 #include <libelf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define PL_MAX_INLINES 64 /* functions at one address; deeper ones are cut */
+#define PL_MAX_INLINES 64 /* functions at one key; deeper ones are cut */
 
 struct pl_symbol {
     const char *function;  /* demangled */
-    const char *file;      /* where the function is; "" unknown */
+    const char *file;      /* where the function is; NULL or "" unknown */
+    const char *module;    /* the class, where it has one of its own; else NULL */
     uint32_t decl_line;    /* of its declaration; 0 unknown */
-    uint32_t line, column; /* of the address, or of the call of the next; 0 unknown */
+    uint32_t line, column; /* of the key, or of the call of the next; 0 unknown */
 };
 
 /* Outermost first: the real function, then what was inlined into it. */
@@ -33,21 +38,43 @@ struct pl_symbol_list {
     bool anonymous; /* the one name only says where the function starts */
 };
 
-/* ---- an image: what is found on disk for one module ---- */
+/* ---- a lookup: the files of one module, map or mapping ---- */
 
-enum pl_image_status {
-    PL_IMAGE_FOUND,
-    PL_IMAGE_UNKNOWN,   /* the module says nothing that could be looked for */
-    PL_IMAGE_MISSING,   /* no file, or only one of another build */
-    PL_IMAGE_MALFORMED, /* not what it should be */
+struct pl_place {
+    enum pl_place_kind kind;
+    const char *text;
+    int fd; /* of PL_PLACE_FILE and _MINIFIED: sealed, closed after `open`; else -1 */
 };
+
+struct pl_lookup_request {
+    const char *path;     /* as the module calls itself; "" unknown */
+    const char *build_id; /* or whatever the kind calls a file by; "" unknown */
+    const struct pl_place *places;
+    size_t place_count;
+};
+
+struct pl_lookup {
+    /* What `open` makes (NULL only when out of memory: its status says whether there is
+     * anything in it) is kept for more keys, and passed to the others. */
+    void *(*open)(const struct pl_lookup_request *request);
+    void (*close)(void *self);
+    enum pl_image_status (*status)(const void *self);
+    const char *(*message)(const void *self); /* why not; "" if found */
+    uint64_t (*file_bytes)(const void *self); /* mapped */
+    /* False: nothing known of the key. `list_out` is empty before. */
+    bool (*find)(void *self, const struct pl_lookup_key *key,
+                 struct pl_symbol_list *list_out);
+    bool once; /* not kept */
+};
+
+extern const struct pl_lookup pl_elf_lookup;      /* image.c */
+extern const struct pl_lookup pl_identify_lookup; /* identify.c */
+
+/* ---- an image: what is found for one module ---- */
 
 struct pl_image;
 
-/* Always gives an image (NULL only when out of memory); its status says whether
- * there is anything in it. `debug_root` is where separate debug files lie. */
-struct pl_image *pl_image_open(const char *path, const char *build_id,
-                               const char *debug_root);
+struct pl_image *pl_image_open(const struct pl_lookup_request *request);
 void pl_image_close(struct pl_image *image); /* NULL is fine */
 enum pl_image_status pl_image_status(const struct pl_image *image);
 const char *pl_image_message(const struct pl_image *image); /* "" if found */
@@ -56,6 +83,34 @@ uint64_t pl_image_file_bytes(const struct pl_image *image);
 /* Ask the resolvers in order. False: none has a name for `address`. */
 bool pl_image_find(struct pl_image *image, uint64_t address,
                    struct pl_symbol_list *list_out);
+
+/* ---- the ELF files of a module (image_files.c) ---- */
+
+struct pl_elf_file {
+    int fd; /* -1: none, or memory */
+    Elf *elf;
+    uint64_t bytes;
+};
+
+/* Where nothing was found, why. */
+struct pl_elf_files {
+    struct pl_elf_file main, debug; /* either may be missing; debug has DWARF, then */
+    bool is_other_build, is_not_elf;
+};
+
+/* The files a module's places have for it. One whose build-id is not the module's is
+ * not used: wrong names are worse than none. */
+void pl_elf_files_find(struct pl_elf_files *files_out,
+                       const struct pl_lookup_request *request);
+void pl_elf_file_close(struct pl_elf_file *file);
+/* A regular file, or -1: opening a FIFO or device must not block or act. */
+int pl_open_regular(const char *path, int flags, uint64_t *bytes_out);
+/* In hex; "" if it has none. */
+void pl_elf_build_id(Elf *elf, char text_out[static PL_BUILD_ID_TEXT]);
+bool pl_elf_has_debug(Elf *elf);
+/* Is a file of build-id `found` the one called `wanted`? That may be the first 16 bytes
+ * of it: more is not known from a debug id. */
+bool pl_build_id_is(const char *found, const char *wanted);
 
 /* ---- resolvers; open gives NULL when the file has nothing for it ---- */
 

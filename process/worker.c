@@ -20,18 +20,35 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_OPEN_IMAGES 128
+#define MAX_OPEN 128
 
-struct open_image {
-    char *key; /* path, build-id, debug root; NUL-separated */
+/* Rows are kinds; one without is answered with "unsupported". */
+static const struct pl_lookup *const kinds[PL_LOOKUP_KINDS] = {
+    [PL_LOOKUP_ELF] = &pl_elf_lookup,
+    [PL_LOOKUP_IDENTIFY] = &pl_identify_lookup,
+};
+
+struct open_lookup {
+    const struct pl_lookup *kind;
+    char *key; /* kind, path, build-id and places, as bytes */
     size_t key_bytes;
-    struct pl_image *image;
+    void *self;
+};
+
+/* A question, taken apart: its texts and arrays lie in `body`. */
+struct question {
+    struct pl_wire_question head;
+    const char *places, *keys, *texts;
+    struct pl_place place[PL_WIRE_MAX_PLACES];
+    size_t file_places;
 };
 
 struct worker {
     int fd_in, fd_out;
-    struct open_image images[MAX_OPEN_IMAGES];
-    size_t image_count;
+    struct open_lookup open[MAX_OPEN];
+    size_t open_count;
+    int files[PL_WIRE_MAX_FILES]; /* that came with the question */
+    size_t file_count;
     struct pl_buf frames, names, texts;
     struct pl_map text_at; /* address of a string -> offset in texts */
 };
@@ -122,8 +139,8 @@ static void limit_question(const struct pl_wire_question *question)
 static void limit_memory(const struct worker *worker, uint64_t bytes)
 {
 #ifndef __SANITIZE_ADDRESS__
-    for (size_t i = 0; i < worker->image_count; i++)
-        bytes += pl_image_file_bytes(worker->images[i].image);
+    for (size_t i = 0; i < worker->open_count; i++)
+        bytes += worker->open[i].kind->file_bytes(worker->open[i].self);
     limit(RLIMIT_AS, bytes);
 #else
     (void)worker;
@@ -137,60 +154,78 @@ static void unlimit_memory(void)
     limit(RLIMIT_AS, RLIM_INFINITY);
 }
 
-/* ---- images ---- */
+/* ---- lookups ---- */
 
-static void close_images(struct worker *worker)
+static void close_lookup(struct worker *worker, size_t at)
 {
-    for (size_t i = 0; i < worker->image_count; i++) {
-        pl_image_close(worker->images[i].image);
-        free(worker->images[i].key);
-    }
-    worker->image_count = 0;
+    struct open_lookup *open = &worker->open[at];
+    open->kind->close(open->self);
+    free(open->key);
+    *open = worker->open[--worker->open_count];
 }
 
-static void close_image(struct worker *worker, size_t at)
+static void close_lookups(struct worker *worker)
 {
-    pl_image_close(worker->images[at].image);
-    free(worker->images[at].key);
-    worker->images[at] = worker->images[--worker->image_count];
+    while (worker->open_count)
+        close_lookup(worker, worker->open_count - 1);
+}
+
+/* What two questions have in common if the same files answer them. */
+static char *lookup_key(const struct question *question, size_t *bytes_out)
+{
+    struct pl_buf key;
+    const struct pl_wire_question *head = &question->head;
+    pl_buf_init(&key, PL_WIRE_MAX_QUESTION);
+    pl_buf_append(&key, &head->kind, sizeof head->kind);
+    pl_buf_puts(&key, question->texts + head->path);
+    pl_buf_putc(&key, '\0');
+    pl_buf_puts(&key, question->texts + head->build_id);
+    for (uint32_t i = 0; i < head->place_count; i++) {
+        pl_buf_putc(&key, '\0');
+        pl_buf_putc(&key, (char)('0' + (int)question->place[i].kind));
+        pl_buf_puts(&key, question->place[i].text);
+    }
+    return pl_buf_take(&key, bytes_out);
 }
 
 /* One that was not found is looked for again: the file may be there by now. */
-static struct pl_image *find_image(struct worker *worker, const char *key, size_t bytes)
+static struct open_lookup *find_lookup(struct worker *worker, const char *key,
+                                       size_t bytes)
 {
-    for (size_t i = 0; i < worker->image_count; i++) {
-        struct open_image *open = &worker->images[i];
+    for (size_t i = 0; i < worker->open_count; i++) {
+        struct open_lookup *open = &worker->open[i];
         if (open->key_bytes != bytes || memcmp(open->key, key, bytes) != 0)
             continue;
-        if (pl_image_status(open->image) == PL_IMAGE_FOUND)
-            return open->image;
-        close_image(worker, i);
+        if (open->kind->status(open->self) == PL_IMAGE_FOUND && !open->kind->once)
+            return open;
+        close_lookup(worker, i);
         break;
     }
     return NULL;
 }
 
-static struct pl_image *image_for(struct worker *worker, const char *texts,
-                                  const struct pl_wire_question *question)
+/* Takes `key`. NULL: out of memory. */
+static struct open_lookup *open_lookup(struct worker *worker,
+                                       const struct question *question, char *key,
+                                       size_t key_bytes)
 {
-    size_t bytes = (size_t)question->path_bytes + question->build_id_bytes +
-                   question->debug_root_bytes;
-    struct pl_image *image = find_image(worker, texts, bytes);
-    if (image)
-        return image;
-    if (worker->image_count == MAX_OPEN_IMAGES)
-        close_images(worker);
-    const char *build_id = texts + question->path_bytes;
-    const char *debug_root = build_id + question->build_id_bytes;
-    char *key = malloc(bytes);
-    image = key ? pl_image_open(texts, build_id, debug_root) : NULL;
-    if (!image) {
+    const struct pl_lookup_request request = {
+        .path = question->texts + question->head.path,
+        .build_id = question->texts + question->head.build_id,
+        .places = question->place,
+        .place_count = question->head.place_count,
+    };
+    const struct pl_lookup *kind = kinds[question->head.kind];
+    if (worker->open_count == MAX_OPEN)
+        close_lookups(worker);
+    void *self = kind->open(&request);
+    if (!self) {
         free(key);
         return NULL;
     }
-    memcpy(key, texts, bytes);
-    worker->images[worker->image_count++] = (struct open_image){key, bytes, image};
-    return image;
+    struct open_lookup *open = &worker->open[worker->open_count++];
+    *open = (struct open_lookup){kind, key, key_bytes, self};
+    return open;
 }
 
 /* ---- the answer ---- */
@@ -198,7 +233,7 @@ static struct pl_image *image_for(struct worker *worker, const char *texts,
 static uint32_t put_text(struct worker *worker, const char *text)
 {
     uint32_t at;
-    if (!*text)
+    if (!text || !*text)
         return 0;
     if (pl_map_get(&worker->text_at, (uintptr_t)text, &at))
         return at;
@@ -222,6 +257,7 @@ static void put_frame(struct worker *worker, const struct pl_symbol_list *list)
         struct pl_wire_name name = {
             .function = put_text(worker, symbol->function),
             .file = put_text(worker, symbol->file),
+            .module = put_text(worker, symbol->module),
             .decl_line = symbol->decl_line,
             .line = symbol->line,
             .column = symbol->column,
@@ -230,10 +266,11 @@ static void put_frame(struct worker *worker, const struct pl_symbol_list *list)
     }
 }
 
-static bool send_answer(struct worker *worker, struct pl_image *image)
+static bool send_answer(struct worker *worker, enum pl_image_status status,
+                        const char *message)
 {
-    struct pl_wire_answer answer = {.image_status = pl_image_status(image)};
-    answer.message = put_text(worker, pl_image_message(image));
+    struct pl_wire_answer answer = {.image_status = status};
+    answer.message = put_text(worker, message);
     answer.frame_count = (uint32_t)(worker->frames.len / sizeof(struct pl_wire_frame));
     answer.name_count = (uint32_t)(worker->names.len / sizeof(struct pl_wire_name));
     answer.text_bytes = (uint32_t)worker->texts.len;
@@ -250,56 +287,190 @@ static bool send_answer(struct worker *worker, struct pl_image *image)
            write_all(worker->fd_out, worker->texts.data, worker->texts.len);
 }
 
-static bool answer_question(struct worker *worker, const char *body, size_t len)
+static struct pl_lookup_key read_key(const struct question *question, uint32_t i)
 {
-    struct pl_wire_question question;
+    struct pl_wire_key key;
+    memcpy(&key, question->keys + i * sizeof key, sizeof key);
+    return (struct pl_lookup_key){
+        .address = key.address,
+        .line = key.line,
+        .column = key.column,
+        .module = question->texts + key.module,
+        .function = question->texts + key.function,
+        .file = question->texts + key.file,
+    };
+}
+
+/* `open` is NULL where nobody reads such files. */
+static bool answer(struct worker *worker, const struct question *question,
+                   const struct open_lookup *open)
+{
     struct pl_symbol_list list;
-    if (len < sizeof question)
-        return false;
-    memcpy(&question, body, sizeof question);
-    const char *texts = body + sizeof question;
-    size_t text_bytes = (size_t)question.path_bytes + question.build_id_bytes +
-                        question.debug_root_bytes;
-    if (len != sizeof question + text_bytes + 8 * (size_t)question.address_count)
-        return false;
-    limit_question(&question);
-    unlimit_memory();
-    struct pl_image *image = image_for(worker, texts, &question);
-    if (!image)
-        return false;
-    if (question.memory_bytes)
-        limit_memory(worker, question.memory_bytes);
     pl_buf_clear(&worker->frames);
     pl_buf_clear(&worker->names);
     pl_buf_clear(&worker->texts);
     pl_map_clear(&worker->text_at);
     pl_buf_putc(&worker->texts, '\0');
-    for (uint32_t i = 0; i < question.address_count; i++) {
-        uint64_t address;
-        memcpy(&address, texts + text_bytes + 8 * (size_t)i, sizeof address);
-        if (!pl_image_find(image, address, &list)) {
+    for (uint32_t i = 0; i < question->head.key_count; i++) {
+        const struct pl_lookup_key key = read_key(question, i);
+        list.count = 0;
+        list.anonymous = false;
+        if (!open || !open->kind->find(open->self, &key, &list)) {
             list.count = 0;
             list.anonymous = false;
         }
         put_frame(worker, &list);
     }
-    return send_answer(worker, image);
+    return open ? send_answer(worker, open->kind->status(open->self),
+                              open->kind->message(open->self))
+                : send_answer(worker, PL_IMAGE_UNSUPPORTED, "nobody reads such files");
+}
+
+/* ---- the question ---- */
+
+/* The parent is trusted, but a worker must not become a way into it: what does not
+ * add up ends the worker. */
+static bool check_texts(const struct question *question)
+{
+    const uint32_t most = question->head.text_bytes;
+    bool ok = most > 0 && question->texts[most - 1] == '\0' &&
+              question->head.path < most && question->head.build_id < most;
+    for (uint32_t i = 0; ok && i < question->head.key_count; i++) {
+        struct pl_wire_key key;
+        memcpy(&key, question->keys + i * sizeof key, sizeof key);
+        ok = key.module < most && key.function < most && key.file < most;
+    }
+    return ok;
+}
+
+static bool read_places(struct worker *worker, struct question *question)
+{
+    for (uint32_t i = 0; i < question->head.place_count; i++) {
+        struct pl_wire_place place;
+        memcpy(&place, question->places + i * sizeof place, sizeof place);
+        if (place.text >= question->head.text_bytes || place.kind > PL_PLACE_MINIFIED)
+            return false;
+        question->place[i] = (struct pl_place){.kind = (enum pl_place_kind)place.kind,
+                                               .text = question->texts + place.text,
+                                               .fd = -1};
+        if (place.kind != PL_PLACE_FILE && place.kind != PL_PLACE_MINIFIED)
+            continue;
+        if (question->file_places < worker->file_count)
+            question->place[i].fd = worker->files[question->file_places];
+        question->file_places++;
+    }
+    return question->head.file_count == worker->file_count &&
+           (!worker->file_count || worker->file_count == question->file_places);
+}
+
+static bool read_question(struct worker *worker, const char *body, size_t len,
+                          struct question *question)
+{
+    struct pl_wire_question *head = &question->head;
+    if (len < sizeof *head)
+        return false;
+    memcpy(head, body, sizeof *head);
+    if (head->kind >= PL_LOOKUP_KINDS || head->place_count > PL_WIRE_MAX_PLACES ||
+        head->key_count > PL_WIRE_MAX_KEYS || head->text_bytes > PL_WIRE_MAX_TEXTS ||
+        len != sizeof *head + head->place_count * sizeof(struct pl_wire_place) +
+                   head->key_count * sizeof(struct pl_wire_key) + head->text_bytes)
+        return false;
+    question->places = body + sizeof *head;
+    question->keys =
+        question->places + head->place_count * sizeof(struct pl_wire_place);
+    question->texts = question->keys + head->key_count * sizeof(struct pl_wire_key);
+    return check_texts(question) && read_places(worker, question);
+}
+
+static bool answer_question(struct worker *worker, const char *body, size_t len)
+{
+    struct question question = {.file_places = 0};
+    size_t key_bytes;
+    if (!read_question(worker, body, len, &question))
+        return false;
+    if (!kinds[question.head.kind])
+        return answer(worker, &question, NULL);
+    char *key = lookup_key(&question, &key_bytes);
+    if (!key)
+        return false;
+    limit_question(&question.head);
+    unlimit_memory();
+    struct open_lookup *open = find_lookup(worker, key, key_bytes);
+    if (!open && question.file_places && !worker->file_count) {
+        free(key);
+        struct pl_wire_head want = {PL_WIRE_WANT_FILES, 0};
+        return write_all(worker->fd_out, &want, sizeof want);
+    }
+    if (open)
+        free(key);
+    else
+        open = open_lookup(worker, &question, key, key_bytes);
+    if (!open)
+        return false;
+    if (question.head.memory_bytes)
+        limit_memory(worker, question.head.memory_bytes);
+    return answer(worker, &question, open);
+}
+
+static void close_files(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->file_count; i++)
+        close(worker->files[i]);
+    worker->file_count = 0;
+}
+
+/* The descriptors of a message. */
+static void keep_files(struct worker *worker, struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (worker->file_count < PL_WIRE_MAX_FILES)
+                worker->files[worker->file_count++] = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+static bool read_head(struct worker *worker, struct pl_wire_head *head)
+{
+    union {
+        char bytes[CMSG_SPACE(PL_WIRE_MAX_FILES * sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec part = {head, sizeof *head};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    ssize_t got;
+    do
+        got = recvmsg(worker->fd_in, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0)
+        return false;
+    keep_files(worker, &message);
+    return read_all(worker->fd_in, (char *)head + got, sizeof *head - (size_t)got);
 }
 
 static bool serve_one(struct worker *worker, bool *end_out)
 {
     struct pl_wire_head head;
-    *end_out = !read_all(worker->fd_in, &head, sizeof head);
+    *end_out = !read_head(worker, &head);
     if (*end_out)
         return true;
-    if (head.kind != PL_WIRE_QUESTION || head.bytes > sizeof(struct pl_wire_question) +
-                                                          3 * PL_WIRE_MAX_TEXT +
-                                                          8 * PL_WIRE_MAX_ADDRESSES)
+    if (head.kind != PL_WIRE_QUESTION || head.bytes > PL_WIRE_MAX_QUESTION)
         return false;
     char *body = malloc(head.bytes ? head.bytes : 1);
     bool ok = body && read_all(worker->fd_in, body, head.bytes) &&
               answer_question(worker, body, head.bytes);
     free(body);
+    close_files(worker);
     return ok;
 }
 
@@ -317,7 +488,7 @@ int pl_symbols_worker_main(int fd_in, int fd_out)
     ok = write_all(fd_out, &hello, sizeof hello);
     while (ok && !end)
         ok = serve_one(&worker, &end);
-    close_images(&worker);
+    close_lookups(&worker);
     pl_buf_deinit(&worker.frames);
     pl_buf_deinit(&worker.names);
     pl_buf_deinit(&worker.texts);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "process/worker.h"
+#include "process/worker_wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,6 +165,39 @@ enum pl_worker_io pl_worker_process_write(struct pl_worker_process *process,
         len -= (size_t)put;
     }
     return PL_WORKER_IO_OK;
+}
+
+enum pl_worker_io pl_worker_process_send(struct pl_worker_process *process,
+                                         const void *bytes, size_t len, const int *fds,
+                                         size_t count, int64_t deadline_ns)
+{
+    union {
+        char bytes[CMSG_SPACE(PL_WIRE_MAX_FILES * sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec part = {(void *)(uintptr_t)bytes, len};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t put;
+    if (!count || count > PL_WIRE_MAX_FILES)
+        return pl_worker_process_write(process, bytes, len, deadline_ns);
+    memset(&control, 0, sizeof control);
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+    do {
+        enum pl_worker_io io = wait_for(process->fd, POLLOUT, deadline_ns);
+        if (io != PL_WORKER_IO_OK)
+            return io;
+        put = sendmsg(process->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (put < 0 && (errno == EINTR || errno == EAGAIN));
+    if (put <= 0)
+        return PL_WORKER_IO_CLOSED;
+    return pl_worker_process_write(process, (const char *)bytes + put,
+                                   len - (size_t)put, deadline_ns);
 }
 
 enum pl_worker_io pl_worker_process_read(struct pl_worker_process *process, void *bytes,

@@ -25,6 +25,10 @@ bool pl_worker_process_start(struct pl_worker_process *process, bool by_fork, ch
 enum pl_worker_io pl_worker_process_write(struct pl_worker_process *process,
                                           const void *bytes, size_t len,
                                           int64_t deadline_ns);
+/* The same, with `count` descriptors (perhaps none) beside the first byte. */
+enum pl_worker_io pl_worker_process_send(struct pl_worker_process *process,
+                                         const void *bytes, size_t len, const int *fds,
+                                         size_t count, int64_t deadline_ns);
 enum pl_worker_io pl_worker_process_read(struct pl_worker_process *process, void *bytes,
                                          size_t len, int64_t deadline_ns);
 

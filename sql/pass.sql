@@ -27,7 +27,8 @@ DELETE FROM lease WHERE name = 'pass' AND owner = :owner;
 -- A native frame without a name, and, with :redo, one that has a status.
 SELECT f.module_id, coalesce(m.path, ''), coalesce(m.build_id, ''), f.address, f.exact,
        EXISTS (SELECT 1 FROM frame_name n
-               WHERE n.frame_id = f.id AND n.status = 'symbolicated')
+               WHERE n.frame_id = f.id AND n.status = 'symbolicated'),
+       coalesce(m.debug_id, '')
 FROM frame_raw f LEFT JOIN module m ON m.id = f.module_id
 WHERE f.id = :id AND f.function_id = 0
   AND (:redo OR NOT EXISTS (SELECT 1 FROM frame_name n WHERE n.frame_id = f.id));

@@ -53,7 +53,7 @@ struct raw_list {
     struct pl_arena *arena;
     struct pl_raw_frame *rows;
     size_t count;
-    const char *path, *build_id; /* of the last module, to share its text */
+    const char *path, *build_id, *debug_id; /* of the last module, to share its text */
 };
 
 static const char *share(struct pl_arena *arena, const char **last, const char *text)
@@ -83,12 +83,13 @@ static enum pl_status add_raw(struct pl_store *store, uint32_t id, bool redo,
         .module_id = pl_stmt_column_int(stmt, 0),
         .module_path = share(list->arena, &list->path, pl_stmt_column_text(stmt, 1)),
         .build_id = share(list->arena, &list->build_id, pl_stmt_column_text(stmt, 2)),
+        .debug_id = share(list->arena, &list->debug_id, pl_stmt_column_text(stmt, 6)),
         .address = (uint64_t)pl_stmt_column_int(stmt, 3),
         .exact = pl_stmt_column_int(stmt, 4),
         .named = pl_stmt_column_int(stmt, 5),
     };
     pl_stmt_reset(stmt);
-    return frame->module_path && frame->build_id ? PL_OK : out_of_memory(err);
+    return frame->module_path && frame->build_id && frame->debug_id ? PL_OK : out_of_memory(err);
 }
 
 static int compare_raw(const void *left, const void *right)

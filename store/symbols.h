@@ -50,6 +50,7 @@ struct pl_raw_frame {
     int64_t module_id;
     const char *module_path;
     const char *build_id; /* hex or "" */
+    const char *debug_id; /* as base/debug_id.h, or "" */
     uint64_t address;
     bool exact; /* false: a return address, look up address-1 */
     bool named; /* "symbolicated" by an earlier pass */

@@ -1,9 +1,9 @@
 /* Function extents of a stripped file (process/symbols_unwind.c): every address of
  * a function gives its start, no other address does, and no file however broken
  * makes the reader leave it. */
-#include "process/symbolicate.h"
 #include "process/symbols.h"
 #include "process/worker.h"
+#include "tests/symbols/asking.h"
 #include "tests/symbols/fixtures.h"
 #include "tests/test.h"
 
@@ -102,7 +102,6 @@ static void test_one_function(void)
                                         "mark_third_call", "deregister_tm_clones"};
     struct pl_raw_frame frames[4];
     struct pl_raw_frame_list list = {.rows = frames, .count = 4};
-    struct pl_symbolizer_options options = {.debug_root = "/nonexistent"};
     struct pl_symbolizer *symbolizer = NULL;
     struct pl_symbolicated result = {0};
     struct pl_error err = {0};
@@ -117,8 +116,9 @@ static void test_one_function(void)
                                           .exact = i == 3};
     (void)snprintf(expected, sizeof expected, "fixture_stripped.so+0x%llx",
                    (unsigned long long)symbol_value(FULL, "repeated"));
-    CHECK_OK(pl_symbolizer_open(&options, &symbolizer, &err), err);
-    CHECK_OK(pl_symbolicate(symbolizer, &list, false, &result, &err), err);
+    CHECK_OK(pl_symbolizer_open(NULL, &symbolizer, &err), err);
+    CHECK_OK(symbolicate_under(symbolizer, "/nonexistent", &list, false, &result, &err),
+             err);
     CHECK(result.complete && result.count == 4, "%zu", result.count);
     for (size_t i = 0; i < result.count; i++) {
         const struct pl_named_frame *frame = &result.frames[i];
@@ -136,7 +136,8 @@ static void test_one_function(void)
     /* A redo puts extents where nothing was, but not over names. */
     for (size_t i = 0; i < 4; i++)
         frames[i].named = i > 0;
-    CHECK_OK(pl_symbolicate(symbolizer, &list, true, &result, &err), err);
+    CHECK_OK(symbolicate_under(symbolizer, "/nonexistent", &list, true, &result, &err),
+             err);
     CHECK(result.count == 1 && result.frames[0].frame_id == 1 &&
               strcmp(result.frames[0].names[0].function, expected) == 0,
           "%zu", result.count);

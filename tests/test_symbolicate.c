@@ -2,8 +2,8 @@
  * against files that are broken, foreign or hostile. */
 #include "process/demangle.h"
 #include "process/paths.h"
-#include "process/symbolicate.h"
 #include "process/worker.h"
+#include "tests/symbols/asking.h"
 #include "tests/symbols/fixtures.h"
 #include "tests/test.h"
 
@@ -37,9 +37,10 @@ open_symbolizer(const struct pl_symbolizer_options *options)
 }
 
 /* Look one address up; the caller deinits. */
-static struct pl_symbolicated look_up(struct pl_symbolizer *symbolizer,
-                                      const char *path, const char *build_id,
-                                      uint64_t address, bool exact)
+static struct pl_symbolicated look_up_under(struct pl_symbolizer *symbolizer,
+                                            const char *debug_root, const char *path,
+                                            const char *build_id, uint64_t address,
+                                            bool exact)
 {
     struct pl_raw_frame frame = {.frame_id = 7,
                                  .module_id = 1,
@@ -50,8 +51,16 @@ static struct pl_symbolicated look_up(struct pl_symbolizer *symbolizer,
     struct pl_raw_frame_list list = {.rows = &frame, .count = 1};
     struct pl_symbolicated result = {0};
     struct pl_error err = {0};
-    CHECK_OK(pl_symbolicate(symbolizer, &list, false, &result, &err), err);
+    CHECK_OK(symbolicate_under(symbolizer, debug_root, &list, false, &result, &err),
+             err);
     return result;
+}
+
+static struct pl_symbolicated look_up(struct pl_symbolizer *symbolizer,
+                                      const char *path, const char *build_id,
+                                      uint64_t address, bool exact)
+{
+    return look_up_under(symbolizer, NULL, path, build_id, address, exact);
 }
 
 static const char *status_of(const struct pl_symbolicated *result)
@@ -197,11 +206,11 @@ static void test_stripped(void)
     static const char path[] = FIXTURE("fixture_stripped.so");
     static const char full[] = FIXTURE("fixture_c5.so");
     char build_id[129];
-    struct pl_symbolizer_options options = {.debug_root = "/nonexistent"};
-    struct pl_symbolizer *symbolizer = open_symbolizer(&options);
+    struct pl_symbolizer *symbolizer = open_symbolizer(NULL);
     read_build_id(full, build_id);
     struct pl_symbolicated result =
-        look_up(symbolizer, path, build_id, symbol_value(full, "mark_outer"), true);
+        look_up_under(symbolizer, "/nonexistent", path, build_id,
+                      symbol_value(full, "mark_outer"), true);
     CHECK(name_count(&result) == 1 &&
               strcmp(result.frames[0].names[0].function, "outer") == 0,
           "%s", status_of(&result));
@@ -248,13 +257,13 @@ static void test_debug_file(void)
     (void)snprintf(file, sizeof file, "%s/%s.debug", folder, build_id + 2);
     copy_file(FIXTURE("fixture_symbols.debug"), file, NULL);
 
-    struct pl_symbolizer_options options = {.debug_root = root};
-    struct pl_symbolizer *symbolizer = open_symbolizer(&options);
+    struct pl_symbolizer *symbolizer = open_symbolizer(NULL);
     static const char *const paths[] = {FIXTURE("fixture_stripped.so"),
                                         "/gone/away.so"};
     for (size_t i = 0; i < 2; i++) {
-        struct pl_symbolicated result = look_up(symbolizer, paths[i], build_id,
-                                                symbol_value(full, "mark_inner"), true);
+        struct pl_symbolicated result =
+            look_up_under(symbolizer, root, paths[i], build_id,
+                          symbol_value(full, "mark_inner"), true);
         CHECK(name_count(&result) == 3, "%s: %s", paths[i], status_of(&result));
         check_name(&result, 2, "inner", line_of("fixture.c", "inner"), "fixture.c");
         pl_symbolicated_deinit(&result);
@@ -560,9 +569,9 @@ static void test_mutants(void)
         }
         size_t keep = mutant % 7 == 3 ? (size_t)rand_r(&seed) % len : len;
         CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, mutated, keep, 0) == (ssize_t)keep);
-        CHECK_OK(pl_symbolizer_ask(symbolizer, path, build_id, addresses, 64, &resolved,
-                                   &err),
-                 err);
+        CHECK_OK(
+            ask_addresses(symbolizer, path, build_id, addresses, 64, &resolved, &err),
+            err);
         failures += resolved.failure != PL_SYMBOLIZER_OK;
         for (size_t i = 0; i < resolved.frame_count; i++)
             named += resolved.frames[i].name_count > 0;
@@ -570,7 +579,7 @@ static void test_mutants(void)
               mutant);
         pl_resolved_deinit(&resolved);
         CHECK_OK(
-            pl_symbolizer_ask(symbolizer, full, build_id, &address, 1, &resolved, &err),
+            ask_addresses(symbolizer, full, build_id, &address, 1, &resolved, &err),
             err);
         CHECK(resolved.frame_count == 1 && resolved.frames[0].name_count == 3,
               "after mutant %d", mutant);

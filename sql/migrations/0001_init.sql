@@ -401,6 +401,54 @@ CREATE TABLE measurement (
 ) STRICT;
 CREATE INDEX measurement_chunk ON measurement (chunk_id);
 
+-- Files that bring names: uploaded, or fetched from a debuginfod server.
+CREATE TABLE symbol_file (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL DEFAULT 0, -- 0: for all
+    kind TEXT NOT NULL,               -- elf, sourcemap, minified, proguard
+    debug_id TEXT NOT NULL DEFAULT '', -- lower case, 8-4-4-4-12
+    build_id TEXT NOT NULL DEFAULT '', -- elf: hex
+    content TEXT NOT NULL,            -- hash of the contents, 32 hex digits
+    name TEXT NOT NULL,               -- last component of where it came from
+    origin TEXT NOT NULL DEFAULT '',  -- '': somebody added it; else the server's URL
+    bytes INTEGER NOT NULL,           -- of the contents
+    has_debug INTEGER NOT NULL DEFAULT 0, -- elf: 1 with DWARF
+    complete INTEGER NOT NULL DEFAULT 0, -- 0: pieces are still being written
+    added_ns INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX symbol_file_content
+    ON symbol_file (content, kind, debug_id, project_id) WHERE complete = 1;
+CREATE INDEX symbol_file_debug_id ON symbol_file (debug_id, kind)
+    WHERE complete = 1 AND debug_id <> '';
+CREATE INDEX symbol_file_build_id ON symbol_file (build_id, kind)
+    WHERE complete = 1 AND build_id <> '';
+
+-- Their contents: 1 MiB each (the last one less), compressed with zstd.
+CREATE TABLE symbol_piece (
+    file_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,          -- from 0
+    data BLOB NOT NULL,
+    PRIMARY KEY (file_id, number)
+) STRICT;
+
+-- Where names are looked for, in order, if not in the usual places. A project without
+-- rows has those of project 0.
+CREATE TABLE symbol_source (
+    project_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,        -- from 1
+    kind TEXT NOT NULL,               -- uploaded, folder, build-id, debuginfod
+    place TEXT NOT NULL DEFAULT '',   -- path or URL
+    PRIMARY KEY (project_id, position)
+) STRICT, WITHOUT ROWID;
+
+-- What a server did not have: not asked again for a while.
+CREATE TABLE symbol_miss (
+    url TEXT NOT NULL,
+    build_id TEXT NOT NULL,
+    until_ns INTEGER NOT NULL,
+    PRIMARY KEY (url, build_id)
+) STRICT, WITHOUT ROWID;
+
 -- What is still to be sent to an upstream.
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY,
