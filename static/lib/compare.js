@@ -1,23 +1,13 @@
 // Compare: the two sides as text (docs/API.md, diff), and their answer as a graph.
 
 import { decodeFlame } from "./flame-model.js";
-import { groupByRecording } from "./selection.js";
 import { oklch, pixel } from "./colors.js";
+import { groupByRecording } from "./selection.js";
+import { sessionsText } from "./side-text.js";
 
 const steps = 8; // of colour, each way
 const sure = 0.05; // q below it is called a change
 const scale = 1e12; // shares as whole numbers
-
-/** What the sessions of a choice are called in a side's text. */
-export function sessionsText(sessions) {
-  return sessions.map((session) => session.id).sort((a, b) => a - b).join(",");
-}
-
-/** A word of a side's text: quoted where blanks would end it. */
-export function word(key, value) {
-  const text = String(value);
-  return /[\s"\\]/.test(text) ? `${key}:"${text.replace(/["\\]/g, "\\$&")}"` : `${key}:${text}`;
-}
 
 /**
  * What is worth comparing when nobody said so: the latest recording with the one before

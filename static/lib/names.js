@@ -86,6 +86,7 @@ function components(name) {
 }
 
 const compilerSuffix = /(\.(part|isra|constprop|cold|lto_priv|llvm)(\.\d+)*|\.\d+)+$/;
+const unnamed = /^([^+\s]+?)(?:\.so(?:\.[\w.-]+)?)?(\+0x[0-9a-f]+)$/;
 const rustHash = /::h[0-9a-f]{16}$/;
 const rustQualified = /^<(.+) as ([^<>]+(?:<.*>)?)>::(.+)$/;
 
@@ -108,6 +109,12 @@ function shorten(name) {
     return variants.at(-1);
   };
   if (name.startsWith("[")) return { variants, plain: name };
+  const address = unnamed.exec(name);
+  if (address) {
+    add(`${address[1]}${address[2]}`); // which library, the row or the tooltip tells
+    add(address[2]);
+    return { variants, plain: name };
+  }
 
   let plain = add(name.replace(rustHash, ""));
   const qualified = rustQualified.exec(plain);

@@ -25,6 +25,7 @@
  * @property {"top"|"tree"|"callers"} tab   left
  * @property {"flame"|"chart"|"sandwich"} view  right
  * @property {boolean} invert     leaves first
+ * @property {"cpu"|"off"|"wall"} heat  what the timeline shows: running, waiting, both
  * @property {string} a           Compare: what is compared, as text (lib/compare.js)
  * @property {string} b
  * @property {"share"|"time"} by  Compare: normalised, or absolute
@@ -38,6 +39,7 @@ const choices = {
   sort: ["self", "total", "name"],
   tab: ["top", "tree", "callers"],
   view: ["flame", "chart", "sandwich"],
+  heat: ["cpu", "off", "wall"],
   by: ["share", "time"],
   show: ["table", "flame", "line"],
 };
@@ -47,7 +49,7 @@ export function defaultState() {
   return {
     page: "explore", app: "", recording: "", session: [], thread: [], label: [], release: "", env: "",
     metric: "wall", from: 0, to: 0, windowFrom: 0, windowTo: 0, transforms: [], query: "", zoom: "", fn: "",
-    sort: "self", tab: "top", view: "flame", invert: false, a: "", b: "", by: "share", sql: "", show: "table",
+    sort: "self", tab: "top", view: "flame", invert: false, heat: "cpu", a: "", b: "", by: "share", sql: "", show: "table",
   };
 }
 
@@ -107,6 +109,7 @@ export function formatState(state) {
   add("fn", state.fn);
   for (const name of ["sort", "tab", "view"]) addChoice(name);
   add("invert", state.invert ? "1" : "");
+  addChoice("heat");
   add("a", state.a);
   add("b", state.b);
   addChoice("by");

@@ -7,7 +7,9 @@
  * @property {string} detail     for the tooltip
  * @property {Float64Array|number[]} wall  by bin
  * @property {Float64Array|number[]} cpu
+ * @property {ArrayLike<number>} [heat]  what is shown of them
  * @property {number} cpuTotal
+ * @property {number} wallTotal
  * @property {boolean} folded
  */
 
@@ -73,7 +75,7 @@ function foldRows(rest, all) {
     ids: rest.flatMap((row) => row.ids),
     label: `+${rest.length} ${idle ? "idle" : "more"}`,
     detail: `${rest.length} threads with less CPU time`,
-    wall, cpu, cpuTotal, wallTotal: 0, folded: true,
+    wall, cpu, cpuTotal, wallTotal: sum(rest.map((row) => row.wallTotal)), folded: true,
   };
 }
 
@@ -89,10 +91,21 @@ export function processNames(threads, sessions) {
     .map((thread) => [thread.session_id, thread.name]));
 }
 
-/** Sum over threads for each bin, in cores (CPU time per time). */
-export function totalCores(series, bins, binNs) {
-  const cores = new Float64Array(bins);
-  for (const { cpu_ns } of series)
-    for (let bin = 0; bin < bins; bin++) cores[bin] += cpu_ns[bin] / binNs;
-  return cores;
+/** @typedef {"cpu"|"off"|"wall"} Heat time on a processor, waiting for one or for something, both */
+
+/** @param {Heat} heat @param {ArrayLike<number>} wall by bin @param {ArrayLike<number>} cpu */
+export function heatOf(heat, wall, cpu) {
+  if (heat === "cpu") return cpu;
+  if (heat === "wall") return wall;
+  return Float64Array.from(wall, (ns, bin) => Math.max(0, ns - cpu[bin]));
+}
+
+/** Sum over threads for each bin, as time per time: cores, or threads. @param {Heat} heat */
+export function totalOf(series, bins, binNs, heat = "cpu") {
+  const sums = new Float64Array(bins);
+  for (const { wall_ns, cpu_ns } of series) {
+    const values = heatOf(heat, wall_ns, cpu_ns);
+    for (let bin = 0; bin < bins; bin++) sums[bin] += values[bin] / binNs;
+  }
+  return sums;
 }

@@ -5,6 +5,8 @@ import { computed, effect, signal, untracked } from "../vendor/preact.js";
 import { decodeChart, decodeFlame, findNode } from "../lib/flame-model.js";
 import { apiSelection, chosenSessions, narrowing } from "../lib/selection.js";
 import { compileQuery, matchFunctions, matchedNodes } from "../lib/search.js";
+import { releasesOf } from "../lib/releases.js";
+import { selectionText } from "../lib/side-text.js";
 import { decodeTop } from "../lib/top.js";
 import { makeTransform } from "../lib/transforms.js";
 import { Resource } from "./resource.js";
@@ -41,6 +43,14 @@ export const labels = new Resource("labels", (answer) => answer.labels);
 /** Sessions that the state means. */
 export const chosen = computed(() => chosenSessions(state.value, sessions.value.value ?? []));
 export const isLive = computed(() => chosen.value.some((session) => session.state === "live"));
+
+/** Releases of the chosen sessions, as they came. */
+export const releases = computed(() => releasesOf(chosen.value));
+
+/** What Explore shows, or would after a change, as a side of Compare. */
+export function shownText(change = {}) {
+  return selectionText({ ...state.peek(), ...change }, chosen.peek(), sessions.value.peek()?.length ?? 0);
+}
 
 /** Parameters of the API for the chosen sessions, whole; null before they are known. */
 const chosenParams = computed(() => {

@@ -1,11 +1,13 @@
 // Any selection against any other: what changed, how sure that is, and where.
 
 import { html, signal, useMemo, useState } from "../vendor/preact.js";
-import { diffPalette, sessionsText, surety, word } from "../lib/compare.js";
+import { diffPalette, surety } from "../lib/compare.js";
 import { findNode, functionKey, nodeKey } from "../lib/flame-model.js";
 import { basename, duration, percent, plural } from "../lib/format.js";
 import { fitName, nameVariants, shortName } from "../lib/names.js";
+import { presets } from "../lib/presets.js";
 import { groupByRecording } from "../lib/selection.js";
+import { sessionsText, word } from "../lib/side-text.js";
 import { sessions } from "../model/data.js";
 import { diff, diffModel, sides } from "../model/compare.js";
 import { setState, state } from "../model/store.js";
@@ -34,6 +36,7 @@ export function Compare() {
       <${Side} name="A" value=${a} onChange=${(text) => setState({ a: text, b })} />
       <${IconButton} name="swap" label="Swap A and B" onClick=${() => setState({ a: b || "all", b: a || "all" })} />
       <${Side} name="B" value=${b} onChange=${(text) => setState({ a, b: text })} />
+      <${Presets} b=${b} />
       <${Switch} label="Metric" value=${metric} options=${metrics} onChoose=${(id) => setState({ metric: id })} />
       <${Switch} label="Measure" value=${by} options=${measures} onChoose=${(id) => setState({ by: id })} />
     </section>
@@ -74,6 +77,15 @@ function Side({ name, value, onChange }) {
     <datalist id=${list}>${offers().map(([text, what]) => html`<option key=${text} value=${text}>${what}</option>`)}</datalist></label>`;
 }
 
+/** What B is most often compared with. */
+function Presets({ b }) {
+  const offered = presets(b, sessions.value.value ?? [], Date.now() * 1e6).filter(({ sides }) => sides);
+  return html`<select aria-label="Compare B with" value="" disabled=${offered.length === 0}
+      onChange=${(event) => setState(offered.find(({ id }) => id === event.currentTarget.value)?.sides ?? {})}>
+    <option value="">B with …</option>
+    ${offered.map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}</select>`;
+}
+
 /* ---- what came out ---- */
 
 function Result() {
@@ -86,8 +98,7 @@ function Result() {
   if (empty.length > 0) return html`<div class="pane-hint"><${Notice} title=${`${empty.join(" and ")} ${empty.length > 1 ? "hold" : "holds"} no samples`} text="Choose other sessions, another time, or wall time." /></div>`;
   return html`<div id="compare-panes" class=${diff.loading.value ? "loading" : ""}>
     <section id="left" aria-label="What changed"><p class="pane-line"><${Wholes} answer=${answer} /></p><${Changes} answer=${answer} /></section>
-    <section id="right" aria-label="Graph of the difference"><p class="pane-line muted compare-legend"><span class="compare-less" /> less in B <span class="compare-more" /> more in B
-      <span>· pale: may be chance · hatched: only on one side · as wide as both together</span></p><${Graph} /></section>
+    <section id="right" aria-label="Graph of the difference"><p class="pane-line muted compare-legend"><span class="compare-less" /> less in B <span class="compare-more" /> more in B${" "}<span>· pale: may be chance · hatched: only on one side · as wide as both together</span></p><${Graph} /></section>
   </div>`;
 }
 

@@ -4,7 +4,8 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/pr
 import { nodeKey } from "../lib/flame-model.js";
 import { duration, percent, plural } from "../lib/format.js";
 import { shortName } from "../lib/names.js";
-import { flame, graphPixels, isLive, pointed, search, sessions, threads, timeline, top } from "../model/data.js";
+import { word } from "../lib/side-text.js";
+import { flame, graphPixels, isLive, pointed, releases, search, sessions, shownText, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
 import { FlameGraph, Timeline } from "../ui/graph.js";
@@ -57,18 +58,21 @@ export function Explore({ graph }) {
 
 function Times() {
   const answer = timeline.value.value;
-  const { thread, from, to, windowTo } = state.value;
+  const { thread, from, to, windowTo, heat } = state.value;
   if (!answer || !threads.value.value) return html`<${Loading} what="the timeline" />`;
   return html`<${Timeline} timeline=${answer} threads=${threads.value.value} chosen=${thread} from=${from} to=${to}
     sessions=${new Map(sessions.value.value.map((session) => [session.id, session]))} zoomed=${windowTo > 0} theme=${shownTheme.value}
-    actions=${timelineActions} />`;
+    heat=${heat} releases=${releases.value} actions=${timelineActions} />`;
 }
 
 const timelineActions = {
   setRange: (from, to, step) => setState({ from, to }, step),
   setThreads: (thread) => setState({ thread }),
   setWindow: (windowFrom, windowTo) => setState({ windowFrom, windowTo }),
-  compare: (from, to) => setState({ page: "compare", a: "", b: `range=${from}-${to}` }),
+  setHeat: (heat) => setState({ heat }),
+  compare: (from, to) => setState({ page: "compare", a: shownText({ from: 0, to: 0 }), b: shownText({ from, to }) }),
+  compareRelease: ({ app, release, before }) =>
+    setState({ page: "compare", a: `${word("app", app)} ${word("release", before)}`, b: `${word("app", app)} ${word("release", release)}` }),
 };
 
 /* ---- the flame graph ---- */
@@ -110,7 +114,7 @@ function Flame({ graph }) {
   const dim = flame.loading.value && !isLive.value;
   return html`<div id="flame" ref=${host} class=${[dim && "loading", problem && "failed"].filter(Boolean).join(" ")}>
     ${model ? html`<${FlameGraph} handle=${graph} actions=${flameActions} model=${model} matches=${search.value.matches} theme=${shownTheme.value}
-      zoom=${state.value.zoom} hot=${model.functionKeys.indexOf(pointed.value || state.value.fn)} summary=${summary} />`
+      zoom=${state.value.zoom} morphs=${true} hot=${model.functionKeys.indexOf(pointed.value || state.value.fn)} summary=${summary} />`
       : !problem && html`<${Loading} what="the graph" />`}
     ${problem && html`<div class="pane-notice"><${Notice} ...${problem} /></div>`}
     ${!isLive.value && html`<${Announce} text=${summary} />`}

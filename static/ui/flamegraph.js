@@ -7,7 +7,8 @@
 
 import { makePalette } from "../lib/colors.js";
 import { childrenOf, findNode, nodeAt, nodeKey } from "../lib/flame-model.js";
-import { paintRow } from "../lib/flame-spans.js";
+import { eased, morphFrom } from "../lib/flame-morph.js";
+import { paintMovingRow, paintRow } from "../lib/flame-spans.js";
 import { fitName, nameVariants } from "../lib/names.js";
 import { fitCanvas, h, readColor } from "./dom.js";
 import { createFlameTree } from "./flame-tree.js";
@@ -17,6 +18,7 @@ const rowHeight = 18;
 const fontSize = 11;
 const labelPadding = 4;
 const animationMs = 150;
+const morphMs = 300;
 const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
@@ -31,6 +33,7 @@ const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
  * @property {number} hot                function to light up, -1 none
  * @property {string} summary            what the picture shows, for those who do not see it
  * @property {boolean} [up]              the root is at the bottom
+ * @property {boolean} [morphs]          boxes move to their places in a newer answer
  * @property {(ground: [number, number, number]) => Palette} [palette]  other colours than by module; the
  *   model's `paint` says which a node has
  * @property {(node: number) => string[]} [figures]  what to tell about a box, instead of
@@ -71,6 +74,7 @@ class FlameGraph {
     this.focus = 0;
     this.cursor = 0;
     this.hover = null;
+    this.morph = null; // where boxes come from, while they move
     this.labels = new Map(); // function -> name variants
     this.listen();
   }
@@ -96,7 +100,9 @@ class FlameGraph {
     const newModel = old?.model !== props.model;
     if (newModel) this.adoptModel(old?.model);
     if (newModel || old.theme !== props.theme || old.palette !== props.palette) this.makeColors();
+    const { view, home } = this;
     if (newModel || old.zoom !== props.zoom) this.moveFocus(newModel);
+    if (newModel) this.startMorph(old, view, view !== home);
     this.canvas.setAttribute("aria-label", props.summary);
     this.redraw();
   }
@@ -112,6 +118,36 @@ class FlameGraph {
     this.space.style.height = `${model.rowCount * rowHeight}px`;
     if (!oldModel && this.props.up) this.scroller.scrollTop = model.rowCount * rowHeight;
     this.tree.update(model, this.cursor);
+  }
+
+  /**
+   * Boxes that were there move to where they are now; what is zoomed moves along.
+   * @param {{from: number, to: number}} oldView of the old model; `free`: not all of what is zoomed
+   */
+  startMorph(old, oldView, free) {
+    const { model, morphs, zoom } = this.props;
+    this.morph = null;
+    if (!morphs || !old || old.zoom !== zoom || old.model.total[0] <= 0) return;
+    const scale = model.total[0] / old.model.total[0];
+    const origin = { from: oldView.from * scale, to: oldView.to * scale };
+    const target = free ? origin : this.home;
+    this.view = target;
+    if (stillMotion.matches) return;
+    const least = (origin.to - origin.from) / (2 * this.canvas.width);
+    const morph = { ...morphFrom(model, old.model, least), amount: 0 };
+    const began = performance.now();
+    this.morph = morph;
+    let moved = (this.view = origin); // until somebody else moves it
+    const step = (now) => {
+      if (this.morph !== morph) return;
+      const t = (now - began) / morphMs;
+      morph.amount = eased(t);
+      if (this.view === moved) this.view = moved = t >= 1 ? target : between(origin, target, morph.amount);
+      if (t >= 1) this.morph = null;
+      this.draw();
+      if (t < 1) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
   }
 
   makeColors() {
@@ -141,12 +177,8 @@ class FlameGraph {
     const began = performance.now();
     const step = (now) => {
       if (this.home !== target) return;
-      const t = Math.min(1, Math.max(0, now - began) / animationMs);
-      const eased = 1 - (1 - t) ** 3;
-      this.view = t === 1 ? target : {
-        from: origin.from + (target.from - origin.from) * eased,
-        to: origin.to + (target.to - origin.to) * eased,
-      };
+      const t = (now - began) / animationMs;
+      this.view = t >= 1 ? target : between(origin, target, eased(t));
       this.draw();
       if (t < 1) requestAnimationFrame(step);
     };
@@ -219,7 +251,8 @@ class FlameGraph {
     const [first, last] = this.rowsInSight();
     for (let row = first; row <= last; row++) {
       const palette = row < model.depth[this.focus] ? this.palette.dim : colors;
-      paintRow(model, row, this.view, this.line, palette, style, spans);
+      if (this.morph) paintMovingRow(model, row, this.view, this.line, palette, style, spans, this.morph, this.morph.amount);
+      else paintRow(model, row, this.view, this.line, palette, style, spans);
       const top = this.rowTop(row);
       const end = Math.min(height, top + Math.round(rowHeight * this.ratio) - gap);
       for (let y = Math.max(0, top); y < end; y++)
@@ -472,6 +505,8 @@ class FlameGraph {
     this.actions.back();
   }
 }
+
+const between = (a, b, amount) => ({ from: a.from + (b.from - a.from) * amount, to: a.to + (b.to - a.to) * amount });
 
 function makeHatch(context, color, ratio) {
   const size = Math.round(6 * ratio);

@@ -1,18 +1,20 @@
-// CPU over time, and below it a heat row for each thread. Dragging chooses a time range
-// for everything below; a thread's name chooses the thread.
+// CPU (or waiting) over time, and below it a heat row for each thread. Dragging chooses a
+// time range for everything below; a thread's name chooses the thread. A release stands
+// as a flag where it was first seen.
 //
 // The canvases are drawn when data, size or theme change; the range is elements laid
 // over them, so dragging draws nothing.
 
 import { blend } from "../lib/colors.js";
 import { axisDuration, duration, moment, niceTimeStep, timeOfDay } from "../lib/format.js";
-import { rankThreads, totalCores } from "../lib/threads.js";
+import { heatOf, rankThreads, totalOf } from "../lib/threads.js";
 import { fill, fitCanvas, h, iconButton, icons, readColor } from "./dom.js";
 
 const areaHeight = 62;
 const axisHeight = 16;
 const rowHeight = 14;
 const busiest = 15;
+const flagWidth = 74; // px that a flag with text takes
 const edgeGrip = 5; // px around an edge of the range that grab it
 
 /**
@@ -24,6 +26,8 @@ const edgeGrip = 5; // px around an edge of the range that grab it
  * @property {number} from
  * @property {number} to
  * @property {boolean} zoomed the timeline spans a part only
+ * @property {import("../lib/threads.js").Heat} heat
+ * @property {{app: string, release: string, at_ns: number, before: string}[]} releases
  * @property {"light"|"dark"} theme
  */
 
@@ -33,8 +37,16 @@ const edgeGrip = 5; // px around an edge of the range that grab it
  *   `step`: one of many small ones, not worth an entry for Back
  * @property {(from: number, to: number) => void} compare  a range with all the rest
  * @property {(ids: string[]) => void} setThreads
+ * @property {(heat: import("../lib/threads.js").Heat) => void} setHeat
+ * @property {(release: {app: string, release: string, before: string}) => void} compareRelease
  * @property {(from: number, to: number) => void} setWindow  0, 0 is everything
  */
+
+const heats = {
+  cpu: { name: "CPU", unit: ["core", "cores"], of: "of a core", title: "Time on a processor" },
+  off: { name: "Off-CPU", unit: ["thread", "threads"], of: "of the time waiting", title: "Time not on a processor: waiting" },
+  wall: { name: "Wall", unit: ["thread", "threads"], of: "of the time there", title: "Time that passed, waiting included" },
+};
 
 /** @param {HTMLElement} root @param {TimelineActions} actions */
 export function createTimeline(root, actions) {
@@ -52,11 +64,14 @@ class Timeline {
     this.scroller = h("div", { class: "timeline-threads" }, this.labels, this.heatSpace);
     this.axisTop = h("span", { class: "muted", title: "Top of the scale" });
     this.buttons = h("span", { class: "timeline-buttons" });
-    this.head = h("div", { class: "timeline-head" }, h("span", {}, "CPU"), this.axisTop, this.buttons);
+    this.heatChoice = h("select", { "aria-label": "What the timeline shows", onchange: () => this.actions.setHeat(this.heatChoice.value) },
+      Object.entries(heats).map(([value, { name, title }]) => h("option", { value, title }, name)));
+    this.head = h("div", { class: "timeline-head" }, this.heatChoice, this.axisTop, this.buttons);
     this.range = h("div", { class: "timeline-range", hidden: true });
     this.rangeText = h("div", { class: "timeline-range-text", hidden: true });
+    this.flags = h("div", { class: "timeline-flags" });
     this.slider = { from: this.makeSlider("from"), to: this.makeSlider("to") };
-    this.overlay = h("div", { class: "timeline-overlay" }, this.slider.from, this.slider.to, this.range, this.rangeText);
+    this.overlay = h("div", { class: "timeline-overlay" }, this.slider.from, this.slider.to, this.range, this.flags, this.rangeText);
     this.body = h("div", { class: "timeline-body" },
       h("div", { class: "timeline-area" }, this.head, this.area), this.scroller, this.overlay);
     root.append(this.body);
@@ -90,16 +105,20 @@ class Timeline {
   /** @param {TimelineProps} props */
   update(props) {
     this.props = props;
-    const { timeline, threads, sessions, chosen } = props;
+    const { timeline, threads, sessions, chosen, heat } = props;
+    this.kind = heats[heat];
+    this.heatChoice.value = heat;
     const { rows, folded } = rankThreads(timeline.series, threads, sessions,
       this.expanded ? Infinity : busiest, chosen);
     this.rows = folded ? [...rows, folded] : rows;
-    this.cores = totalCores(timeline.series, timeline.bins, timeline.bin_ns);
+    for (const row of this.rows) row.heat = heatOf(heat, row.wall, row.cpu);
+    this.sums = totalOf(timeline.series, timeline.bins, timeline.bin_ns, heat);
     this.fillLabels();
     this.fillButtons();
     this.placeRange(props.from, props.to);
-    this.mostCores = Math.max(1, ...this.cores);
-    this.axisTop.textContent = `${this.mostCores.toFixed(this.mostCores < 10 ? 1 : 0)} ${this.mostCores === 1 ? "core" : "cores"}`;
+    this.fillFlags();
+    this.most = Math.max(1, ...this.sums);
+    this.axisTop.textContent = `${this.most.toFixed(this.most < 10 ? 1 : 0)} ${this.unit(this.most)}`;
     this.heatSpace.style.height = `${this.rows.length * rowHeight}px`;
     this.scroller.style.maxHeight = `${this.labels.childElementCount * rowHeight}px`;
     this.redraw();
@@ -115,7 +134,7 @@ class Timeline {
         "aria-expanded": row.folded ? "false" : null,
         onclick: (event) => (row.folded ? this.expand(true) : this.onThread(row, event)),
       }, h("span", { class: "thread-name" }, row.label),
-      h("span", { class: "muted" }, row.cpuTotal > 0 ? duration(row.cpuTotal) : "idle"));
+      h("span", { class: "muted" }, this.weightOf(row) > 0 ? duration(this.weightOf(row)) : this.props.heat === "cpu" ? "idle" : "–"));
     }), this.expanded && this.rows.length > busiest + 1 && h("button", {
       type: "button", class: "thread-label", "aria-expanded": "true", "data-focus": "fold", onclick: () => this.expand(false),
     }, "Fold idle threads"));
@@ -124,6 +143,33 @@ class Timeline {
   expand(expanded) {
     this.expanded = expanded;
     this.update(this.props);
+  }
+
+  unit(value) {
+    return this.kind.unit[value === 1 ? 0 : 1];
+  }
+
+  /** Time of what the timeline shows; the folded rows' lines are means. */
+  weightOf(row) {
+    const { cpuTotal, wallTotal } = row;
+    return { cpu: cpuTotal, off: Math.max(0, wallTotal - cpuTotal), wall: wallTotal }[this.props.heat];
+  }
+
+  fillFlags() {
+    const { timeline, releases } = this.props;
+    const width = this.overlay.clientWidth;
+    let free = 0; // where the next flag has room for its text
+    fill(this.flags, releases.filter(({ at_ns }) => at_ns >= timeline.from_ns && at_ns < timeline.to_ns).map((one) => {
+      const share = this.shareOf(one.at_ns);
+      const room = share * width >= free;
+      if (room) free = share * width + flagWidth;
+      const of = one.before ? `: compare with ${one.before}` : ", the first one";
+      const title = `${one.app} ${one.release}, from ${moment(one.at_ns)}${of}`;
+      return h("button", {
+        type: "button", class: "timeline-flag", title, "aria-label": `Release ${title}`, disabled: !one.before, "data-focus": `${one.app} ${one.release}`,
+        style: { left: `${share * 100}%` }, onclick: () => this.actions.compareRelease(one),
+      }, room && h("span", {}, one.release));
+    }));
   }
 
   fillButtons() {
@@ -215,8 +261,8 @@ class Timeline {
     const row = event.currentTarget === this.heatSpace ? this.rows[Math.floor(
       (event.clientY - this.heatSpace.getBoundingClientRect().top) / rowHeight)] : null;
     const parts = [`+${duration(time - timeline.from_ns)}`, timeOfDay(time, true)];
-    if (row) parts.push(row.label, `${Math.round((row.cpu[bin] / timeline.bin_ns) * 100)}% of a core`);
-    else parts.push(`${this.cores[bin]?.toFixed(2)} cores`);
+    if (row) parts.push(row.label, `${Math.round((row.heat[bin] / timeline.bin_ns) * 100)}% ${this.kind.of}`);
+    else parts.push(`${this.sums[bin]?.toFixed(2)} ${this.unit(0)}`);
     this.showText(parts.join(" · "), this.shareOf(time));
   }
 
@@ -250,9 +296,9 @@ class Timeline {
     const { timeline } = this.props;
     const first = Math.max(0, Math.floor((from - timeline.from_ns) / timeline.bin_ns));
     const last = Math.min(timeline.bins, Math.ceil((to - timeline.from_ns) / timeline.bin_ns));
-    const cores = this.cores.slice(first, last);
-    const mean = cores.reduce((sum, value) => sum + value, 0) / Math.max(1, cores.length);
-    return `+${duration(from - timeline.from_ns)} to +${duration(to - timeline.from_ns)} · ${duration(to - from)} · ${mean.toFixed(2)} cores`;
+    const sums = this.sums.subarray(first, last);
+    const mean = sums.reduce((sum, value) => sum + value, 0) / Math.max(1, sums.length);
+    return `+${duration(from - timeline.from_ns)} to +${duration(to - timeline.from_ns)} · ${duration(to - from)} · ${mean.toFixed(2)} ${this.unit(0)}`;
   }
 
   onSlider(end) {
@@ -271,6 +317,7 @@ class Timeline {
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
+      this.fillFlags();
       this.drawArea();
       this.drawHeat();
     });
@@ -285,12 +332,12 @@ class Timeline {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, areaHeight);
     const style = getComputedStyle(this.area);
-    const most = this.mostCores;
+    const { most } = this;
     this.drawAxis(context, style, width);
-    drawSteps(context, this.cores, most, width, areaHeight - axisHeight, style);
+    drawSteps(context, this.sums, most, width, areaHeight - axisHeight, style);
     const { timeline } = this.props;
-    const total = this.cores.reduce((sum, value) => sum + value, 0) * timeline.bin_ns;
-    this.area.setAttribute("aria-label", `CPU time over ${duration(timeline.to_ns - timeline.from_ns)} from ${moment(timeline.from_ns)}: ${duration(total)} in all, at most ${most.toFixed(1)} cores at once`);
+    const total = this.sums.reduce((sum, value) => sum + value, 0) * timeline.bin_ns;
+    this.area.setAttribute("aria-label", `${this.kind.name} time over ${duration(timeline.to_ns - timeline.from_ns)} from ${moment(timeline.from_ns)}: ${duration(total)} in all, at most ${most.toFixed(1)} ${this.unit(most)} at once`);
   }
 
   drawAxis(context, style, width) {
@@ -335,7 +382,7 @@ class Timeline {
       drawHeatRow(context, this.rows[i], this.props.timeline, i * rowHeight - scroll, width, ramp);
     }
     context.globalAlpha = 1;
-    this.heat.setAttribute("aria-label", `CPU time by thread: ${this.rows.slice(0, 5).map((row) => `${row.label} ${duration(row.cpuTotal)}`).join(", ")}${this.rows.length > 5 ? " and others" : ""}`);
+    this.heat.setAttribute("aria-label", `${this.kind.name} time by thread: ${this.rows.slice(0, 5).map((row) => `${row.label} ${duration(this.weightOf(row))}`).join(", ")}${this.rows.length > 5 ? " and others" : ""}`);
   }
 }
 
@@ -367,9 +414,9 @@ function makeRamp(style) {
 function drawHeatRow(context, row, timeline, top, width, ramp) {
   const { bins, bin_ns } = timeline;
   const colorOf = (bin) => {
-    if (!(row.cpu[bin] > 0)) return row.wall[bin] > 0 ? ramp[0] : null;
+    if (!(row.heat[bin] > 0)) return row.wall[bin] > 0 ? ramp[0] : null;
     // The root makes little work visible.
-    const busy = Math.sqrt(Math.min(1, row.cpu[bin] / bin_ns));
+    const busy = Math.sqrt(Math.min(1, row.heat[bin] / bin_ns));
     return ramp[Math.max(2, Math.round(busy * rampSteps))];
   };
   let from = 0;

@@ -148,13 +148,14 @@ export function topOf({ functions, nodes, total_ns, samples }, limit) {
 }
 
 /** Sessions: a recording of one process, one of a build with many. */
-export function makeSessions(start, state) {
+export function makeSessions(start, state, releases = []) {
   const base = { release: null, environment: null, mode: "wall", exit_status: 0, lost: 0 };
   const sessions = [
     { ...base, id: 1, uuid: "5d1f8a0c6f0e4b7fa7a9c1d2e3f40516", app: "renderd", pid: 48211, recording_id: "rec-2", state, start_ns: start, end_ns: start + 24e9, threads: 21, samples: 9120, lost: 3, bytes: 41233, exit_status: state === "live" ? null : 0 },
   ];
   for (let i = 0; i < 12; i++)
     sessions.push({ ...base, id: 2 + i, uuid: `0000000000000000000000000000000${i.toString(16)}`, app: i === 0 ? "make" : i % 2 ? "cc1" : "as", pid: 40100 + i, recording_id: "rec-1", state: i === 5 ? "crashed" : i === 7 ? "killed" : "ended", start_ns: start - 3600e9 + i * 1e9, end_ns: start - 3590e9 + i * 1e9, threads: 1, samples: i === 0 ? 40 : 90 + 13 * i, bytes: 3000 + 917 * i });
+  releases.forEach((release, i) => sessions.push({ ...sessions[0], id: 20 + i, recording_id: `rec-${3 + i}`, release, start_ns: start + i * 6e9, end_ns: start + i * 6e9 + 5e9, threads: 2 }));
   return sessions;
 }
 

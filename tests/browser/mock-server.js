@@ -3,7 +3,8 @@
 //
 //   node mock-server.js [SCENARIO] [PORT]
 //
-// Scenarios: normal, empty, error, few, big (200,000 nodes), live, idle (no CPU time).
+// Scenarios: normal, empty, error, few, big (200,000 nodes), live, idle (no CPU time),
+// releases.
 
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -23,6 +24,7 @@ const scenarios = {
   idle: { size: 300, samples: 2000 },
   empty: { size: 1, samples: 0 },
   error: { size: 1, samples: 0 },
+  releases: { size: 300, samples: 2000 },
 };
 
 export const token = "test-token";
@@ -44,7 +46,7 @@ export async function startMock(scenario = "normal", port = 0) {
 
 function makeWorld(scenario) {
   const start = Date.now() * 1e6 - 120e9;
-  const sessions = scenario === "empty" ? [] : makeSessions(start, scenario === "live" ? "live" : "ended");
+  const sessions = scenario === "empty" ? [] : makeSessions(start, scenario === "live" ? "live" : "ended", scenario === "releases" ? ["1.0", "1.1", "2.0-rc1"] : []);
   const tree = makeTree({ seed: 42, ...scenarios[scenario] });
   return { scenario, sessions, threads: makeThreads(sessions, 5), tree, generation: 1, failing: scenario === "error" };
 }
@@ -69,6 +71,8 @@ function answerApi(world, request, url, response) {
   const route = url.pathname.slice("/api/v1/".length);
   if (world.failing && route !== "sessions") return fail(500, "io", "disk I/O error while reading chunk 17");
   if (route === "events") return streamEvents(world, response);
+  const app = url.searchParams.get("app");
+  if (app) url.searchParams.set("session", world.sessions.filter((one) => one.app === app).map((one) => one.id).join(","));
   if (route === "sql") return readBody(request).then((body) => send(200, answerSql(world, JSON.parse(body).sql)));
   if (!routes[route]) return fail(404, "not_found", "no such endpoint");
   if (world.delayMs) return setTimeout(() => send(200, routes[route](world, url.searchParams)), world.delayMs);

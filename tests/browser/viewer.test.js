@@ -401,6 +401,81 @@ page("follows a live recording", "live", async (page) => {
   await page.waitForFunction((old) => document.querySelector(".summary-totals").textContent !== old, total, { timeout: 8000 });
 });
 
+page("in a live recording boxes move to their new places, unless motion is reduced", "live", async (page) => {
+  const drawsOfAnUpdate = async (reducedMotion) => {
+    await page.emulateMedia({ reducedMotion });
+    await page.waitForFunction((old) => document.querySelector(".summary-totals").textContent !== old, await page.textContent(".summary-totals"), { timeout: 8000 });
+    return page.evaluate(countDraws);
+  };
+  await ready(page);
+  assert.ok(await drawsOfAnUpdate("no-preference") > 4, "one for each frame");
+  assert.ok(await drawsOfAnUpdate("reduce") <= 4, "one for each update");
+});
+
+/** In the page: how often the graph is drawn in half a second. */
+async function countDraws() {
+  let draws = 0;
+  const observer = new PerformanceObserver((list) => (draws += list.getEntriesByName("flame-draw").length));
+  observer.observe({ entryTypes: ["measure"] });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  observer.disconnect();
+  return draws;
+}
+
+page("waiting, and all time, over the threads", "normal", async (page) => {
+  await ready(page);
+  const label = page.locator(".thread-label").first();
+  const running = await label.textContent();
+  await page.selectOption('[aria-label="What the timeline shows"]', "off");
+  assert.equal(search(page).get("heat"), "off");
+  assert.notEqual(await label.textContent(), running);
+  assert.match(await page.getAttribute(".timeline-area-canvas", "aria-label"), /^Off-CPU time over .* threads at once$/);
+  await page.hover(".timeline-heat-canvas", { position: { x: 300, y: 5 } });
+  assert.match(await page.textContent(".timeline-range-text"), /% of the time waiting/);
+  await page.selectOption('[aria-label="What the timeline shows"]', "wall");
+  assert.match(await label.textContent(), /24\.0 s/);
+});
+
+page("releases are flags; one is compared with the one before it", "releases", async (page) => {
+  await ready(page);
+  const flags = page.locator(".timeline-flag");
+  assert.deepEqual(await flags.allTextContents(), ["1.0", "1.1", "2.0-rc1"]);
+  assert.equal(await flags.first().isDisabled(), true, "nothing before it");
+  await flags.nth(2).click();
+  await page.waitForSelector(".compare-table [data-key]");
+  assert.equal(search(page).get("a"), "app:renderd release:1.1");
+  assert.equal(search(page).get("b"), "app:renderd release:2.0-rc1");
+  await page.selectOption('[aria-label="Compare B with"]', "week");
+  await page.waitForFunction(() => /@\d+\.\.\d+/.test(new URLSearchParams(location.search).get("a")));
+  await page.selectOption('[aria-label="Compare B with"]', "release");
+  await page.waitForFunction(() => new URLSearchParams(location.search).get("a") === "app:renderd release:1.1");
+}, { query: "?app=renderd" });
+
+page("a range is compared with the one before it, or with all of it", "normal", async (page) => {
+  await ready(page);
+  const drag = async (modifier, from) => {
+    const box = await page.locator(".timeline-area-canvas").boundingBox();
+    if (modifier) await page.keyboard.down(modifier);
+    await page.mouse.move(box.x + from, box.y + 20);
+    await page.mouse.down();
+    await page.mouse.move(box.x + from + 200, box.y + 20, { steps: 3 });
+    await page.mouse.up();
+    if (modifier) await page.keyboard.up(modifier);
+  };
+  await drag("", 300);
+  await page.waitForFunction(() => location.search.includes("range="));
+  await page.keyboard.press("d");
+  await page.waitForSelector(".compare-table [data-key]");
+  assert.match(search(page).get("b"), /^1 @\d{19}\.\.\d{19}$/);
+  assert.equal(search(page).get("a").split("..")[1], search(page).get("b").split("@")[1].split("..")[0], "A ends where B begins");
+  await page.goBack();
+  await ready(page);
+  await drag("Shift", 700);
+  await page.waitForSelector(".compare-table [data-key]");
+  assert.equal(search(page).get("a"), "1");
+  assert.match(search(page).get("b"), /^1 @\d{19}\.\.\d{19}$/);
+});
+
 page("empty store: how to record, then shows what came", "empty", async (page, mock) => {
   await page.waitForSelector("text=Nothing recorded yet");
   assert.match(await page.textContent("#notice pre"), /proflite record/);
@@ -472,6 +547,7 @@ for (const [name, scenario, query, act] of [
   ["setup", "normal", "?page=setup", null],
   ["empty", "empty", "", null],
   ["few samples", "few", "", null],
+  ["releases, waiting", "releases", "?app=renderd&heat=off", null],
 ])
   for (const theme of ["light", "dark"])
     page(`accessible: ${name}, ${theme}`, scenario, async (page) => {

@@ -24,7 +24,8 @@ const cases = [
   ["<module>", "<module>", "<module>"],
   ["(anonymous)", "(anonymous)", "(anonymous)"],
   ["[unknown caller]", "[unknown caller]", "[unknown caller]"],
-  ["libz.so.1.2.13+0x4f10", "libz.so.1.2.13+0x4f10", "libz.so.1.2.13+0x4f10"],
+  ["libz.so.1.2.13+0x4f10", "libz.so.1.2.13+0x4f10", "+0x4f10"],
+  ["renderd+0x41f20", "renderd+0x41f20", "+0x41f20"],
 ];
 
 for (const [name, table, shortest] of cases)

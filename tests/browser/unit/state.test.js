@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiSelection, chosenSessions, describeSessions, groupByRecording, narrowing } from "../../../static/lib/selection.js";
 import { chooseSessions, defaultState, formatState, parseState } from "../../../static/lib/state.js";
-import { processNames, rankThreads, totalCores } from "../../../static/lib/threads.js";
+import { processNames, rankThreads, totalOf } from "../../../static/lib/threads.js";
 
 test("an untouched page has a bare URL", () => {
   assert.equal(formatState(defaultState()), "");
@@ -81,5 +81,8 @@ test("a process is called as its first thread is", () => {
 });
 
 test("CPU of all threads in cores", () => {
-  assert.deepEqual([...totalCores(series, 2, 10)], [4, 0]);
+  assert.deepEqual([...totalOf(series, 2, 10)], [4, 0]);
+  const one = [{ wall_ns: [10, 10], cpu_ns: [4, 12] }];
+  assert.deepEqual([...totalOf(one, 2, 10, "off")], [0.6, 0], "clocks may differ a little");
+  assert.deepEqual([...totalOf(one, 2, 10, "wall")], [1, 1]);
 });

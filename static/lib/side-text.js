@@ -1,0 +1,35 @@
+// A side of a comparison in words: what the API calls `a` and `b` (docs/API.md, diff).
+
+/** What the sessions of a choice are called in a side's text. */
+export function sessionsText(sessions) {
+  return sessions.map((session) => session.id).sort((a, b) => a - b).join(",");
+}
+
+/** A word of a side's text: quoted where blanks would end it. */
+export function word(key, value) {
+  const text = String(value);
+  return /[\s"\\]/.test(text) ? `${key}:"${text.replace(/["\\]/g, "\\$&")}"` : `${key}:${text}`;
+}
+
+/**
+ * What Explore shows, as a side's text.
+ * @param {import("./state.js").State} state
+ * @param {import("./selection.js").Session[]} chosen
+ * @param {number} sessionCount in the whole store
+ */
+export function selectionText(state, chosen, sessionCount) {
+  const words = [];
+  if (state.app) words.push(word("app", state.app));
+  else if (chosen.length < sessionCount) words.push(sessionsText(chosen));
+  if (state.thread.length) words.push(word("thread", state.thread.join(",")));
+  for (const text of state.label) words.push(word("label", text));
+  if (state.release) words.push(word("release", state.release));
+  if (state.env) words.push(word("env", state.env));
+  if (state.to) words.push(rangeText(state.from, state.to));
+  return words.join(" ") || "all";
+}
+
+/** @param {number} from Unix ns @param {number} to */
+export function rangeText(from, to) {
+  return `@${Math.round(from)}..${Math.round(to)}`;
+}
