@@ -79,7 +79,7 @@ static uint32_t count_running(const struct pl_sampler *sampler)
     return at < got && count ? count : UINT32_MAX;
 }
 
-static int64_t cpu_ns_of_others(const struct pl_sampler *sampler)
+int64_t pl_awake_cpu_ns_of_others(const struct pl_sampler *sampler)
 {
     struct timespec time = {0, 0};
     int64_t ours_ns = pl_thread_cpu_ns(sampler->tid);
@@ -97,7 +97,7 @@ void pl_awake_begin(struct pl_sampler *sampler, int64_t now_ns)
     struct pl_awake *awake = &sampler->awake;
     awake->now_ns = now_ns;
     awake->ran = awake->running = 0;
-    awake->sweep = sampler->live_count < FEW_THREADS || sampler->tell ||
+    awake->sweep = sampler->live_count < FEW_THREADS ||
                    now_ns >= awake->next_sweep_ns || sampler->code_version_changed;
     if (awake->sweep)
         awake->next_sweep_ns = now_ns + SWEEP_EVERY_NS;
@@ -132,7 +132,7 @@ static bool is_unexplained(struct pl_sampler *sampler)
 {
     struct pl_awake *awake = &sampler->awake;
     awake->next_read_ns = awake->now_ns + SILENT_READ_NS;
-    awake->others_cpu_ns = cpu_ns_of_others(sampler);
+    awake->others_cpu_ns = pl_awake_cpu_ns_of_others(sampler);
     if (awake->others_cpu_ns < awake->known_cpu_ns) /* known a little too early */
         awake->known_cpu_ns = awake->others_cpu_ns;
     return awake->others_cpu_ns > awake->known_cpu_ns + CLOCKS_APART_NS;

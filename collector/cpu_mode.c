@@ -12,7 +12,8 @@
  * disturbed, and its stack would not be where it used the time. One sample then
  * stands for as many periods as were owed. So of each thread
  *     CPU time / period = periods stored + lost + less than one
- * in both ways of sampling. */
+ * in both ways of sampling. What a thread ends with, and what those used that were gone
+ * before they were seen, goes to those that are found next: unmet.c. */
 #include "collector/sampler.h"
 
 #include "collector/sys.h"
@@ -21,7 +22,9 @@
 #include <time.h>
 
 #define ROUND_NS INT64_C(20000000)
-#define TELL_NS  INT64_C(200000000) /* from one report of CPU clocks to the next */
+/* Stacks in code that is not known yet are shipped whole, and fill the ring. */
+#define SOONER_NS INT64_C(15000000)
+#define LONG_LIFE 4 /* periods: the clock of one that used so many is close enough */
 
 /* What the coarse clock is advanced by is the period of the kernel's timer. */
 static int64_t kernel_tick_ns(void)
@@ -35,19 +38,19 @@ int64_t pl_cpu_begin(struct pl_sampler *sampler)
 {
     struct pl_state *state = sampler->state;
     state->paced = state->period_ns < kernel_tick_ns();
-    sampler->next_events_ns = sampler->next_tell_ns = 0;
+    sampler->next_events_ns = 0;
     return state->paced ? state->period_ns : ROUND_NS;
 }
 
 bool pl_cpu_events_due(struct pl_sampler *sampler, int64_t now_ns)
 {
-    if (now_ns < sampler->next_events_ns)
+    bool stale =
+        atomic_load_explicit(&sampler->segment->maps_stale, memory_order_relaxed);
+    if (now_ns < sampler->next_events_ns - (stale ? SOONER_NS : 0))
         return false;
     if (sampler->state->paced)
         sampler->next_events_ns = now_ns + ROUND_NS;
-    sampler->tell = now_ns >= sampler->next_tell_ns;
-    if (sampler->tell)
-        sampler->next_tell_ns = now_ns + TELL_NS;
+    sampler->tell = true;
     return true;
 }
 
@@ -141,18 +144,40 @@ void pl_cpu_look(struct pl_sampler *sampler, unsigned index)
     int64_t ran_ns = cpu_ns - (int64_t)slot->cpu_ns;
     slot->cpu_ns = (uint64_t)cpu_ns;
     pl_awake_note(sampler, index, ran_ns);
-    if (!state->paced || !ran_ns)
+    bool owed = atomic_load(&slot->owed_periods) != 0;
+    if (!owed && (!state->paced || !ran_ns))
         return;
-    slot->credit_ns += ran_ns;
+    if (state->paced)
+        slot->credit_ns += ran_ns;
     if (pl_quiet_state(sampler, index) != PL_QUIET_RUNNING)
         return;
     sampler->awake.running++;
-    if (slot->credit_ns >= state->period_ns)
+    if (owed || slot->credit_ns >= state->period_ns)
         ask(sampler, index);
 }
 
-/* It ended, or sampling does, before a sample stood for all it used. */
-void pl_cpu_end(struct pl_sampler *sampler, unsigned index)
+/* What the samples stand for, be it more than was read of its clock: what it used after
+ * that is in them. Of a short life it is all there is to tell; what it lacks is unmet
+ * again. A long one that took no samples had the signal blocked: they are lost. */
+int64_t pl_cpu_end(struct pl_sampler *sampler, unsigned index)
+{
+    const struct pl_slot *slot = &sampler->state->slots[index];
+    int64_t period_ns = sampler->state->period_ns;
+    int64_t taken_ns = (int64_t)atomic_load(&slot->taken_periods) * period_ns;
+    int64_t extra_ns = taken_ns < slot->extra_ns ? taken_ns : slot->extra_ns;
+    int64_t own_ns = taken_ns - extra_ns;
+    int64_t clock_ns = (int64_t)slot->cpu_ns - slot->begun_ns;
+    if (clock_ns >= LONG_LIFE * period_ns && own_ns < clock_ns) {
+        uint64_t lost = (uint64_t)((clock_ns - own_ns) / period_ns);
+        if (lost > 1)
+            pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], lost);
+        own_ns = clock_ns;
+    }
+    return slot->begun_ns + own_ns + extra_ns;
+}
+
+/* Sampling ends before a sample stood for all that the thread used. */
+void pl_cpu_stop(struct pl_sampler *sampler, unsigned index)
 {
     struct pl_state *state = sampler->state;
     struct pl_slot *slot = &state->slots[index];

@@ -420,7 +420,8 @@ static void begin(struct pl_drain_shared *shared, struct pl_drain_session *s)
 /* Losses of no single thread since the last part. */
 static void take_losses(struct pl_drain_session *s, uint64_t lost[PL_LOSS_COUNT])
 {
-    static const enum pl_loss reasons[] = {PL_LOSS_NO_SLOT, PL_LOSS_NO_MEMORY};
+    static const enum pl_loss reasons[] = {PL_LOSS_NO_SLOT, PL_LOSS_NO_MEMORY,
+                                           PL_LOSS_NO_ANSWER};
     memset(lost, 0, PL_LOSS_COUNT * sizeof *lost);
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         uint64_t now = s->host_now[reasons[i]];

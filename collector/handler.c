@@ -259,12 +259,14 @@ static void sample(struct pl_state *state, unsigned index, const siginfo_t *info
     struct pl_rec rec = {
         .slot = (uint16_t)index, .periods = 1, .generation = slot->generation};
     if (state->cpu_mode) {
-        if (!state->paced)
-            rec.periods =
+        rec.periods = atomic_exchange(&slot->owed_periods, 0);
+        if (info->si_code == SI_TIMER)
+            rec.periods +=
                 (1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0)) *
                 atomic_load_explicit(&slot->timer_periods, memory_order_relaxed);
-        else if (!(rec.periods = atomic_exchange(&slot->owed_periods, 0)))
+        if (!rec.periods)
             return;
+        pl_count(&slot->taken_periods, rec.periods);
         rec.tick = slot->sequence++;
     } else {
         rec.tick = atomic_exchange(&slot->want_tick, PL_NO_TICK);

@@ -238,6 +238,8 @@ static void find_threads(struct pl_sampler *sampler, int64_t now_ns)
     sampler->ran_since_scan = false;
     pl_threads_scan(sampler, now_ns);
     pl_threads_link_labels(sampler);
+    if (sampler->state->cpu_mode)
+        pl_unmet_owe(sampler, now_ns);
     for (uint32_t i = sampler->awake_count; i-- > 0;) {
         if (!sampler->state->slots[sampler->live[i]].announced)
             look_at(sampler, sampler->live[i]);
@@ -275,9 +277,10 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
     uint32_t version = pl_codemap_version(sampler->codemap);
     sampler->code_version_changed = version != sampler->code_version;
     sampler->code_version = version;
-    if (!sampler->state->cpu_mode || sampler->state->paced || sampler->tell)
-        look_at_all(sampler, now_ns);
+    look_at_all(sampler, now_ns);
     find_threads(sampler, now_ns);
+    if (sampler->state->cpu_mode && sampler->awake.sweep)
+        pl_unmet_lose(sampler, now_ns);
     if (sampler->unsampled)
         pl_count(&segment->lost[sampler->unsampled_why], sampler->unsampled);
     publish_events(sampler);
@@ -359,6 +362,8 @@ static int run_rounds(struct pl_sampler *sampler, int64_t round_ns)
 static void settle(struct pl_sampler *sampler)
 {
     struct pl_state *state = sampler->state;
+    if (state->cpu_mode)
+        pl_unmet_lose(sampler, INT64_MAX);
     atomic_store(&state->stop, 1);
     for (uint32_t i = 0; i < sampler->live_count; i++) {
         unsigned index = sampler->live[i];
@@ -367,7 +372,7 @@ static void settle(struct pl_sampler *sampler)
             pl_sys3(SYS_timer_delete, slot->timer_id, 0, 0);
             slot->existed = true; /* a later timer counts from its own start */
         }
-        pl_cpu_end(sampler, index);
+        pl_cpu_stop(sampler, index);
         slot->timer_id = -1;
         slot->syscall_fd = -1; /* the descriptors end with the thread */
         if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
@@ -449,6 +454,7 @@ int pl_sampler_run(struct pl_sampler *sampler)
     refresh_code(sampler, now_ns, true);
     publish_events(sampler);
     sampler->scan_wanted = true;
+    sampler->settled = false;
     if (!sampler->origin_ns) /* else going on after a pause */
         sampler->origin_ns =
             now_ns + (int64_t)(pl_sampler_random(sampler) % (uint64_t)round_ns);

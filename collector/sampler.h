@@ -49,6 +49,9 @@ struct pl_sampler {
     uint64_t scan;
     uint64_t task_links; /* link count of the task folder at the last scan */
     int64_t next_scan_ns, next_gone_ns;
+    int64_t settled_ns; /* unmet.c: CPU time told of threads that have ended */
+    bool settled;       /* it has a beginning */
+    int64_t met_ns;     /* when a thread was last met for the first time */
     uint64_t read_tail; /* of the events, as last seen to move */
     int64_t read_ns;    /* and when */
     bool scan_wanted;
@@ -67,8 +70,8 @@ struct pl_sampler {
     uint16_t live[PL_SEG_MAX_THREADS];       /* slots of live threads: awake, asleep */
     uint16_t by_tid[2 * PL_SEG_MAX_THREADS]; /* hash: slot + 1 */
     struct pl_awake awake;
-    int64_t next_events_ns, next_tell_ns; /* cpu mode: of rounds, of CPU clocks */
-    bool tell;                            /* this round tells CPU clocks */
+    int64_t next_events_ns; /* cpu mode: of rounds with events */
+    bool tell;              /* this round is one: it tells CPU clocks */
     uint8_t quiet_window[PL_QUIET_WINDOW_BYTES];
     struct pl_walk quiet_walk;
     uint64_t quiet_pcs[PL_MAX_FRAMES];
@@ -138,6 +141,25 @@ void pl_awake_look(struct pl_sampler *sampler,
 void pl_awake_add(struct pl_sampler *sampler, unsigned index);
 void pl_awake_remove(struct pl_sampler *sampler, unsigned index);
 
+/* CPU time of the process without our own threads. The kernel visits all of them. */
+int64_t pl_awake_cpu_ns_of_others(const struct pl_sampler *sampler);
+
+/* ---- unmet.c ---- */
+
+/* CPU time that no thread, live or ended, has been told of. The first time it begins:
+ * what was used before is nobody's. */
+int64_t pl_unmet_ns(struct pl_sampler *sampler);
+
+/* Before the threads that the scan did not find are ended: what each stands for. */
+void pl_unmet_share(struct pl_sampler *sampler);
+
+/* Cpu mode: before threads met for the first time are looked at. */
+void pl_unmet_owe(struct pl_sampler *sampler, int64_t now_ns);
+
+/* Cpu mode: none has been met for long, or none will be: what is owed to them is lost.
+ */
+void pl_unmet_lose(struct pl_sampler *sampler, int64_t now_ns);
+
 /* ---- budget.c ---- */
 
 /* Look, if it is time to, whether sampling costs too much, and set the stride. */
@@ -157,8 +179,12 @@ bool pl_cpu_events_due(struct pl_sampler *sampler, int64_t now_ns);
 /* Look at a thread, and ask it for the samples it owes. */
 void pl_cpu_look(struct pl_sampler *sampler, unsigned index);
 
-/* It ended, or sampling does: what no sample stands for is lost. */
-void pl_cpu_end(struct pl_sampler *sampler, unsigned index);
+/* A thread has ended: its CPU clock then, as far as it is told, with what it stands for
+ * besides. */
+int64_t pl_cpu_end(struct pl_sampler *sampler, unsigned index);
+
+/* Sampling ends: what no sample stands for is lost. */
+void pl_cpu_stop(struct pl_sampler *sampler, unsigned index);
 
 /* ---- sampler.c ---- */
 

@@ -45,8 +45,9 @@
 /* Why a sample that was asked for is not in the store. Written by the host's
  * side into the segment; the drain adds its own. Names are the `reason`s of the
  * store's loss table. In a thread's counters each is one sample (or the periods of
- * one); in the segment's, TICK_MISSED and EVENT_FULL are ticks, of all threads, and
- * NO_SLOT and NO_MEMORY ticks of one thread. */
+ * one); in the segment's, TICK_MISSED and EVENT_FULL are ticks, of all threads,
+ * NO_SLOT and NO_MEMORY ticks of one thread, and NO_ANSWER (cpu mode) periods of
+ * threads that ended unseen. */
 #define PL_LOSS_LIST(X)                                                                \
     X(RING_FULL, "ring_full")         /* the thread's ring had no room */              \
     X(NO_ANSWER, "no_answer")         /* signalled, never ran the handler in time      \

@@ -39,20 +39,23 @@ struct pl_slot {
     /* Wall: the tick whose stack is wanted; whoever exchanges it for something
      * else accounts for it (handler: record or ring full; sampler: no answer). */
     _Atomic uint32_t want_tick;
-    /* CPU mode above the rate of the kernel's timers: periods a sample is owed for,
-     * taken by the handler; what is left at the end is lost. */
+    /* CPU mode: periods a sample is owed for, beside those of the kernel's timer;
+     * taken by the handler. */
     _Atomic uint32_t owed_periods;
     /* handler writes, sampler reads */
     _Atomic uint64_t tcb; /* end of a thread's stack: where libc's own block is */
     _Atomic(const struct pl_code_table *) using; /* table of the walk under way */
     _Atomic bool busy;                           /* a handler is at work */
     uint32_t sequence;                  /* handler only: cpu mode's running number */
+    _Atomic uint64_t taken_periods;     /* cpu mode: that its samples stand for */
     struct pl_label_stream told_labels; /* handler only: in the thread's ring */
 
     /* sampler only */
     uint64_t cpu_ns;      /* CPU clock last accepted */
     uint64_t told_cpu_ns; /* and last told, in cpu mode */
     int64_t credit_ns;    /* CPU time no sample stands for yet */
+    int64_t extra_ns;     /* of threads that were not met: it stands for them */
+    int64_t begun_ns;     /* its CPU clock when sampling began */
     uint32_t ran_tick;    /* when it was last seen to have run */
     uint64_t quiet_hash;  /* of its stack when last captured quietly; 0: none */
     struct pl_label_stream told_quietly;     /* of its labels, in the sampler's ring */

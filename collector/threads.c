@@ -176,7 +176,7 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     struct pl_seg_thread *shared = &segment->threads[index];
     slot->tid = tid;
     slot->cpu_ns = slot->told_cpu_ns = (uint64_t)cpu_ns;
-    slot->credit_ns = 0;
+    slot->credit_ns = slot->extra_ns = 0;
     slot->quiet_hash = 0;
     pl_zero(slot->name, sizeof slot->name);
     atomic_store(&slot->labels, NULL);
@@ -186,9 +186,11 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     slot->sequence = 0;
     slot->announced = slot->sampled = slot->recapture = false;
     slot->existed = !sampler->started;
+    slot->begun_ns = slot->existed ? cpu_ns : 0;
     slot->syscall_fd = slot->timer_id = -1;
     atomic_store(&slot->want_tick, PL_NO_TICK);
     atomic_store(&slot->owed_periods, 0);
+    atomic_store(&slot->taken_periods, 0);
     atomic_store(&slot->using, NULL);
     atomic_store(&slot->busy, false);
     atomic_store(&slot->tcb, 0);
@@ -255,6 +257,8 @@ void pl_threads_scan(struct pl_sampler *sampler, int64_t now_ns)
     build_hash(sampler);
     if (!read_tasks(sampler))
         return;
+    if (!sampler->state->cpu_mode)
+        pl_unmet_share(sampler);
     for (uint32_t i = sampler->live_count; i-- > 0;) {
         unsigned index = sampler->live[i];
         if (sampler->state->slots[index].seen_scan != sampler->scan)
@@ -293,17 +297,19 @@ void pl_threads_end(struct pl_sampler *sampler, unsigned index)
 {
     struct pl_slot *slot = &sampler->state->slots[index];
     struct pl_seg_thread *shared = &sampler->segment->threads[index];
+    int64_t cpu_ns = sampler->state->cpu_mode ? pl_cpu_end(sampler, index)
+                                              : (int64_t)slot->cpu_ns + slot->extra_ns;
     if (slot->announced &&
         !pl_event_put(sampler, (struct pl_event){.kind = PL_EVENT_END,
                                                  .slot = (uint16_t)index,
                                                  .arg = (uint32_t)slot->tid,
-                                                 .value = slot->cpu_ns})) {
+                                                 .value = (uint64_t)cpu_ns})) {
         sampler->scan_wanted = true; /* no room: say it at a later tick */
         return;
     }
+    sampler->settled_ns += cpu_ns;
     if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
         pl_count(&shared->lost[PL_LOSS_NO_ANSWER], 1);
-    pl_cpu_end(sampler, index);
     if (slot->syscall_fd >= 0)
         pl_sys3(SYS_close, slot->syscall_fd, 0, 0);
     if (slot->timer_id >= 0)

@@ -41,9 +41,9 @@ allow "handler unwind guess" "pl_vclock_ns __sigaction pl_unwind_walk pl_guess_b
 
 # The sampler's set: its parts, and nothing of libc.
 sampler=$(nm "$library" 2>/dev/null | awk '
-    /:$/ { inside = ($1 ~ /^(sampler|budget|awake|cpu_mode|threads|quiet|codemap|rowmap|procmaps|unwind|guess|handler|label_table)\.c\.o:$/) }
+    /:$/ { inside = ($1 ~ /^(sampler|budget|awake|cpu_mode|threads|unmet|quiet|codemap|rowmap|procmaps|unwind|guess|handler|label_table)\.c\.o:$/) }
     inside && $2 == "T" { print $3 }' | tr '\n' ' ')
-allow "sampler awake budget cpu_mode threads quiet codemap rowmap procmaps" "$sampler pl_vclock_ns
+allow "sampler awake budget cpu_mode threads unmet quiet codemap rowmap procmaps" "$sampler pl_vclock_ns
     pl_state_cookie pl_state_current pl_state_signal
     pl_label_table_current"
 

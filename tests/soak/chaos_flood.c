@@ -59,11 +59,12 @@ static void empty_ring(const struct pl_ring *ring)
     atomic_store_explicit(ring->tail, tail, memory_order_release);
 }
 
-static void signal_thread(const struct pl_state *state, uint32_t index)
+static void signal_thread(struct pl_state *state, uint32_t index)
 {
     siginfo_t info;
     int number = atomic_load(&pl_state_signal);
     memset(&info, 0, sizeof info);
+    atomic_fetch_add(&state->slots[index].owed_periods, 1);
     info.si_signo = number;
     info.si_code = SI_QUEUE;
     info.si_pid = state->pid;

@@ -1,0 +1,135 @@
+"""What was recorded against what the kernel says: programs that print the time each of
+their threads lived and worked (truth.c)."""
+import concurrent.futures
+import os
+import resource
+from ledger import check_ledger
+from support import BUILD, check, complete_share, functions, main, record, run, sql
+
+TRUTH = BUILD / "tests" / "truth"
+LINKED = BUILD / "tests" / "truth_linked"
+PLUGIN = BUILD / "tests" / "libplugin.so"
+
+# Of each thread: its weight and what was lost of it, both as time; its CPU time.
+THREADS = """
+  SELECT t.name, t.tid, sum(coalesce(x.weight, 0)) AS stored_ns, sum(coalesce(x.cpu_ns, 0)) AS cpu_ns,
+         sum(p.period_ns * coalesce((SELECT sum(l.count) FROM loss l
+                                     WHERE l.part_id = p.id AND l.thread_id = t.id), 0)) AS lost_ns
+  FROM thread t JOIN part p ON p.session_id = t.session_id
+  LEFT JOIN slot x ON x.part_id = p.id AND x.thread_id = t.id GROUP BY t.id"""
+
+
+def run_truth(db, word, argument, mode, hz, linked=False):
+    """Its output as {first word: numbers}."""
+    if linked:
+        done = run(LINKED, word, argument, env={**os.environ, "PROFLITE_DB": str(db),
+                                                "PROFLITE_MODE": mode, "PROFLITE_HZ": str(hz)})
+    else:
+        done = record(db, TRUTH, word, argument, flags=("--mode", mode, "-F", str(hz)))
+    check(done.returncode == 0, f"{word} {mode}: {done.returncode} {done.stderr[-300:]}")
+    out = {}
+    for line in done.stdout.decode().splitlines():
+        parts = line.split()
+        numbers = [int(p) for p in parts if p.lstrip("-").isdigit()]
+        out[line[:line.rindex(str(numbers[0])) - 1] if len(numbers) == 1 else " ".join(parts[:-2])] = numbers
+    return out
+
+
+def near(got, wanted, share, ns):
+    return abs(got - wanted) <= share * wanted + ns
+
+
+def totals(folder, mode, hz, linked):
+    what = f"{mode} {hz}{' linked' if linked else ''}"
+    db = folder / f"{what}.db".replace(" ", "-")
+    told = run_truth(db, "totals", "1.6", mode, hz, linked)
+    period_ns = 1e9 / hz
+    rows = {r["name"]: r for r in sql(db, THREADS)}
+    process = told.pop("process", [0, 0])
+    check(len(told) == 6 and set(told) <= set(rows), f"{what}: {list(told)} in {list(rows)}")
+    for name, (wall_ns, cpu_ns) in told.items():
+        row = rows.get(name)
+        if not row:
+            continue
+        known_ns = row["stored_ns"] + row["lost_ns"]
+        wanted_ns = wall_ns if mode == "wall" else cpu_ns
+        check(near(known_ns, wanted_ns, .02, 3 * period_ns + 10e6),
+              f"{what}: {name}: {row['stored_ns'] / 1e6:.1f} ms stored, {row['lost_ns'] / 1e6:.1f} lost, "
+              f"the kernel says {wanted_ns / 1e6:.1f}")
+        check(row["lost_ns"] <= .1 * wanted_ns + 3 * period_ns, f"{what}: {name}: lost {row['lost_ns'] / 1e6:.1f} ms")
+        check(near(row["cpu_ns"], cpu_ns, .02, 2 * period_ns + 5e6),
+              f"{what}: {name}: CPU time {row['cpu_ns'] / 1e6:.1f} ms, the kernel says {cpu_ns / 1e6:.1f}")
+    all_ns = sum(r["cpu_ns"] for r in rows.values())
+    wanted_ns = sum(cpu for _, cpu in told.values()) if linked else process[1]
+    check(near(all_ns, wanted_ns, .05, 50e6), f"{what}: all CPU {all_ns / 1e6:.1f} ms, not {wanted_ns / 1e6:.1f}")
+    _, answered_ns = functions(db, "--metric", "cpu")
+    check(near(answered_ns, wanted_ns, .05, 50e6), f"{what}: top says {answered_ns / 1e6:.1f} ms of CPU, not {wanted_ns / 1e6:.1f}")
+    check_ledger(db, what)
+    print(f"     {what}: {all_ns / 1e6:.1f} ms of CPU, the kernel says {wanted_ns / 1e6:.1f}")
+
+
+def some_at_once(each, folder, *choices):
+    """They disturb each other, as programs do."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(each, folder, *choice) for choice in choices]:
+            done.result()
+
+
+def test_totals(folder):
+    some_at_once(totals, folder, ("wall", 101, False), ("cpu", 101, False), ("wall", 997, False),
+                 ("cpu", 997, False), ("wall", 101, True), ("cpu", 101, True))
+
+
+def churn(folder, mode, hz, linked):
+    """Threads shorter than a tick: those met stand for all."""
+    what = f"churn {mode} {hz}{' linked' if linked else ''}"
+    db = folder / f"{what}.db".replace(" ", "-")
+    told = {name: numbers[0] for name, numbers in run_truth(db, "churn", "2", mode, hz, linked).items()}
+    check(told["born"] > 300, f"{what}: {told['born']} threads")
+    rows = sql(db, THREADS)
+    cpu_ns = sum(r["cpu_ns"] for r in rows)
+    # What the threads themselves know lacks their beginnings and ends; what the
+    # process has used is with the sampler.
+    wanted_ns = told["worked"] if linked else (told["worked"] + told["process"]) / 2
+    print(f"     {what}: {told['born']} threads, {len(rows)} met, {cpu_ns / 1e6:.1f} ms of CPU, "
+          f"the kernel says {wanted_ns / 1e6:.1f} (threads {told['worked'] / 1e6:.1f}), "
+          f"stored {sum(r['stored_ns'] for r in rows) / 1e6:.1f} lost {sum(r['lost_ns'] for r in rows) / 1e6:.1f}, rss {told['rss']}")
+    check(near(cpu_ns, wanted_ns, .05, 50e6), f"{what}: all CPU {cpu_ns / 1e6:.1f} ms, not {wanted_ns / 1e6:.1f}")
+    top, answered_ns = functions(db, "--metric", "cpu")
+    check(near(answered_ns, wanted_ns, .08, 50e6), f"{what}: top says {answered_ns / 1e6:.1f} ms, not {wanted_ns / 1e6:.1f}")
+    if mode == "cpu":
+        known_ns = sum(r["stored_ns"] + r["lost_ns"] for r in rows)
+        check(near(known_ns, wanted_ns, .05, 50e6), f"{what}: {known_ns / 1e6:.1f} ms known of {wanted_ns / 1e6:.1f}")
+    check(told["rss"] < (40 if linked else 10) << 10, f"{what}: {told['rss']} KiB of memory")
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    check(most < 100 << 10, f"{what}: {most} KiB of memory for the recorder")
+    check_ledger(db, what)
+
+
+def test_churn(folder):
+    some_at_once(churn, folder, ("wall", 101, False), ("cpu", 101, False), ("wall", 997, False),
+                 ("cpu", 997, False), ("wall", 101, True), ("cpu", 101, True))
+
+
+def test_plugin(folder):
+    """Threads begun in a library that was loaded while recording, and is unloaded."""
+    for mode, hz in (("wall", 101), ("wall", 997), ("cpu", 101), ("cpu", 997)):
+        db = folder / f"{mode}-{hz}.db"
+        done = record(db, TRUTH, "plugin", PLUGIN, flags=("--mode", mode, "-F", str(hz)))
+        check(done.returncode == 0, f"{mode} {hz}: {done.returncode} {done.stderr[-300:]}")
+        rows = {r["name"]: r for r in sql(db, THREADS)}
+        for name in ("when loaded", "when called", "bare loaded", "bare called"):
+            row = rows.get(name)
+            if check(row, f"{mode} {hz}: thread {name!r} among {list(rows)}"):
+                check(near(row["cpu_ns"], 250e6, .04, 2e9 / hz), f"{mode} {hz}: {name}: {row['cpu_ns'] / 1e6:.1f} ms of CPU")
+        top, _ = functions(db, "--metric", "cpu")
+        for name in ("plugin_loaded_work", "plugin_called_work", "plugin_bare_work"):
+            wanted = 500e6 if "bare" in name else 250e6
+            got = top.get(name, {"total_ns": 0})["total_ns"]
+            check(near(got, wanted, .1, 2e9 / hz), f"{mode} {hz}: {name}: {got / 1e6:.1f} ms")
+        share, others = complete_share(db)
+        check(share >= .99, f"{mode} {hz}: complete {100 * share:.2f} %: {others}")
+        check_ledger(db, f"plugin {mode} {hz}")
+
+
+main([test_totals, test_churn, test_plugin])
