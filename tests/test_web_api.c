@@ -512,6 +512,43 @@ static void test_transforms(void)
     tear_down();
 }
 
+/* A node that was too light to be sent is sent when the tree is asked from it on, with
+ * its callers; what else there is is hidden with them. */
+static void test_root(void)
+{
+    char target[128];
+    set_up(true, false);
+    cJSON *whole = get_json("flamegraph?min_ns=0&keys=1", 200);
+    cJSON *few = get_json("flamegraph?max_nodes=2", 200);
+    const cJSON *nodes = cJSON_GetObjectItem(whole, "nodes");
+    int count = (int)number(whole, "shown");
+    CHECK(number(few, "shown") == 2 && number(few, "root") == 0);
+    CHECK(!cJSON_GetObjectItem(cJSON_GetObjectItem(few, "nodes"), "key"));
+    for (int i = 0; i < count; i++) {
+        const char *key = cJSON_GetArrayItem(list(nodes, "key"), i)->valuestring;
+        (void)snprintf(target, sizeof target, "flamegraph?max_nodes=1&root=%s", key);
+        cJSON *zoomed = get_json(target, 200);
+        const cJSON *shown = cJSON_GetObjectItem(zoomed, "nodes");
+        int root = (int)number(zoomed, "root");
+        CHECK(root >= 0 && number(zoomed, "shown") == root + 1, "%s: %d", target, root);
+        CHECK(cell(shown, "total_ns", (size_t)root) ==
+                  cell(nodes, "total_ns", (size_t)i),
+              "%s", target);
+        CHECK(cell(shown, "total_ns", 0) == number(whole, "total_ns"), "%s", target);
+        cJSON_Delete(zoomed);
+    }
+    cJSON *gone = get_json("flamegraph?root=zz", 200);
+    CHECK(number(gone, "root") == -1 && number(gone, "shown") == count);
+    cJSON_Delete(gone);
+    cJSON_Delete(get_json("top?root=zz", 400));
+    cJSON *diff = get_json("diff?a=&b=&root=zz", 200);
+    CHECK(number(cJSON_GetObjectItem(diff, "tree"), "root") == -1);
+    cJSON_Delete(diff);
+    cJSON_Delete(few);
+    cJSON_Delete(whole);
+    tear_down();
+}
+
 static void test_callers(void)
 {
     set_up(true, false);
@@ -665,6 +702,6 @@ TEST_MAIN({"flamegraph", test_flamegraph}, {"totals", test_totals}, {"top", test
           {"listings", test_listings}, {"timeline", test_timeline}, {"etag", test_etag},
           {"missing_store", test_missing_store}, {"damaged_store", test_damaged_store},
           {"processing", test_processing}, {"transforms", test_transforms},
-          {"callers", test_callers}, {"diff", test_diff}, {"function", test_function},
+          {"root", test_root}, {"callers", test_callers}, {"diff", test_diff}, {"function", test_function},
           {"flamechart", test_flamechart}, {"export", test_export},
           {"source", test_source})

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "web/params.h"
+#include "web/prune.h"
 
 struct pl_api_call {
     struct pl_selection selection;
@@ -19,6 +20,14 @@ struct pl_api_call {
 typedef enum pl_status pl_api_handler(struct pl_store *store,
                                       const struct pl_api_call *call,
                                       struct pl_buf *out, struct pl_error *err);
+
+/* Prune as the parameters `root`, `keys`, `min_ns` and `max_nodes` say; without
+ * `min_ns`, `root`'s weight / `share` (0: nothing is too light). Deinit what comes out.
+ * Errors  USAGE; INPUT; NOMEM. */
+PL_MUST_CHECK enum pl_status pl_api_prune(const struct pl_api_call *call,
+                                          const struct pl_profile *profile,
+                                          int64_t share, struct pl_pruned *pruned_out,
+                                          struct pl_error *err);
 
 pl_api_handler pl_api_meta;
 pl_api_handler pl_api_apps;

@@ -3,6 +3,9 @@
 #include "store/query_transform.h"
 #include "web/api.h"
 #include "web/document.h"
+#include "web/node_key.h"
+
+#include <stdlib.h>
 
 #define DEFAULT_LIMIT 500
 #define MOST_LIMIT    100000
@@ -13,9 +16,56 @@
 static enum pl_status query(struct pl_store *store, const struct pl_api_call *call,
                             struct pl_profile *profile_out, struct pl_error *err)
 {
-    return pl_query_transformed(store, &call->selection,
-                                call->params->selection.metric,
+    return pl_query_transformed(store, &call->selection, call->params->selection.metric,
                                 &call->params->transforms, profile_out, err);
+}
+
+/* The node `root` names; a tree that has none such is pruned as a whole. */
+static enum pl_status find_node(const struct pl_params *params,
+                                const struct pl_profile *profile, uint64_t **keys_out,
+                                uint32_t *node_out, struct pl_error *err)
+{
+    const char *root = params->root ? params->root : "";
+    *node_out = 0;
+    if (!*root && params->keys < 1)
+        return PL_OK;
+    enum pl_status status = pl_node_keys(profile, keys_out, err);
+    if (status == PL_OK)
+        *node_out = pl_node_find(*keys_out, profile->node_count, root);
+    return status;
+}
+
+enum pl_status pl_api_prune(const struct pl_api_call *call,
+                            const struct pl_profile *profile, int64_t share,
+                            struct pl_pruned *pruned_out, struct pl_error *err)
+{
+    int64_t min_ns = call->params->min_ns, most = call->params->max_nodes;
+    uint64_t *keys = NULL;
+    uint32_t found;
+    *pruned_out = (struct pl_pruned){0};
+    most = most < 0 ? DEFAULT_NODES : most;
+    if (most < 1 || most > MOST_NODES)
+        return pl_error_set(err, PL_USAGE, "max_nodes is 1 to %d", MOST_NODES);
+    enum pl_status status = find_node(call->params, profile, &keys, &found, err);
+    if (status != PL_OK)
+        return status;
+    uint32_t node = found == PL_NO_INDEX ? 0 : found;
+    int64_t whole_ns = profile->node_count ? profile->nodes[node].total_ns : 0;
+    const struct pl_prune_limits limits = {
+        .min_ns = min_ns >= 0 ? min_ns
+                  : share     ? whole_ns / share
+                              : 0,
+        .max_nodes = (size_t)most,
+        .node = node,
+    };
+    status = pl_prune(profile, &limits, pruned_out, err);
+    if (found == PL_NO_INDEX)
+        pruned_out->node = PL_NO_INDEX;
+    if (status == PL_OK && call->params->keys > 0)
+        pruned_out->keys = keys;
+    else
+        free(keys);
+    return status;
 }
 
 enum pl_status pl_api_flamegraph(struct pl_store *store, const struct pl_api_call *call,
@@ -23,18 +73,10 @@ enum pl_status pl_api_flamegraph(struct pl_store *store, const struct pl_api_cal
 {
     struct pl_profile profile;
     struct pl_pruned pruned;
-    int64_t min_ns = call->params->min_ns, most = call->params->max_nodes;
-    most = most < 0 ? DEFAULT_NODES : most;
-    if (most < 1 || most > MOST_NODES)
-        return pl_error_set(err, PL_USAGE, "max_nodes is 1 to %d", MOST_NODES);
     enum pl_status status = query(store, call, &profile, err);
     if (status != PL_OK)
         return status;
-    const struct pl_prune_limits limits = {
-        .min_ns = min_ns < 0 ? profile.total_ns / DEFAULT_SHARE : min_ns,
-        .max_nodes = (size_t)most,
-    };
-    status = pl_prune(&profile, &limits, &pruned, err);
+    status = pl_api_prune(call, &profile, DEFAULT_SHARE, &pruned, err);
     if (status == PL_OK) {
         pl_json_flamegraph(out, &profile, &pruned);
         pl_pruned_deinit(&pruned);

@@ -6,8 +6,6 @@
 
 #define DEFAULT_CHANGES 500
 #define MOST_CHANGES    100000
-#define DEFAULT_NODES   20000
-#define MOST_NODES      1000000
 #define DEFAULT_BOXES   20000
 #define DEFAULT_SHARE   4000 /* of the whole: lighter nodes are too thin to see */
 
@@ -88,20 +86,16 @@ enum pl_status pl_api_diff(struct pl_store *store, const struct pl_api_call *cal
 {
     struct pl_diff diff;
     struct pl_pruned pruned;
-    int64_t count = 0, most = 0;
+    int64_t count = 0;
     enum pl_status status = limit_of(call->params->limit, DEFAULT_CHANGES, MOST_CHANGES,
                                      "limit", &count, err);
-    if (status == PL_OK)
-        status = limit_of(call->params->max_nodes, DEFAULT_NODES, MOST_NODES,
-                          "max_nodes", &most, err);
     if (status == PL_OK && call->params->transforms.threads)
         status = pl_error_set(err, PL_USAGE, "a diff has no t=threads");
     if (status == PL_OK)
         status = compare(store, call, &diff, err);
     if (status != PL_OK)
         return status;
-    const struct pl_prune_limits limits = {.max_nodes = (size_t)most};
-    status = pl_prune(&diff.profile, &limits, &pruned, err);
+    status = pl_api_prune(call, &diff.profile, 0, &pruned, err);
     if (status == PL_OK) {
         status = pl_json_diff(out, &diff, (size_t)count, &pruned, err);
         pl_pruned_deinit(&pruned);

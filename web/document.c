@@ -1,6 +1,7 @@
 #include "web/document.h"
 
 #include "web/json.h"
+#include "web/node_key.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +209,15 @@ static void put_hidden(struct pl_buf *out, const void *table, size_t row)
     pl_json_int(out, graph->pruned->hidden_ns[row]);
 }
 
+static void put_key(struct pl_buf *out, const void *table, size_t row)
+{
+    const struct graph *graph = table;
+    char key[PL_NODE_KEY_TEXT] = "";
+    if (row)
+        pl_node_key_format(graph->pruned->keys[graph->pruned->nodes[row]], key);
+    pl_json_string(out, key);
+}
+
 struct column {
     const char *key;
     pl_json_cell *cell;
@@ -239,7 +249,8 @@ void pl_json_flamegraph(struct pl_buf *out, const struct pl_profile *profile,
                                           {"self_samples", put_self_samples},
                                           {"total_samples", put_total_samples},
                                           {"inlined", put_inlined},
-                                          {"hidden_ns", put_hidden}};
+                                          {"hidden_ns", put_hidden},
+                                          {"key", put_key}};
     const struct graph graph = {profile, pruned};
     pl_buf_puts(out, "{\"schema\":1");
     put_metric(out, profile);
@@ -253,9 +264,11 @@ void pl_json_flamegraph(struct pl_buf *out, const struct pl_profile *profile,
     pl_json_int_field(out, "node_count", (int64_t)profile->node_count);
     pl_json_int_field(out, "shown", (int64_t)pruned->count);
     pl_json_int_field(out, "hidden_ns", pruned->hidden_total_ns);
+    pl_json_int_field(out, "root",
+                      pruned->node == PL_NO_INDEX ? -1 : (int64_t)pruned->node);
     put_columns(out, "functions", &graph, pruned->function_count, functions,
                 sizeof functions / sizeof functions[0]);
     put_columns(out, "nodes", &graph, pruned->count, nodes,
-                sizeof nodes / sizeof nodes[0]);
+                sizeof nodes / sizeof nodes[0] - !pruned->keys);
     pl_buf_putc(out, '}');
 }

@@ -198,7 +198,10 @@ static void put_graph(struct pl_buf *out, const struct graph *graph)
                                           {"total_b_ns", put_total_b},
                                           {"q", put_q},
                                           {"hidden_ns", put_hidden}};
-    pl_buf_puts(out, "],\"tree\":{");
+    uint32_t node = graph->pruned->node;
+    pl_buf_puts(out, "],\"tree\":{\"root\":");
+    pl_json_int(out, node == PL_NO_INDEX ? -1 : (int64_t)node);
+    pl_buf_putc(out, ',');
     put_columns(out, "functions", graph, graph->pruned->function_count, functions,
                 sizeof functions / sizeof functions[0]);
     pl_buf_putc(out, ',');

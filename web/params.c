@@ -55,8 +55,9 @@ static int64_t *find_number(struct pl_params *params, const char *key)
         const char *name;
         int64_t *field;
     } all[] = {{"bins", &params->bins},           {"boxes", &params->boxes},
-               {"bucket_ns", &params->bucket_ns}, {"limit", &params->limit},
-               {"max_nodes", &params->max_nodes}, {"min_ns", &params->min_ns}};
+               {"bucket_ns", &params->bucket_ns}, {"keys", &params->keys},
+               {"limit", &params->limit},         {"max_nodes", &params->max_nodes},
+               {"min_ns", &params->min_ns}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(key, all[i].name) == 0)
             return all[i].field;
@@ -71,7 +72,8 @@ static char **find_text(struct pl_params *params, const char *key)
     } all[] = {{"a", &params->a},
                {"b", &params->b},
                {"file", &params->file},
-               {"format", &params->format}};
+               {"format", &params->format},
+               {"root", &params->root}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(key, all[i].name) == 0)
             return all[i].field;
@@ -111,6 +113,7 @@ enum pl_status pl_params_parse(struct pl_params *params_out, const char *query,
     *params = (struct pl_params){.bins = -1,
                                  .boxes = -1,
                                  .bucket_ns = -1,
+                                 .keys = -1,
                                  .limit = -1,
                                  .max_nodes = -1,
                                  .min_ns = -1};
@@ -141,4 +144,5 @@ void pl_params_deinit(struct pl_params *params)
     free(params->b);
     free(params->file);
     free(params->format);
+    free(params->root);
 }

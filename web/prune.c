@@ -1,11 +1,13 @@
 /* A node is never heavier than its parent, nor less deep. So thresholds on weight
  * and depth keep whole ancestries, and so does "the n heaviest" if equals are taken
- * in pre-order, where a parent stands before its children. */
+ * in pre-order, where a parent stands before its children. The nodes below one are
+ * those that follow it until one is as shallow as it is. */
 #include "web/prune.h"
 
 #include <stdlib.h>
 
 #define LEFT_OUT UINT32_MAX
+#define STAYS    (UINT32_MAX - 1) /* whatever it weighs */
 
 void pl_pruned_deinit(struct pl_pruned *pruned)
 {
@@ -15,6 +17,7 @@ void pl_pruned_deinit(struct pl_pruned *pruned)
     free(pruned->hidden_count);
     free(pruned->functions);
     free(pruned->function_of);
+    free(pruned->keys);
     *pruned = (struct pl_pruned){0};
 }
 
@@ -38,15 +41,25 @@ static int by_weight_descending(const void *a, const void *b)
 }
 
 struct cut {
-    int64_t above_ns; /* heavier ones all stay */
-    size_t equals;    /* of those exactly as heavy, so many */
-    uint32_t max_depth;
+    size_t from, to;    /* the nodes it is about */
+    int64_t above_ns;   /* heavier ones all stay */
+    size_t equals;      /* of those exactly as heavy, so many */
+    uint32_t max_depth; /* from the root; 0: any */
 };
 
-static bool in_limits(const struct pl_node *node, const struct pl_prune_limits *limits)
+static size_t end_below(const struct pl_profile *profile, size_t top)
 {
-    return node->total_ns >= limits->min_ns &&
-           (!limits->max_depth || node->depth <= limits->max_depth);
+    size_t end = top + 1;
+    while (end < profile->node_count &&
+           profile->nodes[end].depth > profile->nodes[top].depth)
+        end++;
+    return end;
+}
+
+static bool in_limits(const struct cut *cut, const struct pl_node *node, int64_t min_ns)
+{
+    return node->total_ns >= min_ns &&
+           (!cut->max_depth || node->depth <= cut->max_depth);
 }
 
 /* Where to cut so that what stays is within all limits. */
@@ -54,19 +67,24 @@ static enum pl_status find_cut(const struct pl_profile *profile,
                                const struct pl_prune_limits *limits,
                                struct cut *cut_out, struct pl_error *err)
 {
+    const struct pl_node *top = &profile->nodes[limits->node];
     size_t count = 0, most = limits->max_nodes;
-    *cut_out =
-        (struct cut){.above_ns = limits->min_ns - 1, .max_depth = limits->max_depth};
-    for (size_t i = 0; i < profile->node_count; i++)
-        count += in_limits(&profile->nodes[i], limits);
+    *cut_out = (struct cut){
+        .from = limits->node,
+        .to = profile->node_count ? end_below(profile, limits->node) : 0,
+        .above_ns = limits->min_ns - 1,
+        .max_depth = limits->max_depth ? top->depth + limits->max_depth : 0,
+    };
+    for (size_t i = cut_out->from; i < cut_out->to; i++)
+        count += in_limits(cut_out, &profile->nodes[i], limits->min_ns);
     if (!most || count <= most)
         return PL_OK;
     int64_t *weights = malloc(count * sizeof *weights);
     if (!weights)
         return pl_error_set(err, PL_NOMEM, "out of memory pruning the call tree");
     count = 0;
-    for (size_t i = 0; i < profile->node_count; i++)
-        if (in_limits(&profile->nodes[i], limits))
+    for (size_t i = cut_out->from; i < cut_out->to; i++)
+        if (in_limits(cut_out, &profile->nodes[i], limits->min_ns))
             weights[count++] = profile->nodes[i].total_ns;
     qsort(weights, count, sizeof *weights, by_weight_descending);
     cut_out->above_ns = weights[most - 1];
@@ -76,16 +94,26 @@ static enum pl_status find_cut(const struct pl_profile *profile,
     return PL_OK;
 }
 
+/* The node that is looked at and its callers. */
+static void keep_path(const struct pl_profile *profile, size_t node, uint32_t *place)
+{
+    for (; node; node = profile->nodes[node].parent)
+        place[node] = STAYS;
+    place[0] = STAYS;
+}
+
 /* place[i] becomes node i's index among the shown, or LEFT_OUT. */
 static void keep_nodes(const struct pl_profile *profile, struct cut cut,
                        uint32_t *place, struct pl_pruned *pruned)
 {
     for (size_t i = 0; i < profile->node_count; i++) {
         const struct pl_node *node = &profile->nodes[i];
-        bool equal = node->total_ns == cut.above_ns && cut.equals > 0;
-        bool too_deep = cut.max_depth && node->depth > cut.max_depth;
+        bool inside = i >= cut.from && i < cut.to &&
+                      (!cut.max_depth || node->depth <= cut.max_depth);
+        bool equal = inside && node->total_ns == cut.above_ns && cut.equals > 0;
         bool parent_stays = i == 0 || place[node->parent] != LEFT_OUT;
-        bool stays = i == 0 || (!too_deep && (node->total_ns > cut.above_ns || equal));
+        bool stays =
+            place[i] == STAYS || equal || (inside && node->total_ns > cut.above_ns);
         place[i] = LEFT_OUT;
         if (stays && parent_stays) {
             cut.equals -= equal;
@@ -140,6 +168,8 @@ enum pl_status pl_prune(const struct pl_profile *profile,
     *pruned_out = pruned;
     if (!is_tree(profile))
         return pl_error_set(err, PL_INPUT, "the aggregated profile is damaged");
+    if (limits->node && limits->node >= profile->node_count)
+        return pl_error_set(err, PL_USAGE, "there is no such node");
     size_t places = profile->node_count > profile->function_count
                         ? profile->node_count
                         : profile->function_count;
@@ -151,7 +181,9 @@ enum pl_status pl_prune(const struct pl_profile *profile,
         pl_pruned_deinit(&pruned);
         status = pl_error_set(err, PL_NOMEM, "out of memory pruning the call tree");
     } else {
+        keep_path(profile, limits->node, place);
         keep_nodes(profile, cut, place, &pruned);
+        pruned.node = profile->node_count ? place[limits->node] : 0;
         keep_functions(profile, place, &pruned);
         *pruned_out = pruned;
     }

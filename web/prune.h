@@ -7,8 +7,10 @@
 
 struct pl_prune_limits { /* 0: none */
     int64_t min_ns;      /* lighter nodes leave */
-    uint32_t max_depth;  /* so do deeper ones */
+    uint32_t max_depth;  /* so do deeper ones, counted from `node` */
     size_t max_nodes;    /* and of the others all but the heaviest */
+    uint32_t node;       /* what is looked at: of all that is not below it only its
+                            callers stay, and the limits are for what is */
 };
 
 struct pl_pruned {
@@ -19,6 +21,8 @@ struct pl_pruned {
     uint32_t *functions;    /* indexes into the profile's functions: those shown */
     uint32_t *function_of;  /* per shown node: index into `functions`; root: none */
     size_t count, function_count;
+    uint32_t node; /* the limits' node, among the shown; PL_NO_INDEX: it is not there */
+    uint64_t *keys; /* of the profile's nodes (web/node_key.h); NULL: not wanted */
     int64_t hidden_total_ns;
 };
 

@@ -55,6 +55,19 @@ test("finds the same path in another answer", () => {
   assert.equal(nodeKey(model, 0), "");
 });
 
+// tests/test_prune.c has the same: the server finds nodes by these keys.
+test("names nodes as the server does", () => {
+  const named = decodeFlame({
+    ...answer,
+    functions: { name: ["main", "work<ä🔥\ufffd>"], file: ["m.c", "w.c"], module: ["app", "app"], line: [0, 0], in_app: [1, 1] },
+    nodes: {
+      parent: [0, 1, 1, 1], function: [-1, 0, 1, 0], self_ns: [0, 0, 0, 1], total_ns: [1, 1, 1, 1],
+      self_samples: [0, 0, 0, 1], total_samples: [1, 1, 1, 1], inlined: [0, 0, 0, 0], hidden_ns: [0, 0, 0, 0],
+    },
+  });
+  assert.deepEqual([1, 2, 3].map((i) => nodeKey(named, i)), ["1bbt9msyb7", "1t9x2n9x5es", "15wt6p9iudm"]);
+});
+
 test("an answer whose node precedes its parent is refused", () => {
   const broken = structuredClone(answer);
   broken.nodes.parent[2] = -1;
