@@ -21,6 +21,7 @@ static const struct pl_command *const commands[] = {
     &pl_cmd_export,
     &pl_cmd_query,
     &pl_cmd_process,
+    &pl_cmd_symbols,
     &pl_cmd_serve,
     &pl_cmd_dsn,
     &pl_cmd_gc,

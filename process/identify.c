@@ -6,6 +6,7 @@
  *   debug_id   "" if it says none
  *   build_id   elf
  *   has_debug  elf: "1" with DWARF
+ *   has_symbols  elf: "1" with a symbol table of its own
  *   content    UUID (v5) of the contents, as Sentry calls ProGuard mappings */
 #include "process/symbols.h"
 
@@ -25,7 +26,7 @@ struct identified {
     const char *kind, *message;
     char debug_id[PL_DEBUG_ID_TEXT], build_id[PL_BUILD_ID_TEXT];
     char content[PL_DEBUG_ID_TEXT];
-    bool has_debug;
+    bool has_debug, has_symbols;
 };
 
 /* A program without a build-id cannot be found again by any. */
@@ -35,6 +36,7 @@ static void identify_elf(struct identified *self, const char *bytes, size_t len)
     if (elf && elf_kind(elf) == ELF_K_ELF) {
         pl_elf_build_id(elf, self->build_id);
         self->has_debug = pl_elf_has_debug(elf);
+        self->has_symbols = pl_elf_has_symbols(elf);
         self->kind = "elf";
     }
     elf_end(elf);
@@ -138,6 +140,7 @@ static bool find_facts(void *from, const struct pl_lookup_key *key,
     add_fact(list_out, "debug_id", self->debug_id);
     add_fact(list_out, "build_id", self->build_id);
     add_fact(list_out, "has_debug", self->has_debug ? "1" : "");
+    add_fact(list_out, "has_symbols", self->has_symbols ? "1" : "");
     add_fact(list_out, "content", self->content);
     return true;
 }

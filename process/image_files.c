@@ -76,6 +76,16 @@ bool pl_elf_has_debug(Elf *elf)
     return false;
 }
 
+bool pl_elf_has_symbols(Elf *elf)
+{
+    Elf_Scn *section = NULL;
+    GElf_Shdr header;
+    while ((section = elf_nextscn(elf, section)))
+        if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB)
+            return true;
+    return false;
+}
+
 bool pl_build_id_is(const char *found, const char *wanted)
 {
     const size_t prefix = PL_DEBUG_ID_PREFIX - 1;

@@ -31,7 +31,7 @@ enum pl_status pl_places_open(struct pl_store *store,
     places->store = store;
     places->project_id = -1;
     places->debug_root =
-        options && options->debug_root ? options->debug_root : "/usr/lib/debug";
+        options && options->debug_root ? options->debug_root : PL_DEBUG_ROOT;
     *places_out = places;
     return PL_OK;
 }

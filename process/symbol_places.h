@@ -6,8 +6,10 @@
 #include "process/symbolizer.h"
 #include "store/store.h"
 
+#define PL_DEBUG_ROOT "/usr/lib/debug"
+
 struct pl_places_options {
-    const char *debug_root; /* of the usual sources; NULL: /usr/lib/debug */
+    const char *debug_root; /* of the usual sources; NULL: PL_DEBUG_ROOT */
 };
 
 /* Knows the sources of the projects it was asked for; open one for each run. */

@@ -108,6 +108,7 @@ int pl_open_regular(const char *path, int flags, uint64_t *bytes_out);
 /* In hex; "" if it has none. */
 void pl_elf_build_id(Elf *elf, char text_out[static PL_BUILD_ID_TEXT]);
 bool pl_elf_has_debug(Elf *elf);
+bool pl_elf_has_symbols(Elf *elf); /* .symtab */
 /* Is a file of build-id `found` the one called `wanted`? That may be the first 16 bytes
  * of it: more is not known from a debug id. */
 bool pl_build_id_is(const char *found, const char *wanted);
