@@ -119,6 +119,7 @@ enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo, int patience_m
     if (!status) {
         status = run_patiently(pass, patience_ms, err);
         result_out->counters = *pl_pass_counters(pass);
+        result_out->intake = *pl_intake_counts(intake);
         result_out->stopped = atomic_load(&stop);
     }
     end_progress(&progress);

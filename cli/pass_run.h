@@ -5,9 +5,11 @@
 #define PL_CLI_PASS_RUN_H
 
 #include "process/pass.h"
+#include "web/intake.h"
 
 struct pl_pass_result {
     struct pl_pass_counters counters;
+    struct pl_intake_counts intake;
     bool stopped; /* by a signal, before everything was done */
 };
 

@@ -26,6 +26,23 @@ void pl_sent_deinit(struct pl_sent *profile)
     *profile = (struct pl_sent){0};
 }
 
+void pl_sent_settle(struct pl_sent *profile)
+{
+    if (profile->kind != PL_SENT_TASK)
+        return;
+    profile->kind = profile->has_profiler_id ? PL_SENT_CHUNK : PL_SENT_WITH_TXN;
+    if (profile->kind == PL_SENT_CHUNK)
+        return;
+    profile->id = profile->event_id;
+    profile->has_id = profile->has_event_id;
+}
+
+bool pl_sent_is_bare(const struct pl_sent *profile)
+{
+    return !profile->sample_count && !profile->stack_count && !profile->frame_count &&
+           !profile->trace && !profile->malformed_samples;
+}
+
 const char *pl_sent_text(const struct pl_sent *profile, uint32_t at)
 {
     return pl_strings_get(&profile->strings, at);

@@ -47,8 +47,10 @@ struct pl_sent_measurement {
 #define PL_SENT_THREADS 8192 /* most of them */
 
 enum pl_sent_kind {
-    PL_SENT_CHUNK,   /* item profile_chunk */
-    PL_SENT_WITH_TXN /* item profile: of one transaction */
+    PL_SENT_CHUNK,    /* item profile_chunk */
+    PL_SENT_WITH_TXN, /* item profile: of one transaction */
+    PL_SENT_TASK      /* one of them, by whether it has a profiler_id; known when it
+                         was parsed */
 };
 
 struct pl_sent {
@@ -82,6 +84,8 @@ struct pl_sent {
     bool has_debug_meta_keys; /* something else in debug_meta */
     bool has_id, has_profiler_id, bad_ids; /* bad: there, and not 32 hex digits */
     struct pl_id id, profiler_id;          /* chunk or event, session */
+    bool has_event_id;                     /* of PL_SENT_TASK, until it is parsed */
+    struct pl_id event_id;
 
     /* android: an ART method trace, base64 as sent; owned */
     char *trace;
@@ -119,6 +123,10 @@ PL_MUST_CHECK enum pl_status pl_sent_parser_feed(struct pl_sent_parser *parser,
 PL_MUST_CHECK enum pl_status pl_sent_parser_finish(struct pl_sent_parser *parser,
                                                    struct pl_error *err);
 
+/* What a task payload was for is known now: to be called when it is parsed, or cannot
+ * be. */
+void pl_sent_settle(struct pl_sent *profile);
+
 /* ---- judging ---- */
 
 /* Complete and check a parsed profile: times become Unix times, samples sorted by
@@ -127,6 +135,12 @@ PL_MUST_CHECK enum pl_status pl_sent_parser_finish(struct pl_sent_parser *parser
  * item header, "" if it said none; `received_ns` stands in for a missing start. */
 const char *pl_sent_check(struct pl_sent *profile, const char *item_platform,
                           int64_t received_ns);
+
+/* No samples, nor anything of what they need: `profile` is missing or empty. */
+bool pl_sent_is_bare(const struct pl_sent *profile);
+
+/* The same for one that is bare, which the task takes and Relay does not. */
+const char *pl_sent_check_bare(struct pl_sent *profile, int64_t received_ns);
 
 /* "profile", "profile_chunk" or "profile_chunk_ui". */
 const char *pl_sent_category(enum pl_sent_kind kind, const char *platform);

@@ -162,6 +162,14 @@ static const char *check_samples(struct pl_sent *p, int64_t received_ns)
     return reason ? reason : sort_samples(p);
 }
 
+const char *pl_sent_check_bare(struct pl_sent *p, int64_t received_ns)
+{
+    const char *reason = check_ids(p, "");
+    if (!reason)
+        reason = check_version(p);
+    return reason ? reason : find_start(p, received_ns);
+}
+
 const char *pl_sent_check(struct pl_sent *p, const char *item_platform,
                           int64_t received_ns)
 {

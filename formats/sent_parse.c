@@ -103,12 +103,14 @@ static bool document_scalar(struct pl_sent *p, int id, const struct scalar *v)
         p->version = keep(p, v);
         return true;
     case F_CHUNK_ID:
-        if (p->kind == PL_SENT_CHUNK)
+        if (p->kind != PL_SENT_WITH_TXN)
             take_id(p, v, &p->id, &p->has_id);
         return true;
     case F_EVENT_ID:
         if (p->kind == PL_SENT_WITH_TXN && !p->has_id)
             take_id(p, v, &p->id, &p->has_id);
+        if (p->kind == PL_SENT_TASK && !p->has_event_id)
+            take_id(p, v, &p->event_id, &p->has_event_id);
         return true;
     case F_PROFILER_ID:
         take_id(p, v, &p->profiler_id, &p->has_profiler_id);

@@ -137,7 +137,9 @@ SELECT format('chunk %d: its flags, project or arrival make no sense', c.id)
 FROM chunk c /*scan*/
 WHERE c.sampled NOT IN (0, 1) OR c.symbolicated NOT IN (0, 1)
   OR c.deobfuscated NOT IN (0, 1) OR c.normalized NOT IN (0, 1)
-  OR c.finished NOT IN (0, 1, 2) OR c.project_id < 0 OR c.received_ns < 0 OR c.uuid = '';
+  OR c.finished NOT IN (0, 1, 2) OR c.project_id < 0 OR c.received_ns < 0 OR c.uuid = ''
+  OR c.debug_meta NOT IN (0, 1, 2) OR c.has_profile NOT IN (0, 1) OR c.org_id < 0
+  OR c.key_id < 0 OR c.retention_days < 0;
 
 -- name: check_part_values
 SELECT format('part %d: takes %d bytes', p.id, p.bytes)
@@ -179,7 +181,7 @@ WHERE e.first_stack_id < coalesce(d.first_stack_id, 1) OR e.first_stack_id >= 10
 -- name: check_outcome_values
 SELECT format('outcome %d: %d of an outcome %.40s', o.id, o.quantity, o.outcome)
 FROM outcome o /*scan*/
-WHERE o.quantity < 0 OR o.project_id < 0 OR o.ts_ns < 0
+WHERE o.quantity < 0 OR o.project_id < 0 OR o.ts_ns < 0 OR o.duration_ms < 0
   OR o.outcome NOT IN ('accepted', 'filtered', 'rate_limited', 'invalid', 'abuse',
                        'client_discard', 'cardinality_limited');
 

@@ -1,8 +1,8 @@
 -- The inbox: what arrived by HTTP.
 
 -- name: inbox_insert
-INSERT INTO inbox (project_id, key_id, received_ns, kind, encoding, headers)
-VALUES (:project, :key, :received, :kind, :encoding, :headers)
+INSERT INTO inbox (project_id, org_id, key_id, received_ns, kind, encoding, headers)
+VALUES (:project, :org, :key, :received, :kind, :encoding, :headers)
 RETURNING id;
 
 -- name: inbox_insert_body
@@ -10,7 +10,8 @@ INSERT INTO inbox_body (inbox_id, body) VALUES (:id, zeroblob(:bytes));
 
 -- name: inbox_next
 SELECT i.id, i.project_id, coalesce(i.key_id, 0), i.received_ns, i.kind, i.encoding,
-       i.items_done, coalesce(p.name, format('project-%d', i.project_id))
+       i.items_done, coalesce(p.name, format('project-%d', i.project_id)),
+       coalesce(i.org_id, 0)
 FROM inbox i LEFT JOIN project p ON p.id = i.project_id
 WHERE i.state = 'new' AND i.id > :after
 ORDER BY i.id LIMIT 1;
@@ -118,6 +119,10 @@ DELETE FROM inbox WHERE id = :id;
 
 -- name: inbox_expire_spans
 DELETE FROM span /*scan*/ WHERE end_ns < :before;
+
+-- name: inbox_expire_bare
+-- A chunk without samples has no part to go with.
+DELETE FROM chunk /*scan*/ WHERE has_profile = 0 AND finished = 1 AND received_ns < :before;
 
 -- name: inbox_expire_images
 DELETE FROM image /*scan*/ WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = chunk_id);

@@ -49,6 +49,8 @@ static enum pl_status insert(struct pl_store *store, const struct pl_inbox_entry
     pl_stmt_int(stmt, ":project", entry->project_id);
     if (entry->key_id)
         pl_stmt_int(stmt, ":key", entry->key_id);
+    if (entry->org_id)
+        pl_stmt_int(stmt, ":org", entry->org_id);
     pl_stmt_int(stmt, ":received", entry->received_ns);
     pl_stmt_text(stmt, ":kind", entry->kind);
     pl_stmt_text(stmt, ":encoding", entry->encoding);
@@ -103,7 +105,9 @@ enum pl_status pl_inbox_next(struct pl_store *store, int64_t after_id,
         .key_id = pl_stmt_column_int(stmt, 2),
         .received_ns = pl_stmt_column_int(stmt, 3),
         .is_store = strcmp(pl_stmt_column_text(stmt, 4), "store") == 0,
+        .is_task = strcmp(pl_stmt_column_text(stmt, 4), "task") == 0,
         .items_done = pl_stmt_column_int(stmt, 6),
+        .org_id = pl_stmt_column_int(stmt, 8),
     };
     (void)snprintf(row_out->encoding, sizeof row_out->encoding, "%s",
                    pl_stmt_column_text(stmt, 5));
@@ -216,6 +220,8 @@ static enum pl_status expire_rest(struct pl_store *store, int64_t before_ns,
     if (status != PL_OK)
         return status;
     status = run_with(store, PL_SQL_INBOX_EXPIRE_SPANS, ":before", before_ns, err);
+    if (status == PL_OK)
+        status = run_with(store, PL_SQL_INBOX_EXPIRE_BARE, ":before", before_ns, err);
     if (status == PL_OK)
         status = run_with(store, PL_SQL_INBOX_EXPIRE_IMAGES, NULL, 0, err);
     if (status == PL_OK)

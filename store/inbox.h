@@ -8,8 +8,9 @@
 
 struct pl_inbox_entry {
     int64_t project_id, key_id;
+    int64_t org_id; /* 0: not said */
     int64_t received_ns;
-    const char *kind;     /* "envelope" or "store" */
+    const char *kind;     /* "envelope", "store" or "task" */
     const char *encoding; /* of the body: "", gzip, deflate, br, zstd */
     const char *headers;  /* a JSON object */
     const struct pl_spool *body;
@@ -24,8 +25,9 @@ PL_MUST_CHECK enum pl_status pl_inbox_add(struct pl_store *store,
 struct pl_inbox_row {
     int64_t id;
     int64_t project_id, key_id; /* key 0: none */
+    int64_t org_id;             /* 0: not said */
     int64_t received_ns;
-    bool is_store; /* else an envelope */
+    bool is_store, is_task; /* else an envelope */
     char encoding[16];
     int64_t items_done; /* taken already */
     char app[256];      /* name of the project */

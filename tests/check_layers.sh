@@ -57,6 +57,7 @@ owner "brotli/.*" "web/decode.c cmake/embed_assets.c"
 owner "uuid/.*" "process/identify.c"
 owner "zlib\\.h" "web/decode.c formats/gzip.c cmake/embed_assets.c"
 owner "protobuf-c/.*|formats/pprof\\.pb-c\\.h" "formats/pprof.c"
+owner "msgpack(/.*)?\\.h" "formats/task_payload.c"
 owner "yajl/.*" "formats/json_stream.c process/source_map_json.c process/proguard_text.c"
 
 # What runs in signal context, and what it includes, knows no allocator, log or store.

@@ -228,7 +228,7 @@ static void test_schema(void)
  * what it should be. */
 static const char free_columns[] =
     /* texts and numbers of the outside world */
-    " chunk.event_id  chunk.format  chunk.platform  chunk.source "
+    " chunk.device_class  chunk.event_id  chunk.format  chunk.platform  chunk.source "
     " chunk.symbolicator_error  chunk.symbolicator_message  chunk.symbolicator_status "
     " dict_epoch.created_ns  frame_name.status  frame_raw.address  frame_raw.platform "
     " function.file  function.name  loss.reason  module.build_id  module.debug_id "

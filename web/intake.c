@@ -18,6 +18,7 @@ struct pl_intake {
     struct pl_store *store;
     char *folder; /* of the store, for bodies that do not fit in memory */
     int64_t swept_ns;
+    struct pl_intake_counts counts;
 };
 
 /* One row on its way. */
@@ -62,6 +63,11 @@ void pl_intake_free(struct pl_intake *intake)
         return;
     free(intake->folder);
     free(intake);
+}
+
+const struct pl_intake_counts *pl_intake_counts(const struct pl_intake *intake)
+{
+    return &intake->counts;
 }
 
 /* ---- items ---- */
@@ -157,7 +163,11 @@ static enum pl_status feed_envelope(void *self, const void *bytes, size_t len,
     return pl_envelope_feed(row->envelope, bytes, len, err);
 }
 
-static enum pl_status feed_body(struct row *row, struct pl_decoder *decoder,
+typedef enum pl_status feed_piece(void *to, const void *bytes, size_t len,
+                                  struct pl_error *err);
+
+/* The body by the piece. */
+static enum pl_status feed_body(struct row *row, feed_piece *feed, void *to,
                                 struct pl_error *err)
 {
     unsigned char *piece = malloc(PIECE_BYTES);
@@ -167,11 +177,23 @@ static enum pl_status feed_body(struct row *row, struct pl_decoder *decoder,
     while (status == PL_OK && got) {
         status = pl_spool_read(&row->body, at, piece, PIECE_BYTES, &got, err);
         if (status == PL_OK && got)
-            status = pl_decoder_feed(decoder, piece, got, feed_envelope, row, err);
+            status = feed(to, piece, got, err);
         at += got;
     }
     free(piece);
     return status;
+}
+
+struct decoding {
+    struct pl_decoder *decoder;
+    struct row *row;
+};
+
+static enum pl_status feed_decoder(void *self, const void *bytes, size_t len,
+                                   struct pl_error *err)
+{
+    const struct decoding *d = self;
+    return pl_decoder_feed(d->decoder, bytes, len, feed_envelope, d->row, err);
 }
 
 static enum pl_status read_envelope(struct row *row, struct pl_error *err)
@@ -182,7 +204,7 @@ static enum pl_status read_envelope(struct row *row, struct pl_error *err)
     if (status == PL_OK)
         status = pl_decoder_new(row->info.encoding, PL_LIMIT_ENVELOPE, &decoder, err);
     if (status == PL_OK)
-        status = feed_body(row, decoder, err);
+        status = feed_body(row, feed_decoder, &(struct decoding){decoder, row}, err);
     if (status == PL_OK)
         status = pl_decoder_finish(decoder, err);
     if (status == PL_OK)
@@ -196,6 +218,22 @@ static enum pl_status read_envelope(struct row *row, struct pl_error *err)
     return status;
 }
 
+/* The body is one profile. */
+static enum pl_status read_task(struct row *row, struct pl_error *err)
+{
+    const struct pl_intake_kind *kind = &pl_intake_profile;
+    row->item.index = 0;
+    row->item.is_task = true;
+    make_fallback(row);
+    row->self = kind->begin(&row->item, err);
+    enum pl_status status =
+        row->self ? feed_body(row, kind->data, row->self, err) : PL_NOMEM;
+    if (status == PL_OK)
+        status = kind->end(row->self, err);
+    kind->drop(row->self);
+    return status;
+}
+
 /* What cannot be read was looked at before it was acknowledged, so it is rare; it is
  * set aside. Anything else is no fault of the row: it waits. */
 static enum pl_status take_row(struct row *row, struct pl_error *err)
@@ -205,7 +243,7 @@ static enum pl_status take_row(struct row *row, struct pl_error *err)
     if (!row->info.is_store) {
         status = pl_inbox_body(store, row->info.id, &row->body, err);
         if (status == PL_OK)
-            status = read_envelope(row, err);
+            status = row->info.is_task ? read_task(row, err) : read_envelope(row, err);
     }
     if (status == PL_INPUT || status == PL_UNSUPPORTED) {
         char why[sizeof err->message];
@@ -238,6 +276,7 @@ enum pl_status pl_intake_run(void *self, struct pl_error *err)
     if (status != PL_OK)
         return status;
     row.item.store = intake->store;
+    row.item.counts = &intake->counts;
     row.item.row = &row.info;
     row.item.header = &row.header;
     pl_spool_init(&row.body, intake->folder, PL_LIMIT_BODY);

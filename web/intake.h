@@ -10,6 +10,11 @@
 
 #include "store/store.h"
 
+/* What has been made of items so far. */
+struct pl_intake_counts {
+    uint64_t profiles, rejected, duplicates;
+};
+
 struct pl_intake;
 
 /* Ownership  borrows store. */
@@ -17,6 +22,9 @@ PL_MUST_CHECK enum pl_status pl_intake_new(struct pl_store *store,
                                            struct pl_intake **intake_out,
                                            struct pl_error *err);
 void pl_intake_free(struct pl_intake *intake); /* NULL is fine */
+
+/* Of the profiles it took in; only ever growing. */
+const struct pl_intake_counts *pl_intake_counts(const struct pl_intake *intake);
 
 /* As pl_pass_options.intake: the next row. NOT_FOUND: nothing waits. */
 PL_MUST_CHECK enum pl_status pl_intake_run(void *intake, struct pl_error *err);

@@ -459,13 +459,16 @@ enum pl_status pl_intake_build(struct pl_store *store, const struct pl_inbox_row
               pl_intake_measurements(profile, chunk);
     if (!ok)
         return pl_error_set(err, PL_NOMEM, "out of memory");
-    int64_t first_ns = INT64_MAX, last_ns = 0;
+    int64_t first_ns = profile->sample_count ? INT64_MAX : profile->start_ns;
+    int64_t last_ns = 0;
     for (size_t i = 0; i < profile->sample_count; i++) {
         first_ns = b.times_ns[i] < first_ns ? b.times_ns[i] : first_ns;
         last_ns = b.times_ns[i] > last_ns ? b.times_ns[i] : last_ns;
     }
     pl_id_format(&profile->id, event_id);
     build_session(&b, row, first_ns, event_id);
+    if (!profile->sample_count)
+        return PL_OK;
     enum pl_status status = find_segments(&b, store, first_ns, last_ns, err);
     if (status == PL_OK && !build_parts(&b, first_ns, last_ns))
         status = pl_error_set(err, PL_NOMEM, "out of memory");

@@ -5,14 +5,17 @@
 
 #include "formats/envelope.h"
 #include "store/receive.h"
+#include "web/intake.h"
 
 /* Where it comes from. */
 struct pl_intake_item {
     struct pl_store *store;
     const struct pl_inbox_row *row;
     const struct pl_item_header *header;
-    int64_t index;         /* in the envelope, from 0 */
+    int64_t index;                   /* in the envelope, from 0 */
+    struct pl_intake_counts *counts; /* to add to */
     int profiles;          /* items of type profile so far, this one included */
+    bool is_task;          /* no envelope: the payload of a profile task */
     struct pl_id fallback; /* id of an item that has none of its own: of its bytes */
 };
 

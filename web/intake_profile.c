@@ -32,6 +32,14 @@ static void drop(void *self)
     free(it);
 }
 
+static enum pl_sent_kind kind_of(const struct pl_intake_item *item)
+{
+    if (item->is_task)
+        return PL_SENT_TASK;
+    return strcmp(item->header->type, "profile") == 0 ? PL_SENT_WITH_TXN
+                                                      : PL_SENT_CHUNK;
+}
+
 static void *begin(const struct pl_intake_item *item, struct pl_error *err)
 {
     struct profile_item *it = calloc(1, sizeof *it);
@@ -41,10 +49,7 @@ static void *begin(const struct pl_intake_item *item, struct pl_error *err)
     }
     it->item = *item;
     it->from_ns = pl_clock_mono_ns();
-    pl_sent_init(&it->profile,
-                 strcmp(item->header->type, "profile") == 0 ? PL_SENT_WITH_TXN
-                                                            : PL_SENT_CHUNK,
-                 PL_LIMIT_PARSED);
+    pl_sent_init(&it->profile, kind_of(item), PL_LIMIT_PARSED);
     if (item->profiles > 1 && it->profile.kind == PL_SENT_WITH_TXN)
         it->extra = true;
     if (pl_sent_parser_new(&it->profile, &it->parser, err) == PL_OK)
@@ -109,6 +114,7 @@ static enum pl_status receive(struct profile_item *it, struct pl_received *recei
     received->item = it->item.index;
     received->project_id = it->item.row->project_id;
     received->key_id = it->item.row->key_id;
+    received->org_id = it->item.row->org_id;
     received->uuid = uuid;
     received->category = pl_sent_category(
         it->profile.kind, *platform ? platform : it->item.header->platform);
@@ -117,7 +123,13 @@ static enum pl_status receive(struct profile_item *it, struct pl_received *recei
         received->outcome = "invalid";
         received->reason = it->reason;
     }
-    return pl_receive(it->item.store, received, &duplicate, err);
+    enum pl_status status = pl_receive(it->item.store, received, &duplicate, err);
+    if (status != PL_OK)
+        return status;
+    it->item.counts->profiles++;
+    it->item.counts->rejected += it->reason && !duplicate;
+    it->item.counts->duplicates += duplicate;
+    return PL_OK;
 }
 
 static enum pl_debug_meta debug_meta_of(const struct pl_sent *profile)
@@ -139,6 +151,7 @@ static enum pl_status store_chunk(struct profile_item *it, struct pl_error *err)
         received.device_class = pl_sent_text(&it->profile, it->profile.device_class);
         received.session = &chunk.session;
         received.parts = chunk.parts;
+        received.bare = chunk.part_count ? NULL : &chunk.origin;
         received.part_count = chunk.part_count;
         received.ends_session = it->profile.kind == PL_SENT_WITH_TXN;
         received.images = chunk.images;
@@ -151,6 +164,14 @@ static enum pl_status store_chunk(struct profile_item *it, struct pl_error *err)
     return status;
 }
 
+static const char *judge(struct profile_item *it)
+{
+    int64_t received_ns = it->item.row->received_ns;
+    if (it->item.is_task && pl_sent_is_bare(&it->profile))
+        return pl_sent_check_bare(&it->profile, received_ns);
+    return pl_sent_check(&it->profile, it->item.header->platform, received_ns);
+}
+
 static enum pl_status end(void *self, struct pl_error *err)
 {
     struct profile_item *it = self;
@@ -160,11 +181,11 @@ static enum pl_status end(void *self, struct pl_error *err)
         note(it, pl_sent_parser_finish(it->parser, &why), &why);
     pl_sent_parser_free(it->parser); /* and its buffers */
     it->parser = NULL;
+    pl_sent_settle(&it->profile);
     if (!it->reason && it->extra)
         it->reason = "profiling_too_many_profiles";
     if (!it->reason)
-        it->reason = pl_sent_check(&it->profile, it->item.header->platform,
-                                   it->item.row->received_ns);
+        it->reason = judge(it);
     if (!it->reason) {
         status = store_chunk(it, err);
         if (status != PL_INPUT) /* else the store cannot hold it */

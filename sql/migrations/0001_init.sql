@@ -334,9 +334,11 @@ CREATE TABLE lease (
 CREATE TABLE inbox (
     id INTEGER PRIMARY KEY,
     project_id INTEGER NOT NULL,
+    org_id INTEGER,
     key_id INTEGER,
     received_ns INTEGER NOT NULL,
-    kind TEXT NOT NULL,               -- 'envelope' or 'store' (one bare event)
+    kind TEXT NOT NULL,               -- 'envelope', 'store' (one bare event), or 'task'
+                                      -- (one bare profile, of `process --payload`)
     encoding TEXT NOT NULL,           -- of body: '', gzip, deflate, br, zstd
     headers TEXT NOT NULL,            -- JSON object of the end-to-end ones, no auth
     items_done INTEGER NOT NULL DEFAULT 0,

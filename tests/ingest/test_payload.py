@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""`proflite process --payload`: what stands beside the profile counts, what the profile
+says of the same does not; hostile msgpack ends with 3, a clear line and little memory."""
+import json
+import pathlib
+import resource
+import sqlite3
+import struct
+import subprocess
+import tempfile
+
+from support import PROFLITE, SANITIZED, check, chunk, finish
+
+MIB = 1 << 20
+
+
+def pack(value):
+    """msgpack of the plain kinds."""
+    if value is None:
+        return b"\xc0"
+    if isinstance(value, bool):
+        return b"\xc3" if value else b"\xc2"
+    if isinstance(value, int):
+        if 0 <= value < 128:
+            return bytes([value])
+        return b"\xcf" + struct.pack(">Q", value) if value >= 0 else b"\xd3" + struct.pack(">q", value)
+    if isinstance(value, float):
+        return b"\xcb" + struct.pack(">d", value)
+    if isinstance(value, str):
+        data = value.encode()
+        return b"\xdb" + struct.pack(">I", len(data)) + data
+    if isinstance(value, bytes):
+        return b"\xc6" + struct.pack(">I", len(value)) + value
+    if isinstance(value, list):
+        return b"\xdd" + struct.pack(">I", len(value)) + b"".join(map(pack, value))
+    return (b"\xdf" + struct.pack(">I", len(value))
+            + b"".join(pack(k) + pack(v) for k, v in value.items()))
+
+
+def task(profile, **changes):
+    wrapped = {"organization_id": 7, "project_id": 42, "key_id": 3,
+               "received": 1795345200, "payload": json.dumps(profile).encode()}
+    wrapped.update(changes)
+    return {key: value for key, value in wrapped.items() if value != "absent"}
+
+
+def little_memory():
+    """For a process: nothing that a length says gets it more than this."""
+    resource.setrlimit(resource.RLIMIT_DATA, (64 * MIB, 64 * MIB))
+
+
+class Store:
+    def __init__(self, folder, name):
+        self.folder, self.db = pathlib.Path(folder), pathlib.Path(folder) / f"{name}.db"
+
+    def process(self, data, *flags, stdin=False):
+        """(exit code, document, stderr) of one run on this payload."""
+        file = self.folder / "task.msgpack"
+        file.write_bytes(b"" if stdin else data)
+        done = subprocess.run(
+            [PROFLITE, "--db", self.db, "process", "--json", "--payload",
+             "-" if stdin else file, *flags], input=data if stdin else b"",
+            capture_output=True, preexec_fn=None if SANITIZED else little_memory)
+        return (done.returncode, json.loads(done.stdout) if done.stdout else {},
+                done.stderr.decode())
+
+    def row(self, statement, *args):
+        connection = sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)
+        connection.row_factory = sqlite3.Row
+        try:
+            row = connection.execute(statement, args).fetchone()
+            return dict(row) if row else {}
+        finally:
+            connection.close()
+
+
+def check_forged(folder):
+    """The outer word wins, whatever the JSON says."""
+    store = Store(folder, "forged")
+    forged = chunk(1, organization_id=666, project_id=667, key_id=668, received=1,
+                   sampled=False, symbolicated=True, normalized=True)
+    for as_text in (False, True):
+        wrapped = task(forged)
+        if as_text:
+            wrapped["payload"] = wrapped["payload"].decode()
+        code, result, said = store.process(pack(wrapped), stdin=as_text)
+        check(code == 0 and result["received"] == 1, f"taken in: {code} {result} {said}")
+        check(result["received_duplicates"] == as_text, "the second time it is known")
+    row = store.row("SELECT c.*, o.project_id AS op, o.org_id AS oo, o.key_id AS ok,"
+                    " o.outcome, (SELECT count(*) FROM outcome) AS n, (SELECT sum(n) FROM slot)"
+                    " AS samples FROM chunk c JOIN outcome o ON o.chunk_uuid = c.uuid")
+    wanted = {"uuid": f"{1:032x}", "project_id": 42, "org_id": 7, "key_id": 3,
+              "received_ns": 1795345200 * 10**9, "sampled": 1, "symbolicated": 0,
+              "normalized": 1, "format": "sample_v2", "op": 42, "oo": 7, "ok": 3,
+              "outcome": "accepted", "n": 1, "samples": 6}
+    for key, value in wanted.items():
+        check(row.get(key) == value, f"forged: {key} is {row.get(key)}, not {value}")
+
+
+def check_sampled(folder):
+    store = Store(folder, "sampled")
+    for name, data, flags in (
+            ("by the argument", pack(task(chunk(1))), ["--unsampled"]),
+            ("before it is decoded", b"\xc1 no msgpack", ["--unsampled"]),
+            ("by the map", pack(task(chunk(1, sampled=True), sampled=False)), [])):
+        code, _, said = store.process(data, *flags)
+        check(code == 0 and "not sampled" in said, f"unsampled {name}: {code} {said}")
+        check(not store.db.exists(), f"unsampled {name}: nothing is stored")
+    code, result, _ = store.process(pack(task(chunk(1, sampled=False), sampled=True)))
+    check(code == 0 and result["outcomes_accepted"] == 1, "sampled, says the map")
+    # A flag without a payload means nothing.
+    done = subprocess.run([PROFLITE, "--db", store.db, "process", "--unsampled"],
+                          capture_output=True)
+    check(done.returncode == 2, "--unsampled alone")
+
+
+def check_missing(folder):
+    """No samples: counted, the flag unset, and no failure."""
+    store = Store(folder, "missing")
+    meta = {"images": []}
+    for number, profile in enumerate(({}, None, {"samples": [], "stacks": [], "frames": []})):
+        payload = chunk(number + 1, platform="cocoa", debug_meta=meta)
+        if profile is None:
+            del payload["profile"]
+        else:
+            payload["profile"] = profile
+        code, result, said = store.process(pack(task(payload)))
+        check(code == 0 and result["missing_keys_profile"] == 1
+              and result["outcomes_accepted"] == 1, f"no profile: {code} {result} {said}")
+        row = store.row("SELECT * FROM chunk WHERE uuid = ?", f"{number + 1:032x}")
+        check((row["symbolicated"], row["normalized"], row["has_profile"]) == (0, 1, 0),
+              f"no profile: {row}")
+    payload = {"event_id": "e" * 32, "version": "1", "platform": "rust", "debug_meta": meta,
+               "timestamp": "2026-11-22T10:00:00Z", "profile": {}}
+    code, result, said = store.process(pack(task(payload)))
+    check(result.get("missing_keys_profile") == 1, f"a v1 profile: {code} {result} {said}")
+    done = subprocess.run([PROFLITE, "--db", store.db, "check"], capture_output=True)
+    check(done.returncode == 0, f"check: {done.stdout}{done.stderr}")
+
+
+def check_invalid(folder):
+    """Profiles that cannot be used are an outcome, not a failure of the command."""
+    store = Store(folder, "invalid")
+    for payload, reason in ((b"no JSON", "profiling_invalid_json"),
+                            (b"", "profiling_invalid_json"),
+                            (json.dumps(chunk(3, stacks=[[9], [0]])).encode(),
+                             "profiling_malformed_stacks")):
+        code, result, said = store.process(pack(task({}, payload=payload)))
+        check(code == 0 and result["received_rejected"] == 1, f"{reason}: {code} {said}")
+        check(store.row("SELECT 1 FROM outcome WHERE reason = ? AND outcome = 'invalid'"
+                        " AND org_id = 7", reason), reason)
+
+
+def check_hostile(folder):
+    store = Store(folder, "hostile")
+    good = pack(task(chunk(1)))
+    cases = {
+        "empty": b"", "nil": b"\xc0", "a list": pack([task(chunk(1))]),
+        "broken off": good[:-1], "half": good[:len(good) // 2], "more behind": good + b"\xc0",
+        "never used": b"\xc1", "no payload": pack(task({}, payload="absent")),
+        "payload a map": pack(task({}, payload={"a": 1})),
+        "payload a number": pack(task({}, payload=5)),
+        "no project": pack(task({}, project_id="absent")),
+        "project 0": pack(task({}, project_id=0)), "project text": pack(task({}, project_id="42")),
+        "project negative": pack(task({}, project_id=-42)),
+        "project past 63 bits": pack(task({}, project_id=2**64 - 1)),
+        "received text": pack(task({}, received="now")),
+        "received NaN": pack(task({}, received=float("nan"))),
+        "received endless": pack(task({}, received=float("inf"))),
+        "received long past": pack(task({}, received=-1)),
+        "sampled text": pack(task({}, sampled="no")),
+        "lists in lists": b"\x91" * MIB, "maps in maps": b"\x81\xa1a" * MIB,
+        "deep in the map": pack({"a": None})[:-1] + b"\x91" * 100,
+        "4 Gi elements": b"\xdd\xff\xff\xff\xff" + b"\xc0" * 1000,
+        "4 Gi pairs": b"\xdf\xff\xff\xff\xff" + b"\xc0" * 1000,
+        "4 GiB of text": b"\xdb\xff\xff\xff\xff" + b"x" * 1000,
+        "4 GiB of an extension": b"\xc9\xff\xff\xff\xff\x01" + b"x" * 1000,
+        "4 GiB of payload": pack({"payload": None})[:-1] + b"\xc6\xff\xff\xff\xff" + b"x" * 1000,
+        "many elements": b"\xdd\x01\x00\x00\x00" + b"\xc0" * (16 * MIB),
+        "huge": good + b" " * (60 * MIB),
+    }
+    for name, data in cases.items():
+        code, _, said = store.process(data)
+        check(code == 3, f"{name}: {code}, not 3: {said}")
+        check(said.startswith("proflite: ") and said.count("\n") == 1, f"{name}: {said}")
+        check(not store.db.exists(), f"{name}: nothing is stored")
+    code, _, said = store.process(pack({"x": [1, {"y": -2}, 1.5, True, None], **task(chunk(1))}))
+    check(code == 0, f"keys that are not known: {code} {said}")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="proflite-payload-") as folder:
+        check_forged(folder)
+        check_sampled(folder)
+        check_missing(folder)
+        check_invalid(folder)
+        check_hostile(folder)
+    finish()
+
+
+main()
