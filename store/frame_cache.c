@@ -15,13 +15,18 @@ void pl_frame_cache_deinit(struct pl_frame_cache *cache)
     *cache = (struct pl_frame_cache){0};
 }
 
+static size_t first_place(const struct pl_frame_cache *cache, struct pl_frame_key key)
+{
+    uint64_t hash = pl_hash_mix((uint64_t)key.module_id * 2 + key.exact, key.address);
+    return pl_hash_mix(hash, 0) & (cache->cap - 1);
+}
+
 /* Where the key stands or would stand. */
 static struct pl_frame_entry *locate(const struct pl_frame_cache *cache,
                                      struct pl_frame_key key)
 {
-    uint64_t hash = pl_hash_mix((uint64_t)key.module_id * 2 + key.exact, key.address);
     size_t mask = cache->cap - 1;
-    for (size_t at = pl_hash_mix(hash, 0) & mask;; at = (at + 1) & mask) {
+    for (size_t at = first_place(cache, key);; at = (at + 1) & mask) {
         struct pl_frame_entry *entry = &cache->entries[at];
         if (!entry->id ||
             (entry->key.address == key.address &&
@@ -34,6 +39,12 @@ uint32_t pl_frame_cache_find(const struct pl_frame_cache *cache,
                              struct pl_frame_key key)
 {
     return cache->cap ? locate(cache, key)->id : 0;
+}
+
+void pl_frame_cache_expect(const struct pl_frame_cache *cache, struct pl_frame_key key)
+{
+    if (cache->cap)
+        __builtin_prefetch(&cache->entries[first_place(cache, key)]);
 }
 
 static bool grow(struct pl_frame_cache *cache)

@@ -24,6 +24,9 @@ void pl_frame_cache_deinit(struct pl_frame_cache *cache);
 uint32_t pl_frame_cache_find(const struct pl_frame_cache *cache,
                              struct pl_frame_key key);
 
+/* The key is asked for soon: have its memory come. */
+void pl_frame_cache_expect(const struct pl_frame_cache *cache, struct pl_frame_key key);
+
 /* Out of memory only costs a later look-up. */
 void pl_frame_cache_add(struct pl_frame_cache *cache, struct pl_frame_key key,
                         uint32_t id);

@@ -191,6 +191,19 @@ static const char *platform_of(const struct pl_sink_frame *frame, const char *se
     return pl_text_clean(pool, text, PL_TEXT_NAME);
 }
 
+/* Is the frame all in its key? */
+static bool is_plain(const struct pl_sink_frame *frame)
+{
+    return !frame->function && frame->in_app < 0;
+}
+
+static struct pl_frame_key key_of(const struct pl_sink_frame *frame,
+                                  const struct pl_part_ids *ids)
+{
+    int64_t module = frame->module == PL_NO_INDEX ? 0 : ids->modules[frame->module];
+    return (struct pl_frame_key){module, frame->address, frame->exact};
+}
+
 static enum pl_status intern_frame(struct pl_intern *intern,
                                    const struct pl_sink_frame *frame,
                                    const char *platform, bool insert,
@@ -207,8 +220,8 @@ static enum pl_status intern_frame(struct pl_intern *intern,
                             .exact = frame->exact,
                             .in_app = frame->in_app < 0 ? -1 : frame->in_app > 0,
                             .platform = ""};
-    struct pl_frame_key key = {module_id, frame->address, frame->exact};
-    bool plain = !frame->function && row.in_app < 0;
+    struct pl_frame_key key = key_of(frame, ids);
+    bool plain = is_plain(frame);
     *id_out = plain ? pl_frame_cache_find(&intern->frames, key) : 0;
     if (*id_out)
         return PL_OK;
@@ -237,6 +250,26 @@ static enum pl_status intern_frame(struct pl_intern *intern,
     if (plain)
         pl_frame_cache_add(&intern->frames, key, (uint32_t)id);
     return PL_OK;
+}
+
+static enum pl_status intern_frames(struct pl_intern *intern,
+                                    const struct pl_sink_part *part,
+                                    const char *platform, bool insert,
+                                    struct pl_text_pool *pool, struct pl_part_ids *ids,
+                                    struct pl_error *err)
+{
+    enum { AHEAD = 12 };
+    enum pl_status status = PL_OK;
+    for (size_t i = 0; i < part->frame_count && status == PL_OK; i++) {
+        if (ids->frames[i])
+            continue;
+        if (i + AHEAD < part->frame_count && is_plain(&part->frames[i + AHEAD]))
+            pl_frame_cache_expect(&intern->frames,
+                                  key_of(&part->frames[i + AHEAD], ids));
+        status = intern_frame(intern, &part->frames[i], platform, insert, pool, ids,
+                              &ids->frames[i], err);
+    }
+    return status;
 }
 
 /* ---- stacks ---- */
@@ -380,14 +413,14 @@ static enum pl_status insert_stack(struct pl_intern *intern, const uint32_t *fra
     return PL_OK;
 }
 
-/* Frames of a stack as ids, into scratch. 0: one of them has no id yet. An empty
- * stack gets the frame that says so: its weight belongs to some function too. */
-static size_t frame_ids(struct pl_intern *intern, const struct pl_sink_part *part,
-                        const struct pl_sink_stack *stack,
-                        const struct pl_part_ids *ids)
+/* Frames of a stack as ids. 0: one of them has no id yet. An empty stack gets the
+ * frame that says so: its weight belongs to some function too. */
+static uint32_t frame_ids(const struct pl_sink_part *part,
+                          const struct pl_sink_stack *stack,
+                          const struct pl_part_ids *ids, uint32_t *to)
 {
     const uint32_t *known = ids->frames, *frames = stack->frames;
-    uint32_t *to = intern->scratch, count = stack->frame_count;
+    uint32_t count = stack->frame_count;
     unsigned missing = 0;
     for (uint32_t i = 0; i < count; i++) {
         to[i] = known[frames[i]];
@@ -395,8 +428,8 @@ static size_t frame_ids(struct pl_intern *intern, const struct pl_sink_part *par
     }
     if (count)
         return missing ? 0 : count;
-    intern->scratch[0] = ids->frames[part->frame_count];
-    return intern->scratch[0] != 0;
+    to[0] = ids->frames[part->frame_count];
+    return to[0] != 0;
 }
 
 static const struct pl_sink_frame no_stack = {.module = PL_NO_INDEX,
@@ -412,23 +445,74 @@ static bool has_empty_stack(const struct pl_sink_part *part)
     return false;
 }
 
+/* What is known of stacks [from, to). */
+static enum pl_status find_stacks(struct pl_intern *intern,
+                                  const struct pl_sink_part *part, size_t from,
+                                  size_t to, struct pl_part_ids *ids,
+                                  struct pl_error *err)
+{
+    uint32_t counts[PL_STACK_TREE_MANY], found[PL_STACK_TREE_MANY];
+    size_t room = 0, used = 0;
+    for (size_t i = from; i < to; i++)
+        room += part->stacks[i].frame_count + 1;
+    enum pl_status status = reserve_scratch(intern, room, err);
+    if (status != PL_OK)
+        return status;
+    for (size_t i = from; i < to; i++) {
+        counts[i - from] =
+            frame_ids(part, &part->stacks[i], ids, intern->scratch + used);
+        used += counts[i - from];
+    }
+    pl_stack_tree_find_many(&intern->tree, intern->scratch, counts, to - from, found);
+    for (size_t i = from; i < to; i++)
+        if (!ids->stacks[i])
+            ids->stacks[i] = found[i - from];
+    return PL_OK;
+}
+
+/* Stacks [from, to) that are not known, as long as nothing else is. */
+static enum pl_status add_stacks(struct pl_intern *intern,
+                                 const struct pl_sink_part *part, size_t from,
+                                 size_t to, struct pl_part_ids *ids,
+                                 struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    for (size_t i = from; i < to && status == PL_OK; i++) {
+        if (ids->stacks[i])
+            continue;
+        size_t count = frame_ids(part, &part->stacks[i], ids, intern->scratch);
+        if (!count)
+            continue;
+        ids->stacks[i] = pl_stack_tree_find(&intern->tree, intern->scratch, count);
+        if (!ids->stacks[i]) /* nor was one like it added just now */
+            status =
+                insert_stack(intern, intern->scratch, count, ids, &ids->stacks[i], err);
+    }
+    return status;
+}
+
+static bool all_known(const uint32_t *stacks, size_t from, size_t to)
+{
+    unsigned missing = 0;
+    for (size_t i = from; i < to; i++)
+        missing |= !stacks[i];
+    return !missing;
+}
+
 static enum pl_status intern_stacks(struct pl_intern *intern,
                                     const struct pl_sink_part *part, bool insert,
                                     struct pl_part_ids *ids, struct pl_error *err)
 {
     enum pl_status status = PL_OK;
-    for (size_t i = 0; i < part->stack_count && status == PL_OK; i++) {
-        const struct pl_sink_stack *stack = &part->stacks[i];
-        if (ids->stacks[i])
+    size_t to;
+    for (size_t from = 0; from < part->stack_count && status == PL_OK; from = to) {
+        to = from + PL_STACK_TREE_MANY;
+        to = to < part->stack_count ? to : part->stack_count;
+        if (all_known(ids->stacks, from, to))
             continue;
-        status = reserve_scratch(intern, stack->frame_count + 1, err);
-        size_t count = status == PL_OK ? frame_ids(intern, part, stack, ids) : 0;
-        if (!count)
-            continue;
-        ids->stacks[i] = pl_stack_tree_find(&intern->tree, intern->scratch, count);
-        if (!ids->stacks[i] && insert)
-            status =
-                insert_stack(intern, intern->scratch, count, ids, &ids->stacks[i], err);
+        status = find_stacks(intern, part, from, to, ids, err);
+        if (status == PL_OK && insert)
+            status = add_stacks(intern, part, from, to, ids, err);
     }
     return status;
 }
@@ -460,10 +544,8 @@ enum pl_status pl_intern_part(struct pl_intern *intern, const struct pl_sink_par
         if (!ids->modules[i])
             status = intern_module(intern, &part->modules[i], insert, pool, ids,
                                    &ids->modules[i], err);
-    for (size_t i = 0; i < part->frame_count && status == PL_OK; i++)
-        if (!ids->frames[i])
-            status = intern_frame(intern, &part->frames[i], platform, insert, pool, ids,
-                                  &ids->frames[i], err);
+    if (status == PL_OK)
+        status = intern_frames(intern, part, platform, insert, pool, ids, err);
     if (status == PL_OK && !ids->frames[part->frame_count] && has_empty_stack(part))
         status = intern_frame(intern, &no_stack, NULL, insert, pool, ids,
                               &ids->frames[part->frame_count], err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum {
+    AHEAD = 8, /* stacks whose memory is asked for before it is their turn */
     MAX_PART_S = 90,
     MAX_STACK_FRAMES = 16384,
     MAX_TICKS = 16000000, /* of a part, or one thread's samples */
@@ -33,13 +34,22 @@ static bool times_are_sane(const struct pl_sink_part *part, const int64_t *times
     return true;
 }
 
-/* Without a jump: this is done for every frame of every stack. */
+/* Without a jump: this is done for every frame of every stack. The upper half of the
+ * difference is 0 unless the frame is the limit or beyond. */
 static bool frames_exist(const uint32_t *frames, uint32_t count, size_t limit)
 {
-    unsigned beyond = 0;
+    uint64_t beyond = 0;
     for (uint32_t f = 0; f < count; f++)
-        beyond |= frames[f] >= limit;
-    return !beyond;
+        beyond |= (uint64_t)limit - 1 - frames[f];
+    return beyond >> 32 == 0;
+}
+
+/* The stack is looked at soon: have its memory come. */
+static void expect(const struct pl_sink_stack *stack)
+{
+    enum { LINE = 16 }; /* frames of a line of the processor's cache */
+    for (uint32_t f = 0; f < stack->frame_count && f <= LINE; f += LINE)
+        __builtin_prefetch(&stack->frames[f]);
 }
 
 static enum pl_status check_frames(const struct pl_sink_part *part,
@@ -51,6 +61,8 @@ static enum pl_status check_frames(const struct pl_sink_part *part,
             return refuse("a frame of an unknown module", err);
     for (size_t i = 0; i < part->stack_count; i++) {
         const struct pl_sink_stack *stack = &part->stacks[i];
+        if (i + AHEAD < part->stack_count)
+            expect(&part->stacks[i + AHEAD]);
         if (stack->frame_count > MAX_STACK_FRAMES)
             return refuse("a stack of over 16384 frames", err);
         if (!frames_exist(stack->frames, stack->frame_count, part->frame_count))

@@ -57,24 +57,89 @@ static uint32_t find_child(const struct pl_stack_tree *tree, uint64_t hash,
 
 /* ---- look-up ---- */
 
+/* A frame's part in the hash of a path. Parts are added up, so that the processor
+ * works on several at once; `depth` makes their order count. */
+static uint64_t hash_step(uint32_t frame, uint32_t depth)
+{
+    return pl_hash_mix((uint64_t)depth << 32, frame);
+}
+
+static uint64_t hash_path(const uint32_t *frames, size_t count)
+{
+    uint64_t hash = root_hash;
+    for (size_t i = 0; i < count; i++)
+        hash += hash_step(frames[i], (uint32_t)i);
+    return hash;
+}
+
+/* The first entry from `at` on that may be the path's, or a free one. */
+static size_t find_entry(const struct pl_tree_table *table, uint64_t hash, size_t at)
+{
+    while (table->entries[at].index && table->entries[at].tag != tag_of(hash))
+        at = (at + 1) & (table->cap - 1);
+    return at;
+}
+
+static bool is_stack(const struct pl_stack_tree *tree, uint32_t index,
+                     const uint32_t *frames, size_t count)
+{
+    const struct pl_tree_stack *stack = &tree->stacks[index];
+    return stack->depth == count &&
+           memcmp(tree->spelled + stack->spelled, frames, count * sizeof *frames) == 0;
+}
+
+/* `at`: what find_entry says. */
+static uint32_t find_from(const struct pl_stack_tree *tree, uint64_t hash, size_t at,
+                          const uint32_t *frames, size_t count)
+{
+    const struct pl_tree_table *table = &tree->paths;
+    while (table->entries[at].index) {
+        if (is_stack(tree, table->entries[at].index, frames, count))
+            return tree->first_id + table->entries[at].index;
+        at = find_entry(table, hash, (at + 1) & (table->cap - 1));
+    }
+    return 0;
+}
+
 uint32_t pl_stack_tree_find(const struct pl_stack_tree *tree, const uint32_t *frames,
                             size_t count)
 {
     const struct pl_tree_table *table = &tree->paths;
     if (!table->cap)
         return 0;
-    uint64_t hash = root_hash;
-    for (size_t i = 0; i < count; i++)
-        hash = pl_hash_mix(hash, frames[i]);
-    for (size_t at = hash & (table->cap - 1);; at = (at + 1) & (table->cap - 1)) {
-        const struct pl_tree_entry *entry = &table->entries[at];
-        if (!entry->index)
-            return 0;
-        const struct pl_tree_stack *stack = &tree->stacks[entry->index];
-        if (entry->tag == tag_of(hash) && stack->depth == count &&
-            memcmp(tree->spelled + stack->spelled, frames, count * sizeof *frames) == 0)
-            return tree->first_id + entry->index;
+    uint64_t hash = hash_path(frames, count);
+    return find_from(tree, hash, find_entry(table, hash, hash & (table->cap - 1)),
+                     frames, count);
+}
+
+/* Each step asks for the memory the next one reads. */
+void pl_stack_tree_find_many(const struct pl_stack_tree *tree, const uint32_t *frames,
+                             const uint32_t *counts, size_t stack_count,
+                             uint32_t *ids_out)
+{
+    const struct pl_tree_table *table = &tree->paths;
+    uint64_t hashes[PL_STACK_TREE_MANY];
+    size_t at[PL_STACK_TREE_MANY];
+    const uint32_t *own = frames;
+    memset(ids_out, 0, stack_count * sizeof *ids_out);
+    if (!tree->spelled_count)
+        return;
+    for (size_t i = 0; i < stack_count; own += counts[i++]) {
+        hashes[i] = hash_path(own, counts[i]);
+        __builtin_prefetch(&table->entries[hashes[i] & (table->cap - 1)]);
     }
+    for (size_t i = 0; i < stack_count; i++) {
+        at[i] = find_entry(table, hashes[i], hashes[i] & (table->cap - 1));
+        __builtin_prefetch(&tree->stacks[table->entries[at[i]].index]);
+    }
+    for (size_t i = 0; i < stack_count; i++) {
+        uint32_t spelled = tree->stacks[table->entries[at[i]].index].spelled;
+        __builtin_prefetch(&tree->spelled[spelled]);
+        __builtin_prefetch(&tree->spelled[spelled] + 16);
+    }
+    for (size_t i = 0; i < stack_count; frames += counts[i++])
+        if (counts[i])
+            ids_out[i] = find_from(tree, hashes[i], at[i], frames, counts[i]);
 }
 
 void pl_stack_tree_prefix(const struct pl_stack_tree *tree, const uint32_t *frames,
@@ -84,7 +149,7 @@ void pl_stack_tree_prefix(const struct pl_stack_tree *tree, const uint32_t *fram
     uint32_t node = 0;
     *parent_out = *keep_out = 0;
     for (size_t i = 0; i < count; i++) {
-        hash = pl_hash_mix(hash, frames[i]);
+        hash += hash_step(frames[i], (uint32_t)i);
         node = find_child(tree, hash, node, frames[i]);
         if (!node)
             return;
@@ -194,7 +259,7 @@ static uint32_t extend(struct pl_stack_tree *tree, uint32_t node, uint32_t owner
 {
     uint64_t hash = tree->nodes[node].hash;
     for (size_t i = 0; i < count; i++) {
-        hash = pl_hash_mix(hash, frames[i]);
+        hash += hash_step(frames[i], tree->nodes[node].depth);
         uint32_t child = find_child(tree, hash, node, frames[i]);
         if (!child) {
             child = (uint32_t)tree->count++;

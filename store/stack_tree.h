@@ -51,6 +51,14 @@ void pl_stack_tree_deinit(struct pl_stack_tree *tree);
 uint32_t pl_stack_tree_find(const struct pl_stack_tree *tree, const uint32_t *frames,
                             size_t count);
 
+#define PL_STACK_TREE_MANY 16
+
+/* The same for up to PL_STACK_TREE_MANY stacks, whose frames stand one after the other:
+ * they wait for memory together. Stacks of no frames are unknown. */
+void pl_stack_tree_find_many(const struct pl_stack_tree *tree, const uint32_t *frames,
+                             const uint32_t *counts, size_t stack_count,
+                             uint32_t *ids_out);
+
 /* The known stack sharing most frames from the root: `*parent_out` holds the last
  * of the `*keep_out` shared frames in its own row (0 and 0: none). */
 void pl_stack_tree_prefix(const struct pl_stack_tree *tree, const uint32_t *frames,
