@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "collector/controller.h"
+#include "collector/heap.h"
 #include "collector/labels.h"
 #include "collector/recorded.h"
 #include "collector/recorder.h"
@@ -271,10 +272,12 @@ static void before_fork(void)
     self.fork_holds_lock = lock_within(&lock, FORK_WAIT_NS);
     pl_recorder_fork_prepare();
     pl_labels_fork_prepare();
+    pl_heap_fork_prepare();
 }
 
 static void in_parent(void)
 {
+    pl_heap_fork_done();
     pl_recorder_fork_parent();
     if (self.fork_holds_lock)
         pthread_mutex_unlock(&lock);
@@ -284,6 +287,7 @@ static void in_parent(void)
  * to change is unknown: the child starts from nothing. */
 static void in_child(void)
 {
+    pl_heap_fork_done();
     pl_recorder_fork_child();
     pl_labels_fork_child();
     self.recorder = NULL;

@@ -29,6 +29,7 @@
 #define FLUSH_WAIT_NS    (3 * PL_NS_PER_S) /* longer than a late answer may take */
 #define LOOK_NS          PL_NS_PER_S       /* is somebody watching? */
 #define SHOW_NS          (2 * PL_NS_PER_S) /* then show what is not sealed yet */
+#define REMOTE_REST_NS   (2 * PL_NS_PER_S)
 #define MAX_NOTES        65536u
 #define YOUNG_NS         (300 * PL_NS_PER_MS)
 #define YOUNG_PAUSE_MS   3
@@ -138,7 +139,6 @@ enum pl_status pl_drain_open(const struct pl_drain_options *options,
         goto out;
     pl_rowcache_keep(drain->shared.rows, options->keep_dir);
     pl_rowcache_prepare_common(drain->shared.rows);
-    drain->shared.remote = pl_remote_open();
     if (options->sink_thread)
         pl_drain_queue_start(&drain->shared.queue);
     *drain_out = drain;
@@ -332,6 +332,16 @@ static void run_sessions(struct pl_drain *drain, int64_t now_ns)
     }
 }
 
+/* Stacks come whole at a program's beginning, and seldom later. */
+static void rest_remote(struct pl_drain_shared *shared)
+{
+    if (!shared->remote ||
+        pl_clock_mono_ns() - shared->remote_used_ns < REMOTE_REST_NS)
+        return;
+    pl_remote_close(shared->remote);
+    shared->remote = NULL;
+}
+
 static void make_rows(struct pl_drain *drain)
 {
     int64_t deadline_ns = pl_clock_mono_ns() + ROWS_BUDGET_NS;
@@ -358,6 +368,7 @@ enum pl_status pl_drain_step(struct pl_drain *drain, struct pl_error *err)
     scan(drain);
     run_sessions(drain, pl_clock_mono_ns());
     make_rows(drain);
+    rest_remote(&drain->shared);
     show(drain);
     return flush(drain, false, err);
 }
@@ -540,7 +551,6 @@ enum pl_status pl_drain_open_salvage(const struct pl_journal_owner *owner,
     }
     snprintf(drain->shared.host, sizeof drain->shared.host, "%s",
              owner->host ? owner->host : "");
-    drain->shared.remote = pl_remote_open();
     *drain_out = drain;
     return PL_OK;
 }

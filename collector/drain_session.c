@@ -199,6 +199,9 @@ static uint32_t unwind_shipped(struct pl_drain_shared *shared,
     memcpy(&registers, body, sizeof registers);
     enum pl_walk_end end = PL_WALK_NO_RULE;
     size_t count = 0;
+    if (!shared->remote)
+        shared->remote = pl_remote_open();
+    shared->remote_used_ns = pl_clock_mono_ns();
     if (shared->remote) {
         struct pl_remote_stack stack = {
             .registers = &registers,

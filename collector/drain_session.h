@@ -23,7 +23,8 @@ struct pl_drain_shared {
     int journal_fd;      /* of the folder for journals; -1: none are written */
     bool salvage; /* another drain's sessions: leave their segments as they are */
     struct pl_rowcache *rows;
-    struct pl_remote *remote;
+    struct pl_remote *remote; /* NULL: no stack has been shipped for a while */
+    int64_t remote_used_ns;
     struct pl_drain_queue queue;
     uint64_t walks[PL_WALK_COUNT];
     uint64_t lost; /* samples that did not even make it into a part */

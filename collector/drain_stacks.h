@@ -41,7 +41,7 @@ struct pl_stack_cache_entry {
     uint32_t frame;
 };
 
-#define PL_STACK_CACHE 8192u
+#define PL_STACK_CACHE 2048u
 
 struct pl_stacks {
     struct pl_stack_frame *frames;

@@ -14,7 +14,6 @@
 void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode,
                             int64_t period_ns, int64_t chunk_ns, int64_t to_unix_ns)
 {
-    memset(t, 0, sizeof *t);
     t->cpu_mode = cpu_mode;
     t->period_ns = period_ns;
     t->chunk_ns = chunk_ns;

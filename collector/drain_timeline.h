@@ -125,6 +125,7 @@ struct pl_drain_timeline {
     uint64_t damaged; /* records of no thread: in the next part */
 };
 
+/* In memory that is zero. */
 void pl_drain_timeline_init(struct pl_drain_timeline *t, bool cpu_mode,
                             int64_t period_ns, int64_t chunk_ns, int64_t to_unix_ns);
 void pl_drain_timeline_deinit(struct pl_drain_timeline *t);

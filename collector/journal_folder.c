@@ -33,10 +33,9 @@ static bool is_ours(const char *name)
 /* <db>-journal.d of an existing store; false if the name is too long. */
 static bool base_path(const char *db, char path[static PATH_MAX])
 {
-    char *real = realpath(db, NULL);
-    bool ok = real && snprintf(path, PATH_MAX, "%s-journal.d", real) < PATH_MAX;
-    free(real);
-    return ok;
+    char real[PATH_MAX];
+    return realpath(db, real) &&
+           snprintf(path, PATH_MAX, "%s-journal.d", real) < PATH_MAX;
 }
 
 /* ---- the owner's file ---- */

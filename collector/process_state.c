@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,18 +54,16 @@ bool pl_process_gone(uint32_t pid, uint64_t start)
 bool pl_process_maps(uint32_t pid, const char *file_name)
 {
     char path[64];
-    char *line = NULL;
-    size_t size = 0;
+    char line[PATH_MAX + 128]; /* a longer one comes in pieces */
     bool found = false, any = false;
     snprintf(path, sizeof path, "/proc/%" PRIu32 "/maps", pid);
     FILE *maps = fopen(path, "re");
     if (!maps)
         return true;
-    while (!found && getline(&line, &size, maps) > 0) {
+    while (!found && fgets(line, sizeof line, maps)) {
         any = true;
         found = strstr(line, file_name);
     }
-    free(line);
     fclose(maps);
     return found || !any;
 }

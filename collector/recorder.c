@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "collector/capture.h"
+#include "collector/rest.h"
 #include "collector/salvage.h"
 
 #include <errno.h>
@@ -90,6 +91,7 @@ static void close_door(void *self)
     pl_chunk_sink_close(door->handle);
     door->handle = NULL;
     pthread_mutex_unlock(&store_lock);
+    pl_rest();
 }
 
 static enum pl_status door_session_begin(void *self,
@@ -247,7 +249,11 @@ static enum pl_status open_drain(struct pl_recorder *recorder, bool own_table,
         .sink_thread = true,
         .sink_idle = close_door,
     };
-    return pl_drain_open(&options, &recorder->sink, &recorder->drain, err);
+    enum pl_status status =
+        pl_drain_open(&options, &recorder->sink, &recorder->drain, err);
+    if (status == PL_OK)
+        pl_drain_prepare(recorder->drain, "/proc/self/exe");
+    return status;
 }
 
 /* What recorders before this one left, while this one samples already. */
@@ -275,13 +281,12 @@ static void *drain_thread(void *argument)
     recorder->status = ready;
     recorder->error = opened;
     pthread_cond_broadcast(&recorder->changed);
-    if (ready != PL_OK) {
-        pthread_mutex_unlock(&recorder->lock);
-        return NULL;
-    }
     pthread_mutex_unlock(&recorder->lock);
+    if (ready != PL_OK)
+        return NULL;
     if (own_table)
         salvage(recorder);
+    pl_rest();
     pthread_mutex_lock(&recorder->lock);
     while (!recorder->stop) {
         struct timespec until = mono_after(STEP_MS * PL_NS_PER_MS);

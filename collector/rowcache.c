@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,20 +236,34 @@ void pl_rowcache_prepare_program(struct pl_rowcache *cache, const char *path)
     pl_rowcache_prepare(cache, path);
 }
 
-static int prepare_loaded(struct dl_phdr_info *info, size_t size, void *arg)
+static bool is_common(const char *path)
 {
     static const char *const common[] = {"libc.so.",   "ld-linux", "libm.so.",
                                          "libstdc++.", "libgcc_s", "libpthread.so."};
-    const char *file = strrchr(info->dlpi_name, '/');
-    (void)size;
-    for (size_t i = 0; file && i < sizeof common / sizeof common[0]; i++)
-        if (strncmp(file + 1, common[i], strlen(common[i])) == 0)
-            pl_rowcache_prepare(arg, info->dlpi_name);
-    return 0;
+    const char *file = strrchr(path, '/') + 1;
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+        if (strncmp(file, common[i], strlen(common[i])) == 0)
+            return true;
+    return false;
 }
 
+/* Those loaded here. Not asked of the loader: its lock stays taken in the child of a
+ * fork. */
 void pl_rowcache_prepare_common(struct pl_rowcache *cache)
 {
+    char line[PATH_MAX + 128], last[PATH_MAX + 128] = "";
     pl_rowcache_prepare(cache, NULL);
-    dl_iterate_phdr(prepare_loaded, cache);
+    FILE *maps = fopen("/proc/self/maps", "re");
+    if (!maps)
+        return;
+    while (fgets(line, sizeof line, maps)) {
+        const char *path = strchr(line, '/');
+        line[strcspn(line, "\n")] = '\0';
+        if (!path || strcmp(path, last) == 0)
+            continue;
+        memcpy(last, path, strlen(path) + 1);
+        if (is_common(path))
+            pl_rowcache_prepare(cache, path);
+    }
+    fclose(maps);
 }

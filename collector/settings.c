@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <locale.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -266,10 +267,8 @@ static char *absolute(const char *path)
 {
     if (path[0] == '/')
         return strdup(path);
-    char *folder = getcwd(NULL, 0);
-    char *joined = folder ? join(folder, path) : NULL;
-    free(folder);
-    return joined;
+    char folder[PATH_MAX];
+    return getcwd(folder, sizeof folder) ? join(folder, path) : NULL;
 }
 
 static char *default_db(const struct reading *reading)

@@ -11,6 +11,7 @@
 #include "store/writer.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -256,8 +257,9 @@ static enum pl_status connect_file(struct pl_store *store, struct pl_error *err)
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
     flags |=
         store->mode == PL_STORE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-    if (!store->real_path)
-        store->real_path = realpath(store->path, NULL);
+    char real_path[PATH_MAX];
+    if (!store->real_path && realpath(store->path, real_path))
+        store->real_path = strdup(real_path);
     if (!store->real_path)
         return pl_error_set(err, PL_IO, "cannot open %s: %s", store->path,
                             strerror(errno));

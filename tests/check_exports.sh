@@ -23,4 +23,13 @@ for needed in $(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p');
         ;;
     esac
 done
+# Memory is the library's own (collector/heap.h), and nothing libc made is freed in it.
+imports=$(nm -D --undefined-only "$library" | awk '{sub(/@.*/, "", $2); print $2}')
+for name in malloc calloc realloc free strdup strndup posix_memalign reallocarray \
+    getline __getdelim asprintf __asprintf_chk vasprintf scandir open_memstream; do
+    if echo "$imports" | grep -qx "$name"; then
+        echo "$library asks libc for memory: $name" >&2
+        failed=1
+    fi
+done
 exit $failed

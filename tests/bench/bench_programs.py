@@ -145,35 +145,12 @@ def print_extrapolated(over, samples):
           " points over empty signals, limit .5")
 
 
-def resident(command, **env):
-    out = subprocess.run(command, env=dict(os.environ, **env), text=True, check=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    return int(out.split()[1])
-
-
-def print_memory(build, folder):
-    print("\nresident memory of the program at its end, MB more than unprofiled"
-          " (limits: 3 and 8)\n threads   recorded   linked")
-    store = os.path.join(folder, "m.db")
-    for threads, work in (("1", "8"), ("64", "1")):
-        alone = resident([os.path.join(build, "bench_deep"), threads, work])
-        recorded = resident([os.path.join(build, "proflite"), "record", "-F", "1000",
-                             "-o", store, "--", os.path.join(build, "bench_deep"),
-                             threads, work])
-        linked = resident([os.path.join(build, "bench_deep_linked"), threads, work],
-                          PROFLITE_DB=store, PROFLITE_HZ="1000")
-        print(f"{threads:>8}{(recorded - alone) / 1024:11.1f}"
-              f"{(linked - alone) / 1024:9.1f}")
-
-
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     build = sys.argv[1]
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     with tempfile.TemporaryDirectory(prefix="proflite-bench-") as folder:
-        print_memory(build, folder)
-        sys.stdout.flush()
         result = measure(Ways(build, folder), rounds)
         print_programs(*result)
         print_extrapolated(result[1], result[2])

@@ -1,12 +1,14 @@
-// The program bench_programs.py profiles: threads whose stacks are some 59 frames deep,
+// The program bench_programs.py and bench_memory.py profile: threads whose stacks are some 59 frames deep,
 // all work in the innermost eight, a fixed amount of it.
 //
 //   deep THREADS MILLIONS [signal HZ]
 //
 // does so many million steps on each thread and says on stdout what it used: CPU time
-// in s, resident memory in KiB. With `signal`, a thread of its own sends each of the
-// others an empty signal HZ times a second, as a sampler would. Built with LINKED it
-// records itself into $PROFLITE_DB, at $PROFLITE_HZ.
+// in s, then of memory in KiB what is resident, its proportional share (what others
+// have mapped, too, divided), and the most there was. With `signal`, a thread of its own
+// sends each of the others an empty signal HZ times a second, as a sampler would. Built
+// with LINKED it records itself into $PROFLITE_DB, at $PROFLITE_HZ, and says both again
+// after it wrote there.
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -119,17 +121,23 @@ void *send_signals(void *hz)
     return nullptr;
 }
 
-long resident_kib()
+long kib_of(const char *path, const char *name)
 {
     long kib = 0;
     char line[256];
-    FILE *file = fopen("/proc/self/status", "r");
+    FILE *file = fopen(path, "r");
     while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, "VmRSS:", 6) == 0)
-            kib = strtol(line + 6, nullptr, 10);
+        if (strncmp(line, name, strlen(name)) == 0)
+            kib = strtol(line + strlen(name), nullptr, 10);
     if (file)
         fclose(file);
     return kib;
+}
+
+void print_memory()
+{
+    printf(" %ld %ld", kib_of("/proc/self/smaps_rollup", "Rss:"),
+           kib_of("/proc/self/smaps_rollup", "Pss:"));
 }
 
 } // namespace
@@ -166,10 +174,16 @@ int main(int argc, char **argv)
         pthread_join(sender, nullptr);
     rusage use;
     getrusage(RUSAGE_SELF, &use);
-    printf("%.6f %ld\n",
+    printf("%.6f",
            static_cast<double>(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-               1e-6 * static_cast<double>(use.ru_utime.tv_usec + use.ru_stime.tv_usec),
-           resident_kib());
+               1e-6 * static_cast<double>(use.ru_utime.tv_usec + use.ru_stime.tv_usec));
+    print_memory();
+#ifdef LINKED
+    proflite_flush(5000);
+    usleep(100000);
+    print_memory();
+#endif
+    printf(" %ld\n", kib_of("/proc/self/status", "VmHWM:"));
 #ifdef LINKED
     proflite_close();
 #endif
