@@ -103,12 +103,12 @@ function dottedTails(name) {
  *   all namespaces but neither parameters nor template arguments
  */
 function shorten(name) {
-  const variants = [name];
+  const variants = [name || "(no name)"];
   const add = (text) => {
     if (text && text.length < variants.at(-1).length) variants.push(text);
     return variants.at(-1);
   };
-  if (name.startsWith("[")) return { variants, plain: name };
+  if (name.startsWith("[") || name === "") return { variants, plain: variants[0] };
   const address = unnamed.exec(name);
   if (address) {
     add(`${address[1]}${address[2]}`); // which library, the row or the tooltip tells

@@ -14,10 +14,16 @@ const names = {
   in_app: "frames",
   modules: "boxes",
   files: "boxes",
+  threads: "boxes",
 };
 
 /** ... and what stands there for those without a function. */
-const values = { recursion: "collapsed", in_app: "in-app only", modules: "modules", files: "files" };
+const values = { recursion: "collapsed", in_app: "in-app only", modules: "modules", files: "files", threads: "threads, then functions" };
+
+/** Those that need no function, and what they do. @type {[string, string][]} */
+export const plainTransforms = [
+  ["in_app", "In-app frames only"], ["recursion", "Collapse recursion"], ["modules", "Merge by module"], ["files", "Merge by file"], ["threads", "Merge by thread"],
+];
 
 /** @param {string} kind @param {string} [name] of a function */
 export function makeTransform(kind, name = "") {

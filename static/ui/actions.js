@@ -19,7 +19,7 @@ import { setState, state } from "../model/store.js";
 /** @param {Entry} entry @returns {Action[]} */
 export function functionActions(entry) {
   const add = (kind) => () => addTransform(makeTransform(kind, entry.function));
-  const actions = [
+  const actions = entry.function === "" ? [] : [
     { id: "focus", label: "Focus: only stacks with it", keys: "f", run: add("focus") },
     { id: "ignore", label: "Ignore: only stacks without it", keys: "i", run: add("ignore") },
     { id: "hide", label: "Hide its frames", keys: "h", run: add("hide") },

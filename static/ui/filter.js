@@ -1,7 +1,9 @@
-// The dialog that adds a filter: labels and spans, threads, releases, environments.
+// The dialog that adds a filter or a transform: labels and spans, threads, releases,
+// environments.
 
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { duration } from "../lib/format.js";
+import { plainTransforms } from "../lib/transforms.js";
 import { chosen, labels, threads, wantLabels } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { closeDialog } from "./dialogs.js";
@@ -11,7 +13,7 @@ const mostOfAKind = 200;
 
 /** @returns {{kind: string, value: string, weight: string, on: boolean, change: object}[]} */
 function offers() {
-  const { label, release, env, thread } = state.value;
+  const { label, release, env, thread, transforms } = state.value;
   const toggled = (list, one) => (list.includes(one) ? list.filter((other) => other !== one) : [...list, one]);
   const distinct = (name) => [...new Set(chosen.value.map((session) => session[name]).filter(Boolean))];
   const metric = state.value.metric === "cpu" ? "cpu_ns" : "weight_ns";
@@ -22,6 +24,7 @@ function offers() {
     }),
     ...distinct("release").map((value) => ({ kind: "release", value, weight: "", on: value === release, change: { release: value === release ? "" : value } })),
     ...distinct("environment").map((value) => ({ kind: "environment", value, weight: "", on: value === env, change: { env: value === env ? "" : value } })),
+    ...plainTransforms.map(([id, value]) => ({ kind: "transform", value, weight: "", on: transforms.includes(id), change: { transforms: toggled(transforms, id), zoom: "" } })),
     ...(threads.value.value ?? []).slice(0, mostOfAKind).map((one) => ({
       kind: "thread", value: one.name || `#${one.tid}`, weight: duration(one[metric]), on: thread.includes(String(one.id)), change: { thread: toggled(thread, String(one.id)) },
     })),
@@ -36,9 +39,9 @@ export function Filter() {
   }, []);
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const found = offers().filter(({ kind, value }) => words.every((word) => `${kind} ${value}`.toLowerCase().includes(word)));
-  return html`<${Dialog} class="filter-dialog" label="Add a filter" onClose=${closeDialog}>
-    <div class="dialog-head"><h2>Filter</h2>
-      <input type="search" placeholder="Label, release, environment, thread" aria-label="Find a filter" value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
+  return html`<${Dialog} class="filter-dialog" label="Add a filter or a transform" onClose=${closeDialog}>
+    <div class="dialog-head"><h2>Filter and transform</h2>
+      <input type="search" placeholder="Label, release, environment, transform, thread" aria-label="Find a filter" value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       <${IconButton} name="close" label="Close" onClick=${closeDialog} /></div>
     <div class="filter-list" tabindex="0" role="group" aria-label="Filters">
       ${found.map(({ kind, value, weight, on, change }) => html`<label class="filter-row" key=${`${kind}=${value}`}>

@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { shortName } from "../lib/names.js";
 import { percent } from "../lib/format.js";
+import { plainTransforms } from "../lib/transforms.js";
 import { addTransform, functionActions, functionAtHand } from "./actions.js";
 import { closeDialog, openDialog, typedAhead } from "./dialogs.js";
 import { Dialog } from "./parts.js";
@@ -19,10 +20,7 @@ function pageActions() {
     { id: "metric", label: metric === "cpu" ? "Show wall time" : "Show CPU time", keys: "m", run: () => setState({ metric: metric === "cpu" ? "wall" : "cpu" }) },
     { id: "invert", label: invert ? "Callers first" : "Callees first", keys: "t", run: () => setState({ invert: !invert, zoom: "" }) },
     { id: "sessions", label: "Choose sessions", keys: "s", run: () => openDialog("sessions") },
-    { id: "in-app", label: "In-app frames only", run: () => addTransform("in_app") },
-    { id: "recursion", label: "Collapse recursion", run: () => addTransform("recursion") },
-    { id: "modules", label: "Merge by module", run: () => addTransform("modules") },
-    { id: "files", label: "Merge by file", run: () => addTransform("files") },
+    ...plainTransforms.map(([id, label]) => ({ id, label, run: () => addTransform(id) })),
     { id: "undo", label: "Undo", keys: "Ctrl Z", run: undo },
     { id: "redo", label: "Redo", keys: "Ctrl Shift Z", run: redo },
     { id: "clear", label: "Take off all filters and transforms", run: () => setState({ thread: [], label: [], release: "", env: "", from: 0, to: 0, transforms: [], zoom: "", invert: false }) },

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Browser tests: pure modules under node, the page over made-up answers, and the page
-# over a real recording.
+# Browser tests: pure modules under node, the page over made-up answers, over a real
+# recording, and over names that are markup.
 #
 #   tests/browser/run.sh PROFLITE     path of the built binary
 #   tests/browser/run.sh              without it: only what needs no binary
@@ -24,10 +24,11 @@ if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
 fi
 
 node --test unit/*.test.js
-node --test viewer.test.js
-[ -n "$binary" ] || exit 0
+if [ -z "$binary" ]; then
+    exec node --test viewer.test.js
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ${CC:-cc} -g -O1 -o "$work/hot" hot.c
-PROFLITE=$binary HOT=$work/hot node --test real.test.js
+PROFLITE=$binary HOT=$work/hot node --test --test-concurrency=2 viewer.test.js real.test.js hostile.test.js
