@@ -9,10 +9,12 @@
 
 #define PATIENCE_MS 10000
 
-enum { OPT_REDO, OPT_PAYLOAD, OPT_UNSAMPLED };
+enum { OPT_REDO, OPT_TIMEOUT, OPT_PAYLOAD, OPT_UNSAMPLED };
 
 static const struct pl_option options[] = {
     [OPT_REDO] = {"redo", 0, NULL, "all chunks again, for instance after new symbols"},
+    [OPT_TIMEOUT] = {"timeout", 0, "SECONDS",
+                     "most time for the names of one chunk (900)"},
     [OPT_PAYLOAD] = {"payload", 0, "FILE",
                      "take this in first: a profile task's msgpack; - is stdin"},
     [OPT_UNSAMPLED] = {"unsampled", 0, NULL, "it was not sampled: store nothing"},
@@ -82,6 +84,7 @@ static int report(const struct pl_cli *cli, const struct pl_pass_result *result)
 
 struct request {
     bool redo;
+    long timeout_s;      /* 0: as usual */
     const char *payload; /* file; NULL: none */
     bool unsampled;
 };
@@ -100,6 +103,8 @@ static int process(struct pl_cli *cli, const struct request *request,
     struct pl_store *store = NULL;
     struct pl_error err = {0};
     struct pl_pass_result result;
+    const struct pl_pass_options wanted = {
+        .redo = request->redo, .symbolicate_ms = (int)request->timeout_s * 1000};
     pl_cli_salvage(cli);
     enum pl_status status =
         pl_cli_open(cli, payload ? PL_STORE_CREATE : PL_STORE_WRITE, &store, &err);
@@ -107,7 +112,7 @@ static int process(struct pl_cli *cli, const struct request *request,
     if (!status && payload)
         status = pl_payload_put(payload, store, &err);
     if (!status)
-        status = pl_cli_pass_run(store, request->redo, PATIENCE_MS, &result, &err);
+        status = pl_cli_pass_run(store, &wanted, PATIENCE_MS, &result, &err);
     exit_code = status ? pl_cli_fail(&err) : report(cli, &result);
     if (!status && pl_store_checkpoint(store, &err) && err.status != PL_BUSY)
         pl_cli_say("process: %s", err.message);
@@ -138,16 +143,23 @@ static int run(struct pl_cli *cli, int argc, char **argv)
 {
     struct pl_options parser;
     struct request request = {0};
+    const char *wrong = NULL;
     int option, exit_code;
     pl_options_init(&parser, cli, &pl_cmd_process, argc, argv);
     while ((option = pl_options_next(&parser)) >= 0) {
         if (option == OPT_PAYLOAD)
             request.payload = parser.value;
+        if (option == OPT_TIMEOUT &&
+            !pl_options_number(parser.value, 1, 86400, &request.timeout_s))
+            wrong = parser.value;
         request.redo |= option == OPT_REDO;
         request.unsampled |= option == OPT_UNSAMPLED;
     }
     if (option != PL_OPTIONS_END || !pl_options_no_operands(&parser))
         exit_code = parser.exit_code;
+    else if (wrong)
+        exit_code = pl_cli_usage(&pl_cmd_process,
+                                 "--timeout %s is not 1 to 86400 seconds", wrong);
     else if (request.unsampled && !request.payload)
         exit_code = pl_cli_usage(&pl_cmd_process, "--unsampled is about a --payload");
     else

@@ -329,7 +329,7 @@ static void process(struct record *r)
     struct pl_error err = {0};
     struct pl_pass_result result;
     enum pl_status status =
-        pl_cli_pass_run(r->store, false, PASS_PATIENCE_MS, &result, &err);
+        pl_cli_pass_run(r->store, NULL, PASS_PATIENCE_MS, &result, &err);
     if (status)
         pl_cli_say("record: %s; names will come with: proflite%s process", err.message,
                    pl_cli_db_flag(r->cli));

@@ -84,19 +84,18 @@ static enum pl_status run_patiently(struct pl_pass *pass, int patience_ms,
     }
 }
 
-enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo, int patience_ms,
+enum pl_status pl_cli_pass_run(struct pl_store *store,
+                               const struct pl_pass_options *given, int patience_ms,
                                struct pl_pass_result *result_out, struct pl_error *err)
 {
     struct handlers before;
     struct progress progress = {.start_ns = pl_clock_mono_ns(),
                                 .tty = isatty(STDERR_FILENO)};
-    struct pl_pass_options options = {
-        .redo = redo,
-        .stop = &stop,
-        .progress = show_progress,
-        .progress_self = &progress,
-        .intake = pl_intake_run,
-    };
+    struct pl_pass_options options = given ? *given : (struct pl_pass_options){0};
+    options.stop = &stop;
+    options.progress = show_progress;
+    options.progress_self = &progress;
+    options.intake = pl_intake_run;
     struct pl_pass *pass = NULL;
     struct pl_intake *intake = NULL;
     struct pl_settings settings;

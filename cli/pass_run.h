@@ -13,8 +13,11 @@ struct pl_pass_result {
     bool stopped; /* by a signal, before everything was done */
 };
 
-/* Errors  BUSY after waiting `patience_ms`; else the pass's. */
-PL_MUST_CHECK enum pl_status pl_cli_pass_run(struct pl_store *store, bool redo,
+/* `given` (nullable) says what to do; what it says of stopping, progress, intake and
+ * the user's own code is replaced. Errors  BUSY after waiting `patience_ms`; else the
+ * pass's. */
+PL_MUST_CHECK enum pl_status pl_cli_pass_run(struct pl_store *store,
+                                             const struct pl_pass_options *given,
                                              int patience_ms,
                                              struct pl_pass_result *result_out,
                                              struct pl_error *err);

@@ -14,6 +14,7 @@
 #define LEASE_MS 60000
 
 #define RETENTION_DAYS 90
+#define SYMBOLICATE_MS (15 * 60 * 1000)
 
 /* The last part of an hour comes so much later. */
 #define ROLLUP_GRACE_S 150
@@ -22,7 +23,7 @@ struct pl_pass {
     struct pl_store *store;
     struct pl_pass_options options;
     struct pl_symbolizer *symbolizer;
-    struct pl_places *places; /* of this run */
+    struct pl_places *places;                  /* of this run */
     struct pl_pass_counters counters, counted; /* counted: in the file, too */
     char owner[PL_LEASE_OWNER_BYTES];
 };
@@ -156,6 +157,9 @@ static enum pl_status symbolicate(struct pl_pass *pass,
         return PL_OK;
     if (chunk->debug_meta == PL_DEBUG_META_NO_IMAGES)
         return pl_error_set(err, PL_INPUT, "debug_meta has no images");
+    int ms = pass->options.symbolicate_ms;
+    pl_symbolizer_limit(pass->symbolizer,
+                        from_ns + (ms ? ms : SYMBOLICATE_MS) * PL_NS_PER_MS);
     enum pl_status status = name_frames(pass, chunk, false, &complete, err);
     if (status == PL_OK && pass->options.redo && complete)
         status = name_frames(pass, chunk, true, &complete, err);

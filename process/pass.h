@@ -30,6 +30,7 @@ struct pl_pass_options {
     struct pl_symbolizer_options symbols;
     struct pl_places_options places;
     struct pl_normalize_options normalize;
+    int symbolicate_ms;      /* most time for one chunk's names; 0: 15 min */
     int retention_days;      /* noted with what is normalized; 0: 90 */
     bool redo;               /* first mark every chunk as not symbolicated, and ask
                                 again for frames that have names */

@@ -51,7 +51,8 @@ static uint64_t lookup_address(const struct pl_raw_frame *frame)
 
 static const char *frame_status(const struct pl_resolved *resolved, bool named)
 {
-    if (resolved->failure == PL_SYMBOLIZER_CRASHED)
+    if (resolved->failure == PL_SYMBOLIZER_CRASHED ||
+        resolved->failure == PL_SYMBOLIZER_NONSENSE)
         return "malformed";
     switch (resolved->module) {
     case PL_MODULE_UNKNOWN:
@@ -87,9 +88,12 @@ static void note_failure(struct pl_symbolicated *result, const char *path,
         result->error = "native_symbolicator_failed";
         result->status = "failed";
         break;
-    default:
+    case PL_SYMBOLIZER_NONSENSE:
         result->error = "native_internal_failure";
-        result->status = "internal";
+        result->status = "invalid_answer";
+        break;
+    default: /* no answer, so no status */
+        result->error = "native_internal_failure";
         break;
     }
     (void)snprintf(result->message, sizeof result->message, "%s: %s", path,

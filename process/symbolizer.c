@@ -25,6 +25,7 @@ struct pl_symbolizer {
     unsigned answered; /* questions this worker has answered */
     struct failed_module *failed;
     size_t failed_count;
+    int64_t limit_ns; /* of all questions; 0: none */
 };
 
 /* One part of a question, on its way. */
@@ -74,6 +75,11 @@ void pl_symbolizer_close(struct pl_symbolizer *symbolizer)
     }
     free(symbolizer->failed);
     free(symbolizer);
+}
+
+void pl_symbolizer_limit(struct pl_symbolizer *symbolizer, int64_t deadline_ns)
+{
+    symbolizer->limit_ns = deadline_ns;
 }
 
 void pl_resolved_deinit(struct pl_resolved *resolved)
@@ -306,13 +312,15 @@ static void fail(struct pl_resolved *resolved, enum pl_symbolizer_failure failur
 
 /* The worker is of no use any more: find out why while ending it. */
 static void give_up_worker(struct pl_symbolizer *symbolizer,
-                           struct pl_resolved *resolved, bool late)
+                           struct pl_resolved *resolved, enum pl_worker_io io)
 {
     char why[128];
     bool cpu_limit = pl_worker_process_end(&symbolizer->process, why, sizeof why);
     symbolizer->answered = 0;
-    if (late)
+    if (io == PL_WORKER_IO_LATE)
         fail(resolved, PL_SYMBOLIZER_TIMEOUT, "symbol worker took too long");
+    else if (io == PL_WORKER_IO_OK && !cpu_limit)
+        fail(resolved, PL_SYMBOLIZER_NONSENSE, "symbol worker answered nonsense");
     else
         fail(resolved, cpu_limit ? PL_SYMBOLIZER_TIMEOUT : PL_SYMBOLIZER_CRASHED, why);
 }
@@ -412,6 +420,8 @@ static enum exchanged exchange(struct pl_symbolizer *symbolizer,
     int64_t deadline_ns =
         pl_clock_mono_ns() + symbolizer->options.timeout_ms * PL_NS_PER_MS;
 
+    if (symbolizer->limit_ns && symbolizer->limit_ns < deadline_ns)
+        deadline_ns = symbolizer->limit_ns;
     if (!ensure_worker(symbolizer, deadline_ns, resolved))
         return NO_WORKER;
     enum pl_worker_io io = talk(symbolizer, message, &files, deadline_ns, &head);
@@ -433,7 +443,7 @@ static enum exchanged exchange(struct pl_symbolizer *symbolizer,
     if (ok)
         symbolizer->answered++;
     else
-        give_up_worker(symbolizer, resolved, io == PL_WORKER_IO_LATE);
+        give_up_worker(symbolizer, resolved, io);
     return ok ? EXCHANGED : NO_WORKER;
 }
 
@@ -444,7 +454,9 @@ static enum exchanged ask_part(struct pl_symbolizer *symbolizer,
 {
     bool fresh = symbolizer->answered == 0;
     enum exchanged done = exchange(symbolizer, message, resolved);
-    if (done != NO_WORKER || fresh || resolved->failure != PL_SYMBOLIZER_CRASHED)
+    if (done != NO_WORKER || fresh ||
+        (resolved->failure != PL_SYMBOLIZER_CRASHED &&
+         resolved->failure != PL_SYMBOLIZER_NONSENSE))
         return done;
     resolved->failure = PL_SYMBOLIZER_OK;
     return exchange(symbolizer, message, resolved);
@@ -465,6 +477,11 @@ enum pl_status pl_symbolizer_ask(struct pl_symbolizer *symbolizer,
     struct pl_symbol_question question = *asked;
     const struct failed_module *failed = find_failed(symbolizer, asked);
     enum exchanged done = EXCHANGED;
+    if (symbolizer->limit_ns && pl_clock_mono_ns() >= symbolizer->limit_ns) {
+        *resolved_out = (struct pl_resolved){.failure = PL_SYMBOLIZER_TIMEOUT,
+                                             .message = "the chunk's time is up"};
+        return PL_OK;
+    }
     if (failed) {
         *resolved_out = (struct pl_resolved){.failure = failed->failure};
         memcpy(resolved_out->message, failed->message, sizeof failed->message);

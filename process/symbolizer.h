@@ -34,6 +34,10 @@ pl_symbolizer_open(const struct pl_symbolizer_options *options,
                    struct pl_symbolizer **symbolizer_out, struct pl_error *err);
 void pl_symbolizer_close(struct pl_symbolizer *symbolizer); /* NULL is fine */
 
+/* Whatever is asked from now on has to be answered by then (pl_clock_mono_ns); 0: each
+ * question has only its own time. What comes later is a TIMEOUT without being asked. */
+void pl_symbolizer_limit(struct pl_symbolizer *symbolizer, int64_t deadline_ns);
+
 /* As enum pl_image_status, told apart by the parent. */
 enum pl_module_status {
     PL_MODULE_FOUND,
@@ -46,7 +50,8 @@ enum pl_module_status {
 /* Why there is no answer at all. */
 enum pl_symbolizer_failure {
     PL_SYMBOLIZER_OK,
-    PL_SYMBOLIZER_CRASHED,  /* the worker died or talked nonsense over this module */
+    PL_SYMBOLIZER_CRASHED,  /* the worker died over this module */
+    PL_SYMBOLIZER_NONSENSE, /* it answered what is not to be believed */
     PL_SYMBOLIZER_TIMEOUT,  /* it took too long, by the clock or in CPU time */
     PL_SYMBOLIZER_NO_START, /* no worker to be had */
 };

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,8 +27,11 @@ __attribute__((constructor)) static void be_worker(int argc, char **argv)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, &mode, 1) != 1)
         _exit(pl_symbols_worker_main(0, 1));
-    struct pl_wire_head hello = {PL_WIRE_HELLO, 0};
-    if (write(1, &hello, sizeof hello) != sizeof hello || mode == 'c')
+    struct pl_wire_head hello = {PL_WIRE_HELLO, 0}, nonsense = {77, 77};
+    if (mode == 's' || write(1, &hello, sizeof hello) != sizeof hello || mode == 'c')
+        _exit(3);
+    if (mode == 'n' && (read(0, &hello, sizeof hello) != sizeof hello ||
+                        write(1, &nonsense, sizeof nonsense) != sizeof nonsense))
         _exit(3);
     for (;;)
         pause();
@@ -467,31 +471,50 @@ static void test_killed(void)
     remove_store(store);
 }
 
+/* What is stored of a chunk after each way to fail; a redo makes all good. */
 static void test_failing_worker(void)
 {
     static const struct {
+        const char *name;
         char mode;
-        const char *error;
+        bool timeout;
+        const char *state, *message;
     } cases[] = {
-        {'c', "0|1|native_symbolicator_failed|failed"},
-        {'h', "0|1|native_symbolicator_timeout|timeout"},
+        {"no answer", 's', false, "0|1|native_internal_failure|-", "did not start"},
+        {"it died", 'c', false, "0|1|native_symbolicator_failed|failed", "exit 3"},
+        {"another answer", 'n', false, "0|1|native_internal_failure|invalid_answer",
+         "nonsense"},
+        {"too slow", 'h', true, "0|1|native_symbolicator_timeout|timeout", "too long"},
+        {"the hard limit", 'l', true, "0|1|native_symbolicator_timeout|timeout",
+         "time is up"},
     };
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct pl_store *store = make_store();
+        bool limit = cases[i].mode == 'l';
         put_chunks(store, 1);
-        set_worker(cases[i].mode);
-        struct pl_pass_options options = {.symbols = {.timeout_ms = 300}};
+        set_worker(limit ? 'h' : cases[i].mode);
+        struct pl_pass_options options = {
+            .symbols = {.timeout_ms = limit ? 60000 : 300},
+            .symbolicate_ms = limit ? 300 : 0,
+        };
         struct pl_pass_counters counters = run_pass(store, &options);
-        CHECK(counters.outcomes_accepted == 1 && counters.outcomes_invalid == 0);
-        CHECK(counters.symbolicate_error == (cases[i].mode == 'c'));
-        CHECK(counters.symbolicate_timeout == (cases[i].mode == 'h'));
+        CHECK(counters.outcomes_accepted == 1 && counters.outcomes_invalid == 0, "%s",
+              cases[i].name);
+        CHECK(counters.symbolicate_error == !cases[i].timeout, "%s", cases[i].name);
+        CHECK(counters.symbolicate_timeout == cases[i].timeout, "%s", cases[i].name);
         check_answer(store,
                      "SELECT symbolicated, normalized, symbolicator_error, "
                      "symbolicator_status FROM chunk",
-                     cases[i].error);
-        CHECK(strstr(ask(store, "SELECT symbolicator_message FROM chunk"), ": "));
+                     cases[i].state);
+        const char *message = ask(store, "SELECT symbolicator_message FROM chunk");
+        CHECK(strstr(message, cases[i].message) ||
+                  (limit && strstr(message, "too long")),
+              "%s: %s", cases[i].name, message);
         check_answer(store, "SELECT count(*), sum(outcome = 'accepted') FROM outcome",
                      "1|1");
+        check_answer(
+            store, "SELECT name, value FROM counter WHERE name LIKE 'symbolicate%'",
+            cases[i].timeout ? "symbolicate_timeout|1" : "symbolicate_error|1");
         /* It is not tried over and over, but a redo makes it good. */
         set_worker(0);
         counters = run_pass(store, NULL);
@@ -503,6 +526,37 @@ static void test_failing_worker(void)
         check_named(store);
         remove_store(store);
     }
+}
+
+/* Only what a step cannot read rejects: with the step's reason, and one outcome. */
+static void test_broken_chunk(void)
+{
+    struct pl_store *store = make_store();
+    sqlite3 *raw = NULL;
+    put_chunks(store, 2);
+    pl_store_close(store);
+    CHECK(sqlite3_open(db, &raw) == SQLITE_OK &&
+          sqlite3_exec(raw, "UPDATE slot SET runs = x'BB' WHERE id = 1", NULL, NULL,
+                       NULL) == SQLITE_OK);
+    (void)sqlite3_close(raw);
+    struct pl_error err = {0};
+    CHECK_OK(pl_store_open(db, PL_STORE_WRITE, &store, &err), err);
+    for (int i = 0; i < 2; i++) {
+        struct pl_pass_options options = {.redo = i == 1};
+        struct pl_pass_counters counters = run_pass(store, &options);
+        CHECK(counters.chunks == 2 && counters.outcomes_invalid == (i == 0));
+        check_answer(store,
+                     "SELECT c.id, symbolicated, normalized, outcome, reason, quantity "
+                     "FROM chunk c JOIN outcome o ON o.chunk_uuid = c.uuid ORDER BY 1",
+                     "1|0|0|invalid|profiling_failed_symbolication|1\n"
+                     "2|1|1|accepted|-|1");
+    }
+    check_answer(
+        store, "SELECT name, value FROM counter WHERE name LIKE 'outcome%' ORDER BY 1",
+        "outcome_duplicates|2\noutcomes{outcome=\"accepted\",reason=\"\"}|1\n"
+        "outcomes{outcome=\"invalid\",reason=\"profiling_failed_"
+        "symbolication\"}|1");
+    remove_store(store);
 }
 
 static void test_lease(void)
@@ -539,5 +593,5 @@ static void test_stop(void)
 
 TEST_MAIN({"names", test_names}, {"twice", test_twice}, {"own_code", test_own_code},
           {"redo", test_redo}, {"stripped", test_stripped}, {"killed", test_killed},
-          {"failing_worker", test_failing_worker}, {"lease", test_lease},
-          {"stop", test_stop})
+          {"failing_worker", test_failing_worker}, {"broken_chunk", test_broken_chunk},
+          {"lease", test_lease}, {"stop", test_stop})
