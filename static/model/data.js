@@ -9,14 +9,13 @@ import { releasesOf } from "../lib/releases.js";
 import { selectionText } from "../lib/side-text.js";
 import { decodeTop } from "../lib/top.js";
 import { makeTransform } from "../lib/transforms.js";
+import { firstNodes, FlameResource } from "./flame.js";
 import { Resource } from "./resource.js";
 import { state } from "./store.js";
 
 const timelineBins = 480;
 const binAtLeastNs = 100e6; // ten samples at the usual rate: one more or less is no spike
 const leastBins = 40;
-const firstNodes = 50_000; // what a first look loads
-const mostNodes = 1_000_000; // what zooming into hidden boxes may load
 const topLimit = 10_000;
 const chartBoxes = 20_000;
 
@@ -36,7 +35,7 @@ export const graphPixels = signal(1400);
 export const sessions = new Resource("sessions", (answer) => answer.sessions);
 export const threads = new Resource("threads", (answer) => answer.threads);
 export const timeline = new Resource("timeline");
-export const flame = new Resource("flamegraph", decodeFlame);
+export const flame = new FlameResource();
 export const top = new Resource("top", decodeTop);
 export const labels = new Resource("labels", (answer) => answer.labels);
 
@@ -156,32 +155,42 @@ effect(() => {
 
 /* ---- the graph, as finely as its pixels can show ---- */
 
-/** How finely the graph is asked for; `of` is the selection it was made for. */
-const detail = signal({ of: "", minNs: 0 });
-
 /** What the graph on screen is of, whatever its fineness. */
 export const flameParams = computed(() => (selection.value ? { ...selection.value, ...shaping(state.value) } : null));
 
+/**
+ * What is looked at more closely than all of it, and how finely; `of` is the selection it
+ * was made for. Key "" is the root.
+ */
+const closer = signal({ of: "", key: "", minNs: 0 });
+
+/** Where somebody looks who zoomed freely: the deepest box that fills the view, its weight in sight. */
+export const looked = signal({ zoom: "", key: "", ns: 0 });
+
 effect(() => {
   const wanted = exploring.value ? flameParams.value : null;
-  const { of, minNs } = detail.value;
-  const fine = minNs > 0 && of === JSON.stringify(wanted);
-  flame.load(wanted && { ...wanted, min_ns: fine ? minNs : 0, max_nodes: fine ? mostNodes : firstNodes }, asking.value);
+  const { of, key, minNs } = closer.value;
+  const fine = of === JSON.stringify(wanted) && minNs > 0;
+  flame.load(wanted && { ...wanted, ...(fine ? { root: key, min_ns: minNs } : {}) }, asking.value);
 });
 
-/** When what fills the graph hides boxes that could be seen, ask for them. */
+/** When what fills the view hides boxes that could be seen, ask for them. */
 effect(() => {
   const model = flame.value.value;
   const { zoom } = state.value;
-  if (!model || !zoom || flame.loading.value || flame.error.value) return;
+  const { zoom: lookedZoom, key: lookedKey, ns } = looked.value;
+  if (!model || flame.loading.value || flame.error.value) return;
   untracked(() => {
+    const freely = lookedZoom === zoom && ns > 0;
+    const key = freely ? lookedKey : zoom;
+    const node = findNode(model, key);
+    const seen = freely ? ns : node >= 0 ? model.total[node] : 0;
+    const hides = node < 0 || (model.hiddenBelow[node] / Math.max(1, seen)) * graphPixels.value > 1;
+    if (!hides || model.answer.hidden_ns === 0 || (key === "" && !freely)) return;
     const of = JSON.stringify(flameParams.value);
-    const focus = findNode(model, zoom);
-    const whole = focus >= 0 ? model.total[focus] : 0;
-    const hides = focus < 0 || (model.hiddenBelow[focus] / whole) * graphPixels.value > 1;
-    const wanted = Math.max(1, Math.floor(whole / (2 * graphPixels.value)));
-    const now = detail.value.of === of ? detail.value.minNs : 0;
-    if (hides && model.answer.hidden_ns > 0 && (now === 0 || wanted < now)) detail.value = { of, minNs: wanted };
+    const now = closer.value.of === of && closer.value.key === key ? closer.value.minNs : Infinity;
+    const minNs = Math.max(1, Math.floor(seen / (2 * graphPixels.value)));
+    if (minNs < now) closer.value = { of, key, minNs };
   });
 });
 

@@ -37,11 +37,16 @@ export class Resource {
       this.asked.value = params;
     });
     try {
-      const answer = this.decode(await get(this.route, params, abort.signal));
+      const answer = await this.ask(params, abort.signal, generation);
       if (key === this.key) this.settle(answer, null);
     } catch (error) {
       if (key === this.key && error.name !== "AbortError") this.settle(this.value.peek(), error);
     }
+  }
+
+  /** @param {any} params @param {AbortSignal} signal @param {number|string} _generation @returns {Promise<T>} */
+  async ask(params, signal, _generation) {
+    return this.decode(await get(this.route, params, signal));
   }
 
   settle(value, error) {

@@ -5,7 +5,7 @@ import { nodeKey } from "../lib/flame-model.js";
 import { duration, percent, plural } from "../lib/format.js";
 import { shortName } from "../lib/names.js";
 import { word } from "../lib/side-text.js";
-import { flame, graphPixels, isLive, pointed, releases, search, sessions, shownText, threads, timeline, top } from "../model/data.js";
+import { flame, graphPixels, isLive, looked, pointed, releases, search, sessions, shownText, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
 import { FlameGraph, Timeline } from "../ui/graph.js";
@@ -97,6 +97,7 @@ function zoomTo(zoom, fn) {
 const flameActions = {
   zoomTo,
   back: zoomOut,
+  look: (zoom, key, ns) => (looked.value = { zoom, key, ns }),
   hover: (fn) => (pointed.value = flame.value.peek()?.functionKeys[fn] ?? ""),
   menu: (event, node) => openMenu(event, entryOf(flame.value.peek().fn[node], nodeKey(flame.value.peek(), node))),
 };

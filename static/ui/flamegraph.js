@@ -6,7 +6,7 @@
 // pointer position, keyboard cursor and free zoom (Ctrl-wheel, drag) live here.
 
 import { makePalette } from "../lib/colors.js";
-import { childrenOf, findNode, nodeAt, nodeKey } from "../lib/flame-model.js";
+import { childrenOf, findNode, hiddenStart, nodeAt, nodeKey } from "../lib/flame-model.js";
 import { eased, morphFrom } from "../lib/flame-morph.js";
 import { paintMovingRow, paintRow } from "../lib/flame-spans.js";
 import { fitName, nameVariants } from "../lib/names.js";
@@ -19,6 +19,7 @@ const fontSize = 11;
 const labelPadding = 4;
 const animationMs = 150;
 const morphMs = 300;
+const restMs = 120; // a view that stands for so long is looked at
 const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
@@ -45,6 +46,8 @@ const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
  * @property {(zoom: string, fn: number) => void} zoomTo
  * @property {() => void} back
  * @property {(fn: number) => void} hover   -1: nothing is pointed at
+ * @property {(zoom: string, key: string, ns: number) => void} [look]  the view stands: the deepest
+ *   node that fills it, and how much of that is in sight
  * @property {(event: MouseEvent|{clientX: number, clientY: number, preventDefault: () => void},
  *             node: number) => void} menu
  */
@@ -375,7 +378,15 @@ class FlameGraph {
     this.tree.element.focus({ preventScroll: true });
     if (!hit) return;
     this.setCursor(hit.node);
+    if (hit.hidden && hit.node === this.focus) return this.showHidden(hit.node);
     this.actions.zoomTo(nodeKey(this.props.model, hit.node), this.props.model.fn[hit.node]);
+  }
+
+  /** What was not sent of the zoomed node's children fills the view, and is asked for. */
+  showHidden(node) {
+    const { model } = this.props;
+    const from = hiddenStart(model, node);
+    this.setView(from, from + model.hidden[node]);
   }
 
   onMenu(event) {
@@ -420,6 +431,21 @@ class FlameGraph {
     const left = Math.min(Math.max(0, from), whole - span);
     this.view = { from: left, to: left + span };
     this.redraw();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.tellLook(), restMs);
+  }
+
+  /** Free zoom has come to rest. */
+  tellLook() {
+    if (!this.props || this.view === this.home) return;
+    const { model, zoom } = this.props;
+    const { from, to } = this.view;
+    let node = 0;
+    for (let next = 0; next >= 0;) {
+      node = next;
+      next = childrenOf(model, node).find((child) => model.start[child] <= from && model.start[child] + model.total[child] >= to) ?? -1;
+    }
+    this.actions.look?.(zoom, nodeKey(model, node), to - from);
   }
 
   /* ---- keyboard: the cursor walks the graph ---- */

@@ -99,17 +99,23 @@ export function makeTree({ size, samples, seed, bushy = false }) {
   return { functions, nodes, total_ns: samples * period, samples };
 }
 
-/** Remove subtrees lighter than `minNs`, as the server does. */
-export function prune(tree, minNs) {
-  if (minNs <= 0) return { ...tree, hidden: 0 };
+/**
+ * Remove subtrees lighter than `minNs`, as the server does; with `root`, an index, all that
+ * is neither below that node nor a caller of it.
+ */
+export function prune(tree, minNs, root = 0) {
+  if (minNs <= 0 && root <= 0) return { ...tree, hidden: 0, root };
   const { nodes } = tree;
+  const callers = new Set();
+  for (let i = root; i > 0; i -= nodes.parent[i]) callers.add(i);
   const out = Object.fromEntries(Object.keys(nodes).map((name) => [name, []]));
   const place = new Int32Array(nodes.parent.length).fill(-1);
   let hidden = 0;
   for (let i = 0; i < nodes.parent.length; i++) {
     const parent = i === 0 ? -1 : i - nodes.parent[i];
     if (i > 0 && place[parent] < 0) continue;
-    if (i > 0 && nodes.total_ns[i] < minNs) {
+    const below = i - nodes.parent[i] === root || (place[parent] > place[root] && place[root] >= 0);
+    if (i > 0 && !callers.has(i) && (nodes.total_ns[i] < minNs || (root > 0 && !below))) {
       out.hidden_ns[place[parent]] += nodes.total_ns[i];
       hidden += nodes.total_ns[i];
       continue;
@@ -119,7 +125,7 @@ export function prune(tree, minNs) {
     out.hidden_ns[place[i]] = 0;
     if (i > 0) out.parent[place[i]] = place[i] - place[parent];
   }
-  return { ...tree, nodes: out, hidden };
+  return { ...tree, nodes: out, hidden, root: place[root] };
 }
 
 /** Functions by self weight; recursion counted once. */

@@ -10,6 +10,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { decodeFlame, findNode } from "../../static/lib/flame-model.js";
 import { makeSessions, makeThreads, makeTimeline, makeTree, prune, topOf } from "./mock-data.js";
 
 const root = fileURLToPath(new URL("../../static/", import.meta.url));
@@ -94,10 +95,11 @@ const routes = {
   flamegraph: (world, params) => {
     const tree = selected(world, params);
     const nodeCount = tree.nodes.parent.length;
-    const { functions, nodes, total_ns, samples, hidden } = prune(tree, minNs(tree, params, world.sendAll));
+    const key = params.get("root") ?? "";
+    const { functions, nodes, total_ns, samples, hidden, root } = prune(tree, minNs(tree, params, world.sendAll), findNode(modelOf(tree), key));
     return {
       schema: 1, metric: params.get("metric"), unit: "ns", total_ns, samples, lost: 3,
-      ...times(world, params), node_count: nodeCount, shown: nodes.parent.length, hidden_ns: hidden, functions, nodes,
+      ...times(world, params), root, node_count: nodeCount, shown: nodes.parent.length, hidden_ns: hidden, functions, nodes,
     };
   },
   labels: (world) => ({ schema: 1, labels: world.sessions.length === 0 ? [] : [
@@ -108,6 +110,14 @@ const routes = {
   flamechart: (world, params) => chartOf(world, Number(params.get("boxes"))),
   top: (world, params) => topOf(selected(world, params), Number(params.get("limit"))),
 };
+
+const models = new WeakMap();
+
+/** As the page sees it: node keys are its. */
+function modelOf(tree) {
+  if (!models.has(tree)) models.set(tree, decodeFlame(tree));
+  return models.get(tree);
+}
 
 async function readBody(request) {
   let body = "";

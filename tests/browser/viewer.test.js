@@ -389,9 +389,28 @@ page("loads what was pruned when zoomed into it", "big", async (page, mock) => {
   await ready(page);
   await clickGraph(page, 700, 3);
   await page.waitForFunction(() => document.querySelector("#flame").classList.contains("loading") === false);
-  const deeper = mock.requests.filter((url) => /flamegraph\?.*min_ns=[1-9]/.test(url));
+  const deeper = mock.requests.filter((url) => /flamegraph\?.*root=\w+&min_ns=[1-9]/.test(url));
   assert.equal(deeper.length, 1);
-  assert.match(await page.textContent("#summary"), /boxes not loaded|lost/);
+  const zoom = search(page).get("zoom");
+  assert.ok(deeper[0].includes(`root=${zoom}&`), "what is below it, no more");
+  await page.waitForFunction(() => document.querySelectorAll("#flame [role=row]").length > 3);
+  const rows = await page.locator("#flame [role=row]").allTextContents();
+  await page.reload(); // the link shows the same
+  await ready(page);
+  await page.waitForFunction((rows) => document.querySelectorAll("#flame [role=row]").length === rows, rows.length);
+  assert.deepEqual(await page.locator("#flame [role=row]").allTextContents(), rows);
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => !location.search.includes("zoom="));
+  // Freely zoomed, too.
+  const before = mock.requests.length;
+  for (let i = 0; i < 25; i++) {
+    await page.mouse.move(900, 420);
+    await page.keyboard.down("Control");
+    await page.mouse.wheel(0, -120);
+    await page.keyboard.up("Control");
+  }
+  await page.waitForTimeout(400);
+  assert.ok(mock.requests.slice(before).some((url) => /flamegraph\?.*min_ns=[1-9]/.test(url)), "a look at a part asks for it");
 });
 
 page("follows a live recording", "live", async (page) => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { childrenOf, decodeFlame, findNode, firstEndingAfter, functionTotals, nodeAt, nodeKey, pathTo } from "../../../static/lib/flame-model.js";
 import { paintRow } from "../../../static/lib/flame-spans.js";
+import { graft } from "../../../static/lib/graft.js";
 import { compileQuery, matchFunctions, matchedNodes } from "../../../static/lib/search.js";
 import { makeTree, prune } from "../mock-data.js";
 
@@ -53,6 +54,30 @@ test("finds the same path in another answer", () => {
   assert.equal(findNode(model, "zzz"), -1);
   assert.equal(findNode(model, ""), 0);
   assert.equal(nodeKey(model, 0), "");
+});
+
+test("a closer look is put where it belongs, at any depth", () => {
+  // all 100: main 90 (work 60 (hidden 50), hidden 20), idle 10
+  const functions = (names) => ({ name: names, file: names.map(() => ""), module: names.map(() => ""), line: names.map(() => 0), in_app: names.map(() => 1) });
+  const nodes = (rows) => ({
+    parent: rows.map((row) => row[0]), function: rows.map((row) => row[1]), total_ns: rows.map((row) => row[2]), self_ns: rows.map((row) => row[3]),
+    hidden_ns: rows.map((row) => row[4]), self_samples: rows.map((row) => row[3]), total_samples: rows.map((row) => row[2]), inlined: rows.map(() => 0),
+  });
+  const whole = { total_ns: 100, hidden_ns: 70, functions: functions(["main", "work", "idle"]), nodes: nodes([[0, -1, 100, 0, 0], [1, 0, 90, 10, 20], [1, 1, 60, 10, 50], [3, 2, 10, 10, 0]]) };
+  const atWork = { root: 2, functions: functions(["work", "main", "parse"]), nodes: nodes([[0, -1, 100, 0, 10], [1, 1, 90, 10, 30], [1, 0, 60, 10, 20], [1, 2, 30, 30, 0]]) };
+  const told = (answer) => {
+    const { count, parent, fn, total, self, hidden, depth, functions: table } = decodeFlame(answer);
+    const below = new Float64Array(count);
+    for (let i = count - 1; i > 0; i--) below[parent[i]] += total[i];
+    for (let i = 0; i < count; i++) assert.equal(total[i], self[i] + hidden[i] + below[i], `node ${i}`);
+    return Array.from({ length: count }, (_, i) => `${"  ".repeat(depth[i])}${table.name[fn[i]] ?? "all"} ${total[i]} hides ${hidden[i]}`);
+  };
+  assert.deepEqual(told(graft(whole, atWork)), ["all 100 hides 0", "  main 90 hides 20", "    work 60 hides 20", "      parse 30 hides 0", "  idle 10 hides 0"]);
+  // A node that the whole hides as well: its callers come along.
+  const deep = { root: 3, functions: functions(["main", "read", "block"]), nodes: nodes([[0, -1, 100, 0, 10], [1, 0, 90, 10, 65], [1, 1, 15, 3, 4], [1, 2, 8, 3, 0], [1, 1, 5, 5, 0]]) };
+  assert.deepEqual(told(graft(whole, deep)), ["all 100 hides 0", "  main 90 hides 5", "    work 60 hides 50", "    read 15 hides 4", "      block 8 hides 0", "        read 5 hides 0", "  idle 10 hides 0"]);
+  assert.equal(graft(whole, deep).hidden_ns, 59);
+  assert.equal(graft(whole, { ...deep, root: -1 }), whole);
 });
 
 // tests/test_prune.c has the same: the server finds nodes by these keys.
