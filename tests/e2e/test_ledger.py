@@ -5,6 +5,7 @@ import pathlib
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from ledger import check_ledger
@@ -12,6 +13,8 @@ from support import BUILD, PROFLITE, check, main, record, run, sessions, sql
 
 MORTAL = BUILD / "tests" / "mortal"
 LINKED = BUILD / "tests" / "mortal_linked"
+TRUTH = BUILD / "tests" / "truth"
+TRUTH_LINKED = BUILD / "tests" / "truth_linked"
 SHM = pathlib.Path(f"/dev/shm/proflite-{os.geteuid()}")
 
 
@@ -168,6 +171,62 @@ def test_linked_killed(folder):
     check(run(PROFLITE, "--db", db, "check").returncode == 0, "the store is whole")
 
 
+def hearts_of(file):
+    """{thread: (its last beat, its CPU clock then)}, as truth.c writes them."""
+    return {tid: (beat, cpu) for tid, beat, cpu in struct.iter_unpack("3q", file.read_bytes()[:72])}
+
+
+def check_hearts(db, what, segment, file):
+    """All that was captured before the death is there: of a thread that ran after a tick,
+    all but at most the sample it was in. `segment` is as it was left (segment.h)."""
+    mono, wall = struct.unpack_from("2q", segment, 88)
+    last_tick = struct.unpack_from("q", segment, 1192)[0] + wall - mono
+    ticks = [r["t"] for r in sql(db, "SELECT x.ts_ns AS t FROM sample x JOIN thread t ON t.id = x.thread_id "
+                                     "JOIN session s ON s.id = t.session_id WHERE t.tid = s.pid ORDER BY 1")]
+    check(ticks and ticks[-1] >= last_tick - 1000, f"{what}: the last tick is {(last_tick - ticks[-1]) / 1e6 if ticks else 0:.3f} ms older than the sampler's")
+    for tid, (beat_ns, _) in hearts_of(file).items():
+        last = sql(db, f"SELECT max(x.ts_ns) AS t FROM sample x JOIN thread t ON t.id = x.thread_id WHERE t.tid = {tid}")[0]["t"] or 0
+        missing = [t for t in ticks if last < t < beat_ns + wall - mono]
+        check(len(missing) <= 1, f"{what}: thread {tid} ran after {len(missing)} ticks that have no sample of it")
+
+
+def check_hearts_cpu(db, what, file, hz):
+    """CPU mode: all of each thread's CPU time, but the periods it was in."""
+    for tid, (_, cpu_ns) in hearts_of(file).items():
+        row = sql(db, f"""SELECT coalesce(sum(x.weight), 0) AS ns, coalesce(sum((SELECT sum(l.count) FROM loss l
+            WHERE l.part_id = x.part_id AND l.thread_id = t.id)), 0) AS lost
+            FROM thread t JOIN slot x ON x.thread_id = t.id WHERE t.tid = {tid}""")[0]
+        missing = cpu_ns * hz / 1e9 - row["ns"] * hz / 1e9 - row["lost"]
+        check(missing <= 2, f"{what}: thread {tid}: {missing:.2f} periods are missing of {cpu_ns * hz / 1e9:.2f}")
+
+
+def test_last_beat(folder):
+    """A program killed at any instant, alone or with its recorder, or one that records
+    itself: what its threads did until then, as they noted it themselves."""
+    cases = [(who, mode, hz) for who in ("program", "both", "linked") for mode, hz in
+             (("wall", 101), ("wall", 997), ("cpu", 101))]
+    for i, (who, mode, hz) in enumerate(cases):
+        what, db, file = f"{who} {mode} {hz}", folder / f"{i}.db", folder / f"{i}.hearts"
+        if who == "linked":
+            process = begin([TRUTH_LINKED, "heart", file], env={**os.environ, "PROFLITE_DB": str(db),
+                                                                 "PROFLITE_MODE": mode, "PROFLITE_HZ": str(hz)})
+            pids = [process.pid]
+        else:
+            process = begin([PROFLITE, "--db", db, "record", "--mode", mode, "-F", str(hz), "--", TRUTH, "heart", file])
+            pids = [child_of(process)] + [process.pid] * (who == "both")
+        time.sleep(random.uniform(0.2, 0.7))
+        segment = next(SHM.glob(f"*/{pids[0]}-*.seg")).open("rb")
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+        wait_until_gone(pids[0])
+        check_end(db, what, "killed")
+        if mode == "wall":
+            check_hearts(db, what, segment.read(4096), file)
+        else:
+            check_hearts_cpu(db, what, file, hz)
+
+
 def test_salvager_killed(folder):
     db = folder / "x.db"
     process = start_record(db, MORTAL, "60")
@@ -256,5 +315,5 @@ def test_of_others(folder):
 
 
 main([test_program_killed, test_nine_signals, test_recorder_killed,
-      test_recorder_killed_and_program_ends, test_both_killed, test_linked_killed,
+      test_recorder_killed_and_program_ends, test_both_killed, test_linked_killed, test_last_beat,
       test_salvager_killed, test_no_journal, test_full_disk, test_of_others])

@@ -192,6 +192,7 @@ enum { HEARTS = 3 };
 struct heart {
     _Atomic int64_t tid;
     _Atomic int64_t beat_ns; /* CLOCK_MONOTONIC, of the last turn */
+    _Atomic int64_t cpu_ns;  /* its CPU clock then */
 };
 
 static void *beat(void *argument)
@@ -201,6 +202,7 @@ static void *beat(void *argument)
     for (;;) {
         for (int i = 0; i < 2000; i++)
             sink = sink * 31 + (uint64_t)i;
+        heart->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         heart->beat_ns = clock_ns(CLOCK_MONOTONIC);
     }
     return NULL;
