@@ -23,8 +23,9 @@
 
 #define ROUND_NS INT64_C(20000000)
 /* Stacks in code that is not known yet are shipped whole, and fill the ring. */
-#define SOONER_NS INT64_C(15000000)
-#define LONG_LIFE 4 /* periods: the clock of one that used so many is close enough */
+#define SOONER_NS  INT64_C(15000000)
+#define BLOCKED_NS INT64_C(100000000)
+#define LASTING_NS INT64_C(80000000) /* its clock is close enough */
 
 /* What the coarse clock is advanced by is the period of the kernel's timer. */
 static int64_t kernel_tick_ns(void)
@@ -120,6 +121,13 @@ static void ask(struct pl_sampler *sampler, unsigned index)
         sampler->scan_wanted = true;
 }
 
+static bool is_lasting(const struct pl_sampler *sampler, const struct pl_slot *slot)
+{
+    const struct pl_state *state = sampler->state;
+    int64_t round_ns = state->paced ? state->period_ns : ROUND_NS;
+    return (sampler->tick - slot->met_tick) * round_ns >= LASTING_NS;
+}
+
 void pl_cpu_look(struct pl_sampler *sampler, unsigned index)
 {
     struct pl_state *state = sampler->state;
@@ -136,7 +144,8 @@ void pl_cpu_look(struct pl_sampler *sampler, unsigned index)
     uint32_t stride = atomic_load_explicit(&state->stride, memory_order_relaxed);
     if (slot->timer_id >= 0 && atomic_load(&slot->timer_periods) != stride)
         set_stride(slot, stride, state->period_ns);
-    if (sampler->tell && (uint64_t)cpu_ns != slot->told_cpu_ns) {
+    if (sampler->tell && (uint64_t)cpu_ns != slot->told_cpu_ns &&
+        is_lasting(sampler, slot)) {
         pl_sampler_tell_name(sampler, index);
         pl_sampler_put_ran(sampler, index, PL_RAN_SIGNALLED, cpu_ns);
         slot->told_cpu_ns = (uint64_t)cpu_ns;
@@ -156,9 +165,9 @@ void pl_cpu_look(struct pl_sampler *sampler, unsigned index)
         ask(sampler, index);
 }
 
-/* What the samples stand for, be it more than was read of its clock: what it used after
- * that is in them. Of a short life it is all there is to tell; what it lacks is unmet
- * again. A long one that took no samples had the signal blocked: they are lost. */
+/* What the samples stand for is settled, be it more than was read of the clock: what it
+ * used after that is in them. What they lack is unmet again. One that lacks much had
+ * the signal blocked: that is lost. */
 int64_t pl_cpu_end(struct pl_sampler *sampler, unsigned index)
 {
     const struct pl_slot *slot = &sampler->state->slots[index];
@@ -167,12 +176,14 @@ int64_t pl_cpu_end(struct pl_sampler *sampler, unsigned index)
     int64_t extra_ns = taken_ns < slot->extra_ns ? taken_ns : slot->extra_ns;
     int64_t own_ns = taken_ns - extra_ns;
     int64_t clock_ns = (int64_t)slot->cpu_ns - slot->begun_ns;
-    if (clock_ns >= LONG_LIFE * period_ns && own_ns < clock_ns) {
-        uint64_t lost = (uint64_t)((clock_ns - own_ns) / period_ns);
-        if (lost > 1)
-            pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], lost);
+    if (clock_ns - own_ns >= BLOCKED_NS) {
+        pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER],
+                 (uint64_t)((clock_ns - own_ns) / period_ns));
         own_ns = clock_ns;
     }
+    sampler->settled_ns += slot->begun_ns + own_ns + extra_ns;
+    if (is_lasting(sampler, slot) && own_ns < clock_ns)
+        own_ns = clock_ns;
     return slot->begun_ns + own_ns + extra_ns;
 }
 

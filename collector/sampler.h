@@ -153,6 +153,9 @@ int64_t pl_unmet_ns(struct pl_sampler *sampler);
 /* Before the threads that the scan did not find are ended: what each stands for. */
 void pl_unmet_share(struct pl_sampler *sampler);
 
+/* A thread has ended: its CPU clock to be told, with what it stands for besides. */
+int64_t pl_unmet_end(struct pl_sampler *sampler, unsigned index);
+
 /* Cpu mode: before threads met for the first time are looked at. */
 void pl_unmet_owe(struct pl_sampler *sampler, int64_t now_ns);
 
@@ -179,8 +182,7 @@ bool pl_cpu_events_due(struct pl_sampler *sampler, int64_t now_ns);
 /* Look at a thread, and ask it for the samples it owes. */
 void pl_cpu_look(struct pl_sampler *sampler, unsigned index);
 
-/* A thread has ended: its CPU clock then, as far as it is told, with what it stands for
- * besides. */
+/* The same in cpu mode. */
 int64_t pl_cpu_end(struct pl_sampler *sampler, unsigned index);
 
 /* Sampling ends: what no sample stands for is lost. */

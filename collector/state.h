@@ -57,6 +57,7 @@ struct pl_slot {
     int64_t extra_ns;     /* of threads that were not met: it stands for them */
     int64_t begun_ns;     /* its CPU clock when sampling began */
     uint32_t ran_tick;    /* when it was last seen to have run */
+    uint32_t met_tick;    /* when it was first seen */
     uint64_t quiet_hash;  /* of its stack when last captured quietly; 0: none */
     struct pl_label_stream told_quietly;     /* of its labels, in the sampler's ring */
     uint64_t name[PL_THREAD_NAME_BYTES / 8]; /* as last told */

@@ -184,6 +184,7 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     sampler->relink_labels = true;
     slot->next_name = slot->name_gap = 1;
     slot->sequence = 0;
+    slot->met_tick = sampler->tick;
     slot->announced = slot->sampled = slot->recapture = false;
     slot->existed = !sampler->started;
     slot->begun_ns = slot->existed ? cpu_ns : 0;
@@ -297,17 +298,17 @@ void pl_threads_end(struct pl_sampler *sampler, unsigned index)
 {
     struct pl_slot *slot = &sampler->state->slots[index];
     struct pl_seg_thread *shared = &sampler->segment->threads[index];
-    int64_t cpu_ns = sampler->state->cpu_mode ? pl_cpu_end(sampler, index)
-                                              : (int64_t)slot->cpu_ns + slot->extra_ns;
-    if (slot->announced &&
-        !pl_event_put(sampler, (struct pl_event){.kind = PL_EVENT_END,
-                                                 .slot = (uint16_t)index,
-                                                 .arg = (uint32_t)slot->tid,
-                                                 .value = (uint64_t)cpu_ns})) {
-        sampler->scan_wanted = true; /* no room: say it at a later tick */
+    if (slot->announced && !sampler->event_room) {
+        sampler->scan_wanted = true; /* say it at a later tick */
         return;
     }
-    sampler->settled_ns += cpu_ns;
+    int64_t cpu_ns = sampler->state->cpu_mode ? pl_cpu_end(sampler, index)
+                                              : pl_unmet_end(sampler, index);
+    if (slot->announced)
+        pl_event_put(sampler, (struct pl_event){.kind = PL_EVENT_END,
+                                                .slot = (uint16_t)index,
+                                                .arg = (uint32_t)slot->tid,
+                                                .value = (uint64_t)cpu_ns});
     if (atomic_exchange(&slot->want_tick, PL_NO_TICK) != PL_NO_TICK)
         pl_count(&shared->lost[PL_LOSS_NO_ANSWER], 1);
     if (slot->syscall_fd >= 0)

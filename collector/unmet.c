@@ -66,6 +66,14 @@ void pl_unmet_share(struct pl_sampler *sampler)
     }
 }
 
+int64_t pl_unmet_end(struct pl_sampler *sampler, unsigned index)
+{
+    const struct pl_slot *slot = &sampler->state->slots[index];
+    int64_t cpu_ns = (int64_t)slot->cpu_ns + slot->extra_ns;
+    sampler->settled_ns += cpu_ns;
+    return cpu_ns;
+}
+
 void pl_unmet_owe(struct pl_sampler *sampler, int64_t now_ns)
 {
     struct pl_state *state = sampler->state;

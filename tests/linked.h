@@ -22,8 +22,27 @@ static inline void make_folder(void)
     (void)snprintf(db, sizeof db, "%s/test.db", folder);
 }
 
+static inline int64_t ask(const char *sql);
+
+/* Wall mode: each tick of a thread's life is a sample, the weight of one, or a loss,
+ * and the first thread lives as long as its process. */
+static inline void check_ledger(void)
+{
+    static const char wrong[] =
+        "SELECT count(*) FROM (SELECT p.tick_count AS ticks, t.tid = s.pid AS first, "
+        "coalesce(x.weight, 0) / p.period_ns + coalesce((SELECT sum(l.count) FROM loss "
+        "l WHERE l.part_id = p.id AND l.thread_id = t.id), 0) AS known FROM part p "
+        "JOIN "
+        "session s ON s.id = p.session_id JOIN thread t ON t.session_id = s.id LEFT "
+        "JOIN slot x ON x.part_id = p.id AND x.thread_id = t.id WHERE s.mode = 'wall') "
+        "WHERE known > ticks OR (first AND known <> ticks)";
+    int64_t slots = access(db, F_OK) == 0 ? ask(wrong) : 0;
+    CHECK(slots == 0, "%lld slots do not add up", (long long)slots);
+}
+
 static inline void remove_folder(void)
 {
+    check_ledger();
     static const char *const names[] = {"", "-wal", "-shm", "-lock", "-journal"};
     char path[256];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

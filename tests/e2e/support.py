@@ -36,7 +36,11 @@ def run(*args, **options):
 
 
 def record(db, *command, flags=(), **options):
-    return run(PROFLITE, "--db", db, "record", *flags, "--", *command, **options)
+    """Record it; what is then in the store has to add up."""
+    done = run(PROFLITE, "--db", db, "record", *flags, "--", *command, **options)
+    if done.returncode < 125 and os.path.isfile(db) and os.access(db, os.R_OK):
+        check_ledger(db, f"record {pathlib.Path(str(command[0])).name} {' '.join(map(str, flags))}")
+    return done
 
 
 def ask(db, *args):
@@ -57,6 +61,46 @@ def sql(db, statement):
 
 def sessions(db):
     return ask(db, "ls")[1]["sessions"]
+
+
+SLOTS = """
+  SELECT s.id AS session, s.mode, s.pid, t.tid, p.tick_count, p.period_ns, coalesce(x.weight, 0) AS weight_ns,
+         coalesce(x.cpu_ns, 0) AS cpu_ns,
+         coalesce((SELECT sum(l.count) FROM loss l
+                   WHERE l.part_id = p.id AND l.thread_id = t.id), 0) AS lost
+  FROM part p JOIN session s ON s.id = p.session_id JOIN thread t ON t.session_id = s.id
+  LEFT JOIN slot x ON x.part_id = p.id AND x.thread_id = t.id ORDER BY t.id, p.start_ns"""
+
+
+def check_ledger(db, what):
+    """Wall mode: every tick of a thread's life is a sample, the weight of one, or a loss
+    with its reason: never more than there were ticks, and exactly those for the first
+    thread, which lives as long as its process. CPU mode: so are the periods of CPU time
+    of all threads together. Returns what it has added up. Reads the tables alone."""
+    total, sessions_cpu = 0, {}
+    for row in sql(db, SLOTS):
+        known = row["weight_ns"] / row["period_ns"] + row["lost"]
+        total += known
+        if row["mode"] == "cpu":
+            of = sessions_cpu.setdefault(row["session"], [0, 0, 0])
+            for i, more in enumerate((row["weight_ns"] + row["lost"] * row["period_ns"], row["cpu_ns"],
+                                      2 * row["period_ns"])):
+                of[i] += more
+            continue
+        thread = f"{what}: thread {row['tid']} of {row['pid']}: {row['weight_ns'] / row['period_ns']:g} stored + {row['lost']} lost"
+        check(known <= row["tick_count"], f"{thread}, more than the {row['tick_count']} ticks")
+        if row["tid"] == row["pid"]:
+            check(known == row["tick_count"], f"{thread}, not {row['tick_count']} ticks")
+    for session, (known_ns, cpu_ns, rounding_ns) in sessions_cpu.items():
+        unmet = sql(db, f"SELECT coalesce(sum(l.count * p.period_ns), 0) AS ns FROM loss l JOIN part p ON p.id = l.part_id "
+                        f"WHERE p.session_id = {session} AND l.thread_id IS NULL")[0]["ns"]
+        check(abs(known_ns + unmet - cpu_ns) <= .05 * cpu_ns + rounding_ns + 20e6,
+              f"{what}: session {session}: {known_ns / 1e6:.1f} ms stored or lost, {unmet / 1e6:.1f} lost of nobody, CPU time {cpu_ns / 1e6:.1f} ms")
+    twice = sql(db, """
+        SELECT count(*) AS n FROM part a JOIN part b ON a.session_id = b.session_id
+        AND a.id < b.id AND a.start_ns < b.end_ns AND b.start_ns < a.end_ns""")
+    check(twice and twice[0]["n"] == 0, f"{what}: {twice[0]['n'] if twice else '?'} parts overlap: counted twice")
+    return total
 
 
 ROOTS = ("_start", "start_thread", "clone", "__clone", "_dl_start", "__libc_start")

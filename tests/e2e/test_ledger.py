@@ -8,8 +8,7 @@ import signal
 import struct
 import subprocess
 import time
-from ledger import check_ledger
-from support import BUILD, PROFLITE, check, main, record, run, sessions, sql
+from support import BUILD, PROFLITE, check, check_ledger, main, record, run, sessions, sql
 
 MORTAL = BUILD / "tests" / "mortal"
 LINKED = BUILD / "tests" / "mortal_linked"

@@ -3,8 +3,7 @@ their threads lived and worked (truth.c)."""
 import concurrent.futures
 import os
 import resource
-from ledger import check_ledger
-from support import BUILD, check, complete_share, functions, main, record, run, sql
+from support import BUILD, check, check_ledger, complete_share, functions, main, record, run, sql
 
 TRUTH = BUILD / "tests" / "truth"
 LINKED = BUILD / "tests" / "truth_linked"
