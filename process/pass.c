@@ -113,9 +113,18 @@ static enum pl_status name_frames(struct pl_pass *pass,
     if (status == PL_OK) {
         count_symbolicated(pass, &result);
         *complete_out = result.complete;
-        status = pl_pass_put_names(pass->store, chunk->id, result.frames, result.count,
-                                   result.complete, result.error, result.status,
-                                   result.complete ? NULL : result.message, err);
+        const struct pl_pass_names names = {
+            .frames = result.frames,
+            .count = result.count,
+            .modules = result.modules,
+            .module_count = result.module_count,
+            .only_better = only_named,
+            .symbolicated = result.complete,
+            .error = result.error,
+            .status = result.status,
+            .message = result.complete ? NULL : result.message,
+        };
+        status = pl_pass_put_names(pass->store, chunk->id, &names, err);
     }
     pl_symbolicated_deinit(&result);
     pl_raw_frame_list_deinit(&raw);
@@ -129,7 +138,8 @@ static bool is_own(const struct pl_pending_chunk *chunk)
 
 static bool should_symbolicate(const struct pl_pending_chunk *chunk)
 {
-    static const char *const platforms[] = {"cocoa", "rust", "javascript", "node"};
+    static const char *const platforms[] = {"cocoa", "rust", "native", "javascript",
+                                            "node"};
     for (size_t i = 0; i < sizeof platforms / sizeof platforms[0]; i++)
         if (strcmp(chunk->platform, platforms[i]) == 0)
             return true;

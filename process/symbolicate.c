@@ -31,6 +31,7 @@ void pl_symbolicated_deinit(struct pl_symbolicated *result)
     }
     free(keep);
     free(result->frames);
+    free(result->modules);
     *result = (struct pl_symbolicated){0};
 }
 
@@ -49,24 +50,31 @@ static uint64_t lookup_address(const struct pl_raw_frame *frame)
     return frame->exact || frame->address == 0 ? frame->address : frame->address - 1;
 }
 
+static const char *module_status(const struct pl_resolved *resolved)
+{
+    static const char *const names[] = {
+        [PL_MODULE_FOUND] = "found",
+        [PL_MODULE_UNKNOWN] = "unknown_image",
+        [PL_MODULE_MISSING] = "missing",
+        [PL_MODULE_MALFORMED] = "malformed",
+        [PL_MODULE_UNSUPPORTED] = "unsupported",
+    };
+    if (resolved->failure == PL_SYMBOLIZER_CRASHED)
+        return "malformed";
+    return resolved->failure == PL_SYMBOLIZER_TIMEOUT ? "timeout"
+                                                      : names[resolved->module];
+}
+
+/* Frames know fewer reasons than modules. */
 static const char *frame_status(const struct pl_resolved *resolved, bool named)
 {
     if (resolved->failure == PL_SYMBOLIZER_CRASHED ||
         resolved->failure == PL_SYMBOLIZER_NONSENSE)
         return "malformed";
-    switch (resolved->module) {
-    case PL_MODULE_UNKNOWN:
-        return "unknown_image";
-    case PL_MODULE_MISSING:
-        return "missing";
-    case PL_MODULE_MALFORMED:
-        return "malformed";
-    case PL_MODULE_UNSUPPORTED:
-        return "unsupported";
-    case PL_MODULE_FOUND:
-        break;
-    }
-    return named ? "symbolicated" : "missing_symbol";
+    if (resolved->module == PL_MODULE_FOUND)
+        return named ? "symbolicated" : "missing_symbol";
+    return resolved->module == PL_MODULE_UNSUPPORTED ? "missing"
+                                                     : module_status(resolved);
 }
 
 static void note_failure(struct pl_symbolicated *result, const char *path,
@@ -144,6 +152,20 @@ static void add_frames(struct pl_symbolicated *result, const struct pl_raw_frame
     }
 }
 
+/* Without asking the worker: what a client says must not make us read what is not
+ * surely the file it means, and only ELF is read. */
+static bool is_settled(const struct symbolicate *work, const struct pl_raw_frame *raw,
+                       struct pl_resolved *resolved)
+{
+    if (raw->kind && *raw->kind && strcmp(raw->kind, "elf") != 0)
+        resolved->module = PL_MODULE_UNSUPPORTED;
+    else if (work->project_id && !(raw->build_id && *raw->build_id))
+        resolved->module = PL_MODULE_UNKNOWN;
+    else
+        return false;
+    return true;
+}
+
 /* One module's frames, looked up where the project's sources say. */
 static enum pl_status ask(const struct symbolicate *work,
                           const struct pl_raw_frame *raw, size_t count,
@@ -181,7 +203,9 @@ static enum pl_status name_module(const struct symbolicate *work,
 {
     struct keep *keep = result->owned;
     struct pl_resolved *resolved = &keep->resolved[keep->resolved_count];
-    enum pl_status status = ask(work, raw, count, resolved, err);
+    enum pl_status status = PL_OK;
+    if (!is_settled(work, raw, resolved))
+        status = ask(work, raw, count, resolved, err);
     if (status != PL_OK)
         return status;
     struct pl_frame_name *names = copy_names(resolved);
@@ -190,6 +214,9 @@ static enum pl_status name_module(const struct symbolicate *work,
         return pl_error_set(err, PL_NOMEM, "out of memory");
     note_failure(result, raw->module_path ? raw->module_path : "", resolved);
     add_frames(result, raw, count, resolved, names, work->only_better);
+    if (resolved->failure != PL_SYMBOLIZER_NO_START)
+        result->modules[result->module_count++] =
+            (struct pl_module_state){raw->module_id, module_status(resolved)};
     return PL_OK;
 }
 
@@ -204,7 +231,8 @@ static bool prepare(struct pl_symbolicated *result, const struct pl_raw_frame_li
     keep->resolved = calloc(modules ? modules : 1, sizeof keep->resolved[0]);
     keep->names = calloc(modules ? modules : 1, sizeof keep->names[0]);
     result->frames = calloc(raw->count ? raw->count : 1, sizeof result->frames[0]);
-    return keep->resolved && keep->names && result->frames;
+    result->modules = calloc(modules ? modules : 1, sizeof result->modules[0]);
+    return keep->resolved && keep->names && result->frames && result->modules;
 }
 
 enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,

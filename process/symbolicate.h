@@ -10,6 +10,8 @@
 struct pl_symbolicated {
     struct pl_named_frame *frames;
     size_t count;
+    struct pl_module_state *modules; /* all that were asked for */
+    size_t module_count;
     bool complete; /* every module was dealt with: nothing crashed or timed out */
     bool timed_out;
     /* Of the first module that failed, in Sentry's words; NULL if complete. */

@@ -62,9 +62,11 @@ WHERE project_id > 0 AND state = 'live' AND end_ns < :before /*scan*/;
 
 -- name: receive_image
 INSERT INTO image (chunk_id, type, code_file, code_id, debug_file, debug_id, address,
-                   size, vmaddr)
+                   size, vmaddr, module_id, status)
 VALUES (:chunk, :type, :code_file, :code_id, :debug_file, :debug_id, :address, :size,
-        :vmaddr);
+        :vmaddr,
+        coalesce((SELECT id FROM module WHERE path = :path AND build_id = :build_id), 0),
+        :status);
 
 -- name: receive_measurement
 INSERT INTO measurement (chunk_id, name, unit, ts_ns, value)

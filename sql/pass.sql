@@ -28,7 +28,7 @@ DELETE FROM lease WHERE name = 'pass' AND owner = :owner;
 SELECT f.module_id, coalesce(m.path, ''), coalesce(m.build_id, ''), f.address, f.exact,
        EXISTS (SELECT 1 FROM frame_name n
                WHERE n.frame_id = f.id AND n.status = 'symbolicated'),
-       coalesce(m.debug_id, '')
+       coalesce(m.debug_id, ''), coalesce(m.kind, '')
 FROM frame_raw f LEFT JOIN module m ON m.id = f.module_id
 WHERE f.id = :id AND f.function_id = 0
   AND (:redo OR NOT EXISTS (SELECT 1 FROM frame_name n WHERE n.frame_id = f.id));
@@ -40,7 +40,13 @@ DELETE FROM frame_name WHERE frame_id = :id;
 SELECT module_id FROM frame_raw WHERE id = :id;
 
 -- name: pass_module_status
-UPDATE module SET status = :status WHERE id = :id AND status IS NOT :status;
+UPDATE module SET status = :status
+WHERE id = :id AND status IS NOT :status
+  AND NOT (:only_better AND :status <> 'found' AND status IS 'found');
+
+-- name: pass_image_status
+UPDATE image SET status = (SELECT m.status FROM module m WHERE m.id = image.module_id)
+WHERE chunk_id = :chunk AND module_id <> 0;
 
 -- name: pass_find_function
 SELECT id, line FROM function

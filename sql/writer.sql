@@ -110,8 +110,8 @@ VALUES (:part_id, :thread_id, :first_tick, :n,
 SELECT id FROM module WHERE path = :path AND build_id = :build_id;
 
 -- name: insert_module
-INSERT INTO module (path, name, build_id, debug_id)
-VALUES (:path, :name, :build_id, :debug_id);
+INSERT INTO module (path, name, build_id, debug_id, kind)
+VALUES (:path, :name, :build_id, :debug_id, :kind);
 
 -- name: find_function
 SELECT id FROM function

@@ -39,6 +39,7 @@ struct pl_sink_module {
     const char *path;
     const char *build_id; /* hex, "" if none */
     const char *debug_id; /* nullable */
+    const char *kind;     /* "macho", "pe", ...; nullable or "": ELF, or none said */
 };
 
 /* Native: module + address as captured. Otherwise: module PL_NO_INDEX and a

@@ -112,6 +112,8 @@ static enum pl_status intern_module(struct pl_intern *intern,
     pl_stmt_text(stmt, ":build_id", build_id);
     pl_stmt_text(stmt, ":debug_id",
                  pl_text_clean(pool, module->debug_id, PL_TEXT_NAME));
+    pl_stmt_text(stmt, ":kind",
+                 module->kind ? pl_text_clean(pool, module->kind, PL_TEXT_NAME) : "");
     status = pl_stmt_run(stmt, err);
     *id_out = sqlite3_last_insert_rowid(intern->store->db);
     ids->added_bytes += (int64_t)(2 * strlen(path) + 2 * strlen(build_id));

@@ -116,6 +116,11 @@ static enum pl_status write_image(struct receive *r,
     if (image->size)
         pl_stmt_int(stmt, ":size", (int64_t)image->size);
     pl_stmt_int(stmt, ":vmaddr", (int64_t)image->vmaddr);
+    pl_stmt_text(stmt, ":path",
+                 pl_text_clean(&r->pool, image->module_path, PL_TEXT_PATH));
+    text(r, stmt, ":build_id", image->module_build_id);
+    pl_stmt_text(stmt, ":status",
+                 image->is_native && !image->module_path ? "unused" : NULL);
     return pl_stmt_run(stmt, err);
 }
 

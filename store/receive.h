@@ -14,6 +14,9 @@ struct pl_received_image {
     const char *type;
     const char *code_file, *code_id, *debug_file, *debug_id; /* nullable */
     uint64_t address, size, vmaddr;
+    /* The module that frames in it have; NULL: there are none. */
+    const char *module_path, *module_build_id;
+    bool is_native; /* could have some: without, it is "unused" */
 };
 
 struct pl_received_measurement {

@@ -53,7 +53,8 @@ struct raw_list {
     struct pl_arena *arena;
     struct pl_raw_frame *rows;
     size_t count;
-    const char *path, *build_id, *debug_id; /* of the last module, to share its text */
+    const char *path, *build_id, *debug_id,
+        *kind; /* of the last module, to share its text */
 };
 
 static const char *share(struct pl_arena *arena, const char **last, const char *text)
@@ -84,12 +85,15 @@ static enum pl_status add_raw(struct pl_store *store, uint32_t id, bool redo,
         .module_path = share(list->arena, &list->path, pl_stmt_column_text(stmt, 1)),
         .build_id = share(list->arena, &list->build_id, pl_stmt_column_text(stmt, 2)),
         .debug_id = share(list->arena, &list->debug_id, pl_stmt_column_text(stmt, 6)),
+        .kind = share(list->arena, &list->kind, pl_stmt_column_text(stmt, 7)),
         .address = (uint64_t)pl_stmt_column_int(stmt, 3),
         .exact = pl_stmt_column_int(stmt, 4),
         .named = pl_stmt_column_int(stmt, 5),
     };
     pl_stmt_reset(stmt);
-    return frame->module_path && frame->build_id && frame->debug_id ? PL_OK : out_of_memory(err);
+    return frame->module_path && frame->build_id && frame->debug_id && frame->kind
+               ? PL_OK
+               : out_of_memory(err);
 }
 
 static int compare_raw(const void *left, const void *right)
@@ -249,18 +253,28 @@ static enum pl_status delete_names(struct pl_store *store, int64_t frame_id,
     return pl_stmt_run(stmt, err);
 }
 
-/* What was said of a frame says whether its module's file was there. */
-static enum pl_status put_module_status(struct pl_store *store, int64_t module_id,
-                                        const char *frame_status, struct pl_error *err)
+static enum pl_status put_module(struct pl_store *store,
+                                 const struct pl_module_state *module, bool only_better,
+                                 struct pl_error *err)
 {
     struct pl_stmt *stmt;
-    bool found = strcmp(frame_status, "symbolicated") == 0 ||
-                 strcmp(frame_status, "missing_symbol") == 0;
     enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_MODULE_STATUS, &stmt, err);
     if (status != PL_OK)
         return status;
-    pl_stmt_int(stmt, ":id", module_id);
-    pl_stmt_text(stmt, ":status", found ? "found" : frame_status);
+    pl_stmt_int(stmt, ":id", module->module_id);
+    pl_stmt_text(stmt, ":status", module->status);
+    pl_stmt_int(stmt, ":only_better", only_better);
+    return pl_stmt_run(stmt, err);
+}
+
+static enum pl_status put_images(struct pl_store *store, int64_t chunk_id,
+                                 struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_IMAGE_STATUS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":chunk", chunk_id);
     return pl_stmt_run(stmt, err);
 }
 
@@ -275,8 +289,6 @@ static enum pl_status put_frame(struct pl_store *store,
                                     .status =
                                         frame->status ? frame->status : "missing"};
     enum pl_status status = delete_names(store, frame->frame_id, &module_id, err);
-    if (status == PL_OK)
-        status = put_module_status(store, module_id, row.status, err);
     if (status == PL_OK && !count)
         return pl_frame_name_insert(store, &row, err);
     for (size_t i = 0; i < count && status == PL_OK; i++) {
@@ -301,39 +313,51 @@ static enum pl_status put_frame(struct pl_store *store,
 }
 
 static enum pl_status put_flag(struct pl_store *store, int64_t chunk_id,
-                               bool symbolicated, const char *error, const char *status,
-                               const char *message, struct pl_error *err)
+                               const struct pl_pass_names *names, const char *message,
+                               struct pl_error *err)
 {
     struct pl_stmt *stmt;
-    enum pl_status got = pl_stmt_get(store, PL_SQL_PASS_SYMBOLICATED, &stmt, err);
-    if (got != PL_OK)
-        return got;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_SYMBOLICATED, &stmt, err);
+    if (status != PL_OK)
+        return status;
     pl_stmt_int(stmt, ":id", chunk_id);
-    pl_stmt_int(stmt, ":symbolicated", symbolicated);
-    pl_stmt_text(stmt, ":error", error);
-    pl_stmt_text(stmt, ":status", status);
+    pl_stmt_int(stmt, ":symbolicated", names->symbolicated);
+    pl_stmt_text(stmt, ":error", names->error);
+    pl_stmt_text(stmt, ":status", names->status);
     pl_stmt_text(stmt, ":message", message);
     return pl_stmt_run(stmt, err);
 }
 
+static enum pl_status put_all(struct pl_store *store, int64_t chunk_id,
+                              const struct pl_pass_names *names,
+                              struct pl_text_pool *pool, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    const char *message = pl_text_clean(pool, names->message, PL_TEXT_VALUE);
+    if (pool->failed)
+        return out_of_memory(err);
+    for (size_t i = 0; i < names->count && status == PL_OK; i++)
+        status = put_frame(store, &names->frames[i], pool, err);
+    for (size_t i = 0; i < names->module_count && status == PL_OK; i++)
+        status = put_module(store, &names->modules[i], names->only_better, err);
+    if (status == PL_OK)
+        status = put_images(store, chunk_id, err);
+    return status == PL_OK ? put_flag(store, chunk_id, names, message, err) : status;
+}
+
 enum pl_status pl_pass_put_names(struct pl_store *store, int64_t chunk_id,
-                                 const struct pl_named_frame *frames, size_t count,
-                                 bool symbolicated, const char *error,
-                                 const char *status, const char *message,
+                                 const struct pl_pass_names *names,
                                  struct pl_error *err)
 {
     struct pl_text_pool pool = {0};
-    message = pl_text_clean(&pool, message, PL_TEXT_VALUE);
-    enum pl_status done =
-        pool.failed ? out_of_memory(err) : pl_db_begin_write(store, err);
-    for (size_t i = 0; i < count && done == PL_OK; i++)
-        done = put_frame(store, &frames[i], &pool, err);
-    if (done == PL_OK)
-        done = put_flag(store, chunk_id, symbolicated, error, status, message, err);
-    if (done == PL_OK)
-        done = pl_db_commit(store, err);
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    status = put_all(store, chunk_id, names, &pool, err);
+    if (status == PL_OK)
+        status = pl_db_commit(store, err);
     else
         pl_db_rollback(store);
     pl_text_pool_deinit(&pool);
-    return done;
+    return status;
 }

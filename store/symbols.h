@@ -51,6 +51,7 @@ struct pl_raw_frame {
     const char *module_path;
     const char *build_id; /* hex or "" */
     const char *debug_id; /* as base/debug_id.h, or "" */
+    const char *kind;     /* of the module: "" ELF */
     uint64_t address;
     bool exact; /* false: a return address, look up address-1 */
     bool named; /* "symbolicated" by an earlier pass */
@@ -84,13 +85,27 @@ struct pl_named_frame {
     const struct pl_frame_name *names; /* may be none */
     size_t name_count;
 };
+/* What became of looking for a module's files: "found", "missing", "malformed",
+ * "unknown_image", "unsupported", "timeout", "fetching_failed". */
+struct pl_module_state {
+    int64_t module_id;
+    const char *status;
+};
+
+/* What symbolication found. */
+struct pl_pass_names {
+    const struct pl_named_frame *frames;
+    size_t count;
+    const struct pl_module_state *modules;
+    size_t module_count;
+    bool only_better; /* a module that was found once stays so */
+    bool symbolicated;
+    const char *error, *status, *message; /* NULL: none */
+};
 /* Replaces what the frames had. One transaction with the flag of the step:
- * `chunk_id` gets symbolicated=1 and the error fields (NULL: none). */
+ * `chunk_id` gets it and the error fields, its images the status of their modules. */
 PL_MUST_CHECK enum pl_status pl_pass_put_names(struct pl_store *store, int64_t chunk_id,
-                                               const struct pl_named_frame *frames,
-                                               size_t count, bool symbolicated,
-                                               const char *error, const char *status,
-                                               const char *message,
+                                               const struct pl_pass_names *names,
                                                struct pl_error *err);
 
 /* What the session of a chunk says of its own code; each NULL if nothing. */

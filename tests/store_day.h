@@ -71,9 +71,10 @@ static inline enum pl_status day_name(struct day *day, int64_t chunk_id,
     for (; status == PL_OK && count < raw.count && count < 3 * PARTS_FRAMES; count++)
         found[count] = (struct pl_named_frame){raw.rows[count].frame_id, "symbolicated",
                                                names, 1 + count % 2};
+    const struct pl_pass_names all = {
+        .frames = found, .count = count, .symbolicated = true};
     if (status == PL_OK)
-        status = pl_pass_put_names(day->store, chunk_id, found, count, true, NULL, NULL,
-                                   NULL, err);
+        status = pl_pass_put_names(day->store, chunk_id, &all, err);
     if (status == PL_OK)
         status = pl_pass_named_frames(day->store, chunk_id, &named, err);
     for (size_t i = 0; status == PL_OK && i < named.count; i++)

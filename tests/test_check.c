@@ -232,7 +232,7 @@ static const char free_columns[] =
     " chunk.symbolicator_error  chunk.symbolicator_message  chunk.symbolicator_status "
     " dict_epoch.created_ns  frame_name.status  frame_raw.address  frame_raw.platform "
     " function.file  function.name  loss.reason  module.build_id  module.debug_id "
-    " module.status  outcome.key_id  outcome.org_id  outcome.reason "
+    " module.kind  module.status  outcome.key_id  outcome.org_id  outcome.reason "
     " session.app  session.dist  session.environment  session.host  session.mode "
     " session.in_app_exclude  session.in_app_include  session.project_root "
     " session.parent_id  session.platform  session.recording_id  session.release "

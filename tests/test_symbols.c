@@ -212,6 +212,30 @@ static void test_lease(void)
     close_store();
 }
 
+/* Module 1 is found, module 2 is not, unless the frames say so. */
+static enum pl_status put_names(int64_t chunk_id, const struct pl_named_frame *frames,
+                                size_t count, bool symbolicated, const char *error,
+                                const char *status, const char *message,
+                                struct pl_error *error_out)
+{
+    struct pl_module_state modules[] = {{1, "found"}, {2, "missing"}};
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(frames[i].status, "missing_symbol") == 0)
+            modules[1].status = "found";
+    const struct pl_pass_names names = {
+        .frames = frames,
+        .count = count,
+        .modules = modules,
+        .module_count = count ? 2 : 0,
+        .only_better = count < 3,
+        .symbolicated = symbolicated,
+        .error = error,
+        .status = status,
+        .message = message,
+    };
+    return pl_pass_put_names(store, chunk_id, &names, error_out);
+}
+
 static void test_names(void)
 {
     struct pl_raw_frame_list raw = {0};
@@ -235,9 +259,7 @@ static void test_names(void)
         {raw.rows[2].frame_id, "missing", NULL, 0},
     };
     pl_raw_frame_list_deinit(&raw);
-    CHECK_OK(pl_pass_put_names(store, chunk.id, named, 3, true, NULL, "completed", NULL,
-                               &err),
-             err);
+    CHECK_OK(put_names(chunk.id, named, 3, true, NULL, "completed", NULL, &err), err);
     check_nodes("1source_fn 10, 2run 6, 3~helper 6, 4leaf 6, 2libx.so.1+0x300 4");
     check_sql("SELECT symbolicated, symbolicator_status, symbolicator_error FROM chunk",
               "1,completed,NULL");
@@ -260,15 +282,13 @@ static void test_names(void)
     const struct pl_frame_name place[] = {{"libx.so.1+0x280", "", 0, 0, 0, -1}};
     const struct pl_named_frame unnamed = {named[2].frame_id, "missing_symbol", place,
                                            1};
-    CHECK_OK(
-        pl_pass_put_names(store, chunk.id, &unnamed, 1, true, NULL, NULL, NULL, &err),
-        err);
+    CHECK_OK(put_names(chunk.id, &unnamed, 1, true, NULL, NULL, NULL, &err), err);
     check_nodes("1source_fn 10, 2run 6, 3~helper 6, 4leaf 6, 2libx.so.1+0x280 4");
     CHECK_OK(pl_pass_raw_frames(store, chunk.id, true, &raw, &err), err);
     CHECK(raw.rows[0].named && raw.rows[1].named && !raw.rows[2].named);
     pl_raw_frame_list_deinit(&raw);
-    CHECK_OK(pl_pass_put_names(store, chunk.id, again, 2, false, "timeout", "failed",
-                               "it took \xff too long", &err),
+    CHECK_OK(put_names(chunk.id, again, 2, false, "timeout", "failed",
+                       "it took \xff too long", &err),
              err);
     check_nodes("1source_fn 10, 2leaf 6, 3leaf 6, 2late 4");
     check_sql("SELECT status FROM module ORDER BY id", "found|found");
@@ -276,8 +296,8 @@ static void test_names(void)
         "SELECT symbolicated, symbolicator_error, symbolicator_message FROM chunk",
         "0,timeout,it took \xef\xbf\xbd too long");
     const struct pl_named_frame unknown = {4711, "symbolicated", leaf, 1};
-    CHECK(pl_pass_put_names(store, chunk.id, &unknown, 1, true, NULL, NULL, NULL,
-                            &err) == PL_NOT_FOUND);
+    CHECK(put_names(chunk.id, &unknown, 1, true, NULL, NULL, NULL, &err) ==
+          PL_NOT_FOUND);
     check_sql("SELECT symbolicated FROM chunk", "0");
     close_store();
 }
@@ -293,8 +313,7 @@ static void test_grown_meanwhile(void)
     CHECK_OK(pl_pass_raw_frames(store, chunk.id, false, &raw, &err), err);
     pl_raw_frame_list_deinit(&raw);
     put_part(0, 1, 5);
-    CHECK_OK(pl_pass_put_names(store, chunk.id, NULL, 0, true, NULL, NULL, NULL, &err),
-             err);
+    CHECK_OK(put_names(chunk.id, NULL, 0, true, NULL, NULL, NULL, &err), err);
     CHECK_OK(pl_pass_put_normal(store, chunk.id, NULL, 0, false, 90, &err), err);
     CHECK_OK(pl_pass_finish(store, chunk.id, "profile_chunk", "accepted", NULL, NULL, 0,
                             &duplicate, &err),
@@ -341,8 +360,7 @@ static void test_normalize(void)
         {raw.rows[2].frame_id, "missing_symbol", NULL, 0},
     };
     pl_raw_frame_list_deinit(&raw);
-    CHECK_OK(pl_pass_put_names(store, chunk.id, named, 3, true, NULL, NULL, NULL, &err),
-             err);
+    CHECK_OK(put_names(chunk.id, named, 3, true, NULL, NULL, NULL, &err), err);
     CHECK_OK(pl_pass_named_frames(store, chunk.id, &list, &err), err);
     CHECK(list.count == 5);
     struct pl_normal_frame *run = find(&list, "run"), *helper = find(&list, "helper"),

@@ -454,8 +454,13 @@ enum pl_status pl_intake_build(struct pl_store *store, const struct pl_inbox_row
 {
     struct build b = {.p = profile, .chunk = chunk};
     char *event_id = pl_intake_alloc(&chunk->memory, PL_ID_TEXT, 1);
-    bool ok = event_id && pl_intake_frames(profile, &chunk->memory, &b.frames) &&
-              build_weights(&b) && pl_intake_images(profile, chunk) &&
+    struct pl_intake_image *images =
+        pl_intake_alloc(&chunk->memory, profile->image_count, sizeof *images);
+    for (size_t i = 0; images && i < profile->image_count; i++)
+        pl_intake_image(profile, &profile->images[i], &images[i]);
+    bool ok = event_id && images &&
+              pl_intake_frames(profile, images, &chunk->memory, &b.frames) &&
+              build_weights(&b) && pl_intake_images(profile, images, chunk) &&
               pl_intake_measurements(profile, chunk);
     if (!ok)
         return pl_error_set(err, PL_NOMEM, "out of memory");

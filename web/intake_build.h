@@ -4,6 +4,7 @@
 
 #include "formats/sent.h"
 #include "store/receive.h"
+#include "web/intake_images.h"
 
 struct pl_intake_chunk {
     struct pl_sink_session session;
@@ -26,7 +27,8 @@ PL_MUST_CHECK enum pl_status pl_intake_build(struct pl_store *store,
                                              struct pl_intake_chunk *chunk,
                                              struct pl_error *err);
 /* Parts of the above (intake_extras.c). False: out of memory. */
-bool pl_intake_images(const struct pl_sent *p, struct pl_intake_chunk *chunk);
+bool pl_intake_images(const struct pl_sent *p, const struct pl_intake_image *images,
+                      struct pl_intake_chunk *chunk);
 bool pl_intake_measurements(const struct pl_sent *p, struct pl_intake_chunk *chunk);
 
 void pl_intake_chunk_deinit(struct pl_intake_chunk *chunk);

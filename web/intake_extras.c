@@ -8,7 +8,8 @@ static const char *text_of(const struct pl_sent *p, uint32_t at)
     return at ? pl_sent_text(p, at) : NULL;
 }
 
-bool pl_intake_images(const struct pl_sent *p, struct pl_intake_chunk *chunk)
+bool pl_intake_images(const struct pl_sent *p, const struct pl_intake_image *images,
+                      struct pl_intake_chunk *chunk)
 {
     struct pl_received_image *rows =
         pl_intake_alloc(&chunk->memory, p->image_count, sizeof *rows);
@@ -25,6 +26,9 @@ bool pl_intake_images(const struct pl_sent *p, struct pl_intake_chunk *chunk)
             .address = image->address,
             .size = image->size,
             .vmaddr = image->vmaddr,
+            .module_path = images[i].is_used ? images[i].path : NULL,
+            .module_build_id = images[i].is_used ? images[i].build_id : NULL,
+            .is_native = images[i].is_native,
         };
     }
     if (p->build_id) /* of the mapping that names an Android build */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define COCOA_BITS  UINT64_C(0xfffffffff) /* of an address; above: signatures */
+#define COCOA_END   UINT64_C(0xffffffffc)
 #define CALLER      UINT32_MAX
 #define IMAGES_MOST 4096 /* looked at for an address */
 
@@ -39,6 +40,7 @@ void pl_intake_memory_free(struct pl_intake_memory *memory)
 
 struct build {
     const struct pl_sent *p;
+    struct pl_intake_image *images;
     struct pl_intake_memory **memory;
     struct pl_intake_frames *to;
     struct pl_sink_module *modules; /* these are written to */
@@ -59,18 +61,18 @@ static const char *text_or(const struct build *b, uint32_t at, uint32_t other)
     return pl_sent_text(b->p, at ? at : other);
 }
 
-static bool is_cocoa(const struct build *b)
+/* React Native mixes both kinds of frames. */
+static bool is_cocoa(const struct build *b, const struct pl_sent_frame *frame)
 {
-    return strcmp(pl_sent_text(b->p, b->p->platform), "cocoa") == 0;
+    uint32_t platform = frame && frame->platform ? frame->platform : b->p->platform;
+    return strcmp(pl_sent_text(b->p, platform), "cocoa") == 0;
 }
 
 /* ---- modules ---- */
 
-static uint32_t add_module(struct build *b, const char *path, const char *build_id,
-                           const char *debug_id)
+static uint32_t add_module(struct build *b, struct pl_sink_module module)
 {
-    b->modules[b->to->module_count] = (struct pl_sink_module){
-        .path = path, .build_id = build_id ? build_id : "", .debug_id = debug_id};
+    b->modules[b->to->module_count] = module;
     return (uint32_t)b->to->module_count++;
 }
 
@@ -84,7 +86,8 @@ static uint32_t module_of_name(struct build *b, uint32_t name)
     for (; b->name_modules[at]; at = (at + 1) & b->name_mask)
         if (b->modules[b->name_modules[at] - 1].path == path)
             return b->name_modules[at] - 1;
-    uint32_t module = add_module(b, path, NULL, NULL);
+    uint32_t module =
+        add_module(b, (struct pl_sink_module){.path = path, .build_id = ""});
     b->name_modules[at] = module + 1;
     return module;
 }
@@ -92,30 +95,47 @@ static uint32_t module_of_name(struct build *b, uint32_t name)
 static bool holds(const struct pl_sent_image *image, uint64_t address)
 {
     return image->address && address >= image->address &&
-           address - image->address < (image->size ? image->size : 1);
+           address - image->address < image->size;
+}
+
+/* The image that an address lies in. One of unknown size reaches up to the next. */
+static const struct pl_sent_image *find_image(const struct build *b, uint64_t address)
+{
+    const struct pl_sent_image *open = NULL;
+    for (size_t i = 0; i < b->p->image_count && i < IMAGES_MOST; i++) {
+        const struct pl_sent_image *image = &b->p->images[i];
+        if (!b->images[i].is_native)
+            continue;
+        if (holds(image, address))
+            return image;
+        if (image->address && image->address <= address &&
+            (!open || image->address > open->address))
+            open = image;
+    }
+    return open && !open->size ? open : NULL;
 }
 
 /* Images are few and frames name few of them; NULL: in none. */
-static const struct pl_sent_image *image_of(const struct build *b, uint64_t *address)
+static const struct pl_sent_image *
+image_of(const struct build *b, const struct pl_sent_frame *frame, uint64_t *address)
 {
-    for (int masked = 0; masked < 2; masked++) {
-        for (size_t i = 0; i < b->p->image_count && i < IMAGES_MOST; i++)
-            if (holds(&b->p->images[i], *address))
-                return &b->p->images[i];
-        if (!is_cocoa(b))
-            break;
-        *address &= COCOA_BITS;
-    }
-    return NULL;
+    const struct pl_sent_image *image = find_image(b, *address);
+    if (image || !is_cocoa(b, frame))
+        return image;
+    *address &= COCOA_BITS;
+    return find_image(b, *address);
 }
 
-static uint32_t module_of_image(struct build *b, const struct pl_sent_image *image)
+static uint32_t module_of_image(struct build *b, const struct pl_sent_image *sent)
 {
-    uint32_t *module = &b->image_modules[image - b->p->images];
+    uint32_t *module = &b->image_modules[sent - b->p->images];
+    struct pl_intake_image *image = &b->images[sent - b->p->images];
+    image->is_used = true;
     if (!*module)
-        *module = add_module(b, text_or(b, image->code_file, image->debug_file),
-                             text_or(b, image->code_id, image->debug_id),
-                             text(b, image->debug_id)) +
+        *module = add_module(b, (struct pl_sink_module){.path = image->path,
+                                                        .build_id = image->build_id,
+                                                        .debug_id = image->debug_id,
+                                                        .kind = image->kind}) +
                   1;
     return *module - 1;
 }
@@ -128,7 +148,7 @@ static void build_frame(struct build *b, const struct pl_sent_frame *from,
     *to = (struct pl_sink_frame){.module = PL_NO_INDEX, .in_app = from->in_app};
     uint64_t address = from->address;
     const struct pl_sent_image *image =
-        from->has_address ? image_of(b, &address) : NULL;
+        from->has_address ? image_of(b, from, &address) : NULL;
     if (image) {
         to->module = module_of_image(b, image);
         address = address - image->address + image->vmaddr;
@@ -199,6 +219,15 @@ static uint32_t leaf(struct build *b, uint32_t frame)
     return b->exact[frame] - 1;
 }
 
+/* Cocoa's walk ends in two frames that are none. */
+static uint32_t real_count(const struct build *b, const struct pl_sent_stack *stack)
+{
+    if (stack->count < 2 || !is_cocoa(b, NULL))
+        return stack->count;
+    uint32_t root = b->p->indexes[stack->first + stack->count - 1];
+    return b->p->frames[root].address == COCOA_END ? stack->count - 2 : stack->count;
+}
+
 /* Root first here, leaf first there. */
 static bool build_stacks(struct build *b)
 {
@@ -212,20 +241,21 @@ static bool build_stacks(struct build *b)
     for (size_t i = 0; i < p->stack_count; i++) {
         const struct pl_sent_stack *from = &p->stacks[i];
         uint32_t *to = frames + from->first;
-        for (uint32_t f = 0; f < from->count; f++)
-            to[f] = p->indexes[from->first + from->count - 1 - f];
-        if (from->count)
-            to[from->count - 1] = leaf(b, to[from->count - 1]);
-        stacks[i] = (struct pl_sink_stack){from->count, to};
+        const uint32_t count = real_count(b, from);
+        for (uint32_t f = 0; f < count; f++)
+            to[f] = p->indexes[from->first + count - 1 - f];
+        if (count)
+            to[count - 1] = leaf(b, to[count - 1]);
+        stacks[i] = (struct pl_sink_stack){count, to};
     }
     b->to->stacks = stacks;
     return true;
 }
 
-bool pl_intake_frames(const struct pl_sent *profile, struct pl_intake_memory **memory,
-                      struct pl_intake_frames *out)
+bool pl_intake_frames(const struct pl_sent *profile, struct pl_intake_image *images,
+                      struct pl_intake_memory **memory, struct pl_intake_frames *out)
 {
-    struct build b = {.p = profile, .memory = memory, .to = out};
+    struct build b = {.p = profile, .images = images, .memory = memory, .to = out};
     bool ok = build_frames(&b) && build_stacks(&b);
     out->modules = b.modules;
     out->frames = b.frames;

@@ -5,6 +5,7 @@
 
 #include "formats/sent.h"
 #include "store/chunk_sink.h"
+#include "web/intake_images.h"
 
 /* Many pieces of memory with one end; NULL is none yet. */
 struct pl_intake_memory;
@@ -20,8 +21,10 @@ struct pl_intake_frames {
     const struct pl_sink_stack *stacks; /* one for each of the profile's */
 };
 
-/* Indexes have been checked. Texts are the profile's. False: out of memory. */
-bool pl_intake_frames(const struct pl_sent *profile, struct pl_intake_memory **memory,
-                      struct pl_intake_frames *out);
+/* Indexes have been checked. Texts are the profile's and those of `images`, one for
+ * each of the profile's, of which those that frames lie in are marked. False: out of
+ * memory. */
+bool pl_intake_frames(const struct pl_sent *profile, struct pl_intake_image *images,
+                      struct pl_intake_memory **memory, struct pl_intake_frames *out);
 
 #endif

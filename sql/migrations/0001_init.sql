@@ -232,8 +232,10 @@ CREATE TABLE module (
     path TEXT NOT NULL,
     name TEXT NOT NULL,               -- last component of path
     build_id TEXT NOT NULL DEFAULT '', -- hex
-    debug_id TEXT,
-    status TEXT,                      -- found, missing, unknown_image, malformed;
+    debug_id TEXT,                    -- lower case, 8-4-4-4-12
+    kind TEXT NOT NULL DEFAULT '',    -- macho, pe, ...; '': ELF, or none said
+    status TEXT,                      -- found, missing, unknown_image, malformed,
+                                      -- fetching_failed, timeout, unsupported;
                                       -- NULL: nobody has looked yet
     UNIQUE (path, build_id)
 ) STRICT;
@@ -388,7 +390,10 @@ CREATE TABLE image (
     debug_id TEXT,                    -- or uuid
     address INTEGER,                  -- where it was loaded; 64 bits
     size INTEGER,
-    vmaddr INTEGER                    -- what the file itself counts from
+    vmaddr INTEGER,                   -- what the file itself counts from
+    module_id INTEGER NOT NULL DEFAULT 0, -- 0: no frame lies in it
+    status TEXT                       -- unused, else the module's when the chunk was
+                                      -- symbolicated; NULL: it was not
 ) STRICT;
 CREATE INDEX image_chunk ON image (chunk_id);
 
