@@ -3,7 +3,7 @@
 
 import { effect, html, render } from "./vendor/preact.js";
 import { describeSessions } from "./lib/selection.js";
-import { chosen, retryAll, search, shownText } from "./model/data.js";
+import { chosen, retryAll, search } from "./model/data.js";
 import { paused } from "./model/live.js";
 import { redo, setState, state, undo } from "./model/store.js";
 import { Explore, zoomOut } from "./pages/explore.js";
@@ -54,13 +54,6 @@ async function withFunction(id) {
   if (entry) functionActions(entry).find((action) => action.id === id)?.run();
 }
 
-/** A chosen time with the one before it; without, what is worth comparing. */
-function compare() {
-  const { from, to } = state.peek();
-  const sides = to ? { a: shownText({ from: 2 * from - to, to: from }), b: shownText() } : {};
-  setState({ page: "compare", ...sides });
-}
-
 function back() {
   if (graph.current) graph.current.escape();
   else zoomOut();
@@ -75,7 +68,7 @@ const keys = {
   t: () => setState({ invert: !state.peek().invert, zoom: "" }),
   s: () => openDialog("sessions"),
   e: () => openDialog("share"),
-  d: compare,
+  d: () => import("./model/sides.js").then(({ compareShown }) => compareShown()),
   l: () => (paused.value = !paused.peek()),
   f: () => withFunction("focus"),
   i: () => withFunction("ignore"),

@@ -38,8 +38,3 @@ export function morphFrom(model, old, least = 0) {
   }
   return { start, total };
 }
-
-/** How far along a movement is: fast, then slow. @param {number} t 0..1 */
-export function eased(t) {
-  return 1 - (1 - Math.min(1, Math.max(0, t))) ** 3;
-}

@@ -17,6 +17,7 @@
  * @property {number} to
  * @property {number} windowFrom  what the timeline spans; 0 is everything
  * @property {number} windowTo
+ * @property {number} last        only so many seconds before the sessions' end; 0 is all
  * @property {string[]} transforms in the order they were made: lib/transforms.js
  * @property {string} query       search
  * @property {string} zoom        key of the node that fills the graph
@@ -48,7 +49,7 @@ const choices = {
 export function defaultState() {
   return {
     page: "explore", app: "", recording: "", session: [], thread: [], label: [], release: "", env: "",
-    metric: "wall", from: 0, to: 0, windowFrom: 0, windowTo: 0, transforms: [], query: "", zoom: "", fn: "",
+    metric: "wall", from: 0, to: 0, windowFrom: 0, windowTo: 0, last: 0, transforms: [], query: "", zoom: "", fn: "",
     sort: "self", tab: "top", view: "flame", invert: false, heat: "cpu", a: "", b: "", by: "share", sql: "", show: "table",
   };
 }
@@ -67,6 +68,7 @@ export function parseState(search) {
   state.label = params.getAll("label").filter((text) => text.indexOf("=") > 0);
   state.transforms = params.getAll("t").filter(Boolean);
   state.invert = params.get("invert") === "1";
+  state.last = /^\d{1,9}$/.test(params.get("last") ?? "") ? Number(params.get("last")) : 0;
   [state.from, state.to] = range(params.get("range"));
   [state.windowFrom, state.windowTo] = range(params.get("window"));
   return state;
@@ -103,6 +105,7 @@ export function formatState(state) {
   addChoice("metric");
   add("range", state.to ? `${state.from}-${state.to}` : "");
   add("window", state.windowTo ? `${state.windowFrom}-${state.windowTo}` : "");
+  add("last", state.last ? String(state.last) : "");
   for (const text of state.transforms) add("t", text);
   add("q", state.query);
   add("zoom", state.zoom);
@@ -122,6 +125,6 @@ export function formatState(state) {
 export function chooseSessions(state, { app = "", recording = "", session = [] }) {
   return {
     ...state, app, recording, session,
-    thread: [], from: 0, to: 0, windowFrom: 0, windowTo: 0, zoom: "",
+    thread: [], from: 0, to: 0, windowFrom: 0, windowTo: 0, last: 0, zoom: "",
   };
 }

@@ -6,12 +6,11 @@ import { decodeChart, decodeFlame, findNode } from "../lib/flame-model.js";
 import { apiSelection, chosenSessions, narrowing } from "../lib/selection.js";
 import { compileQuery, matchFunctions, matchedNodes } from "../lib/search.js";
 import { releasesOf } from "../lib/releases.js";
-import { selectionText } from "../lib/side-text.js";
 import { decodeTop } from "../lib/top.js";
 import { makeTransform } from "../lib/transforms.js";
 import { firstNodes, FlameResource } from "./flame.js";
 import { Resource } from "./resource.js";
-import { state } from "./store.js";
+import { setState, state } from "./store.js";
 
 const timelineBins = 480;
 const binAtLeastNs = 100e6; // ten samples at the usual rate: one more or less is no spike
@@ -32,12 +31,30 @@ export const pointed = signal("");
 /** Width of the graph in device pixels: no box below half a pixel is asked for. */
 export const graphPixels = signal(1400);
 
-export const sessions = new Resource("sessions", (answer) => answer.sessions);
+export const sessions = new Resource("sessions", (answer) => {
+  beginWithLastHour(answer.sessions);
+  return answer.sessions;
+});
 export const threads = new Resource("threads", (answer) => answer.threads);
 export const timeline = new Resource("timeline");
 export const flame = new FlameResource();
 export const top = new Resource("top", decodeTop);
 export const labels = new Resource("labels", (answer) => answer.labels);
+
+/** A bare address shows the last hour of what has gone on for long. */
+const longNs = 2 * 3600e9;
+let isBare = location.search === "";
+
+function beginWithLastHour(all) {
+  if (!isBare) return;
+  isBare = all.length === 0;
+  const { from, to } = spanOf(chosenSessions(state.peek(), all));
+  if (to - from > longNs) setState({ last: 3600 }, true);
+}
+
+const spanOf = (chosen) => ({
+  from: Math.min(...chosen.map((session) => session.start_ns)), to: Math.max(...chosen.map((session) => session.end_ns)),
+});
 
 /** Sessions that the state means. */
 export const chosen = computed(() => chosenSessions(state.value, sessions.value.value ?? []));
@@ -45,11 +62,6 @@ export const isLive = computed(() => chosen.value.some((session) => session.stat
 
 /** Releases of the chosen sessions, as they came. */
 export const releases = computed(() => releasesOf(chosen.value));
-
-/** What Explore shows, or would after a change, as a side of Compare. */
-export function shownText(change = {}) {
-  return selectionText({ ...state.peek(), ...change }, chosen.peek(), sessions.value.peek()?.length ?? 0);
-}
 
 /** Parameters of the API for the chosen sessions, whole; null before they are known. */
 const chosenParams = computed(() => {
@@ -61,7 +73,15 @@ const chosenParams = computed(() => {
 export const selection = computed(() =>
   chosenParams.value && { ...chosenParams.value, ...windowed(state.value), ...narrowing(state.value), metric: state.value.metric });
 
-const windowed = ({ windowFrom, windowTo }) => (windowTo ? { from: windowFrom, to: windowTo } : {});
+/** From when to when the chosen sessions are. */
+export const span = computed(() => spanOf(chosen.value));
+
+/** What the timeline spans, where that is not all of it. */
+function windowed({ windowFrom, windowTo, last }) {
+  if (windowTo) return { from: windowFrom, to: windowTo };
+  const { from, to } = span.value;
+  return last && to - last * 1e9 > from ? { from: to - last * 1e9, to } : {};
+}
 
 const exploring = computed(() => state.value.page === "explore");
 
@@ -71,7 +91,7 @@ effect(() => {
 
 effect(() => {
   const base = exploring.value ? chosenParams.value : null;
-  threads.load(base, asking.value);
+  threads.load(base && { ...base, ...windowed(state.value) }, asking.value);
   timeline.load(base && { ...base, ...windowed(state.value), bins: binCount() }, asking.value);
 });
 
@@ -86,9 +106,7 @@ export function shaping({ transforms, invert }, tree = true, ...more) {
 }
 
 function binCount() {
-  const { windowFrom, windowTo } = state.value;
-  const from = windowTo ? windowFrom : Math.min(...chosen.value.map((session) => session.start_ns));
-  const to = windowTo || Math.max(...chosen.value.map((session) => session.end_ns));
+  const { from, to } = { ...span.value, ...windowed(state.value) };
   return Math.max(leastBins, Math.min(timelineBins, Math.ceil((to - from) / binAtLeastNs)));
 }
 

@@ -4,8 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/pr
 import { nodeKey } from "../lib/flame-model.js";
 import { duration, percent, plural } from "../lib/format.js";
 import { shortName } from "../lib/names.js";
-import { word } from "../lib/side-text.js";
-import { flame, graphPixels, isLive, looked, pointed, releases, search, sessions, shownText, threads, timeline, top } from "../model/data.js";
+import { flame, graphPixels, isLive, looked, pointed, releases, search, sessions, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
 import { FlameGraph, Timeline } from "../ui/graph.js";
@@ -65,14 +64,15 @@ function Times() {
     heat=${heat} releases=${releases.value} actions=${timelineActions} />`;
 }
 
+const sides = () => import("../model/sides.js");
+
 const timelineActions = {
   setRange: (from, to, step) => setState({ from, to }, step),
   setThreads: (thread) => setState({ thread }),
   setWindow: (windowFrom, windowTo) => setState({ windowFrom, windowTo }),
   setHeat: (heat) => setState({ heat }),
-  compare: (from, to) => setState({ page: "compare", a: shownText({ from: 0, to: 0 }), b: shownText({ from, to }) }),
-  compareRelease: ({ app, release, before }) =>
-    setState({ page: "compare", a: `${word("app", app)} ${word("release", before)}`, b: `${word("app", app)} ${word("release", release)}` }),
+  compare: (from, to) => sides().then(({ compareRange }) => compareRange(from, to)),
+  compareRelease: (release) => sides().then(({ compareRelease }) => compareRelease(release)),
 };
 
 /* ---- the flame graph ---- */

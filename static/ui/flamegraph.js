@@ -7,7 +7,6 @@
 
 import { makePalette } from "../lib/colors.js";
 import { childrenOf, findNode, hiddenStart, nodeAt, nodeKey } from "../lib/flame-model.js";
-import { eased, morphFrom } from "../lib/flame-morph.js";
 import { paintMovingRow, paintRow } from "../lib/flame-spans.js";
 import { fitName, nameVariants } from "../lib/names.js";
 import { fitCanvas, h, readColor } from "./dom.js";
@@ -127,7 +126,7 @@ class FlameGraph {
    * Boxes that were there move to where they are now; what is zoomed moves along.
    * @param {{from: number, to: number}} oldView of the old model; `free`: not all of what is zoomed
    */
-  startMorph(old, oldView, free) {
+  async startMorph(old, oldView, free) {
     const { model, morphs, zoom } = this.props;
     this.morph = null;
     if (!morphs || !old || old.zoom !== zoom || old.model.total[0] <= 0) return;
@@ -136,6 +135,8 @@ class FlameGraph {
     const target = free ? origin : this.home;
     this.view = target;
     if (stillMotion.matches) return;
+    const { morphFrom } = await import("../lib/flame-morph.js");
+    if (this.props.model !== model || this.view !== target) return; // meanwhile
     const least = (origin.to - origin.from) / (2 * this.canvas.width);
     const morph = { ...morphFrom(model, old.model, least), amount: 0 };
     const began = performance.now();
@@ -531,6 +532,9 @@ class FlameGraph {
     this.actions.back();
   }
 }
+
+/** How far along a movement is: fast, then slow. @param {number} t 0..1 */
+const eased = (t) => 1 - (1 - Math.min(1, Math.max(0, t))) ** 3;
 
 const between = (a, b, amount) => ({ from: a.from + (b.from - a.from) * amount, to: a.to + (b.to - a.to) * amount });
 

@@ -3,7 +3,7 @@
 import { html, signal, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { duration, moment, percent, plural } from "../lib/format.js";
 import { describeSessions } from "../lib/selection.js";
-import { chosen, search, sessions } from "../model/data.js";
+import { chosen, search, sessions, span } from "../model/data.js";
 import { following, paused } from "../model/live.js";
 import { setState, state } from "../model/store.js";
 import { openDialog } from "./dialogs.js";
@@ -26,6 +26,7 @@ export function Topbar({ step }) {
       aria-current=${id === page ? "page" : null} onClick=${(event) => go(event, id)}>${name}</a>`)}</nav>
     ${page === "explore" && html`<${SessionButton} />
       <${Switch} label="Metric" value=${metric} options=${metrics} onChoose=${(id) => setState({ metric: id })} />
+      <${TimeChoice} />
       <${LiveButton} />`}
     <span class="spacer" />
     ${page === "explore" && html`<${SearchField} step=${step} />
@@ -60,6 +61,19 @@ function SessionButton() {
   return html`<button type="button" class="plain session-button" aria-haspopup="dialog" onClick=${() => openDialog("sessions")}>
     <span class="visually-hidden">Sessions:</span><span class="session-title">${chosenTitle()}</span>
     <span class="muted">${chosen.value.length ? moment(start) : ""}</span><${Icon} name="chevron" /></button>`;
+}
+
+const lasts = [[0, "All of it"], [300, "Last 5 minutes"], [900, "Last 15 minutes"], [3600, "Last hour"], [21600, "Last 6 hours"], [86400, "Last day"], [604800, "Last week"]];
+
+/** What there is less of than that is not offered. */
+function TimeChoice() {
+  const { last } = state.value;
+  const seconds = (span.value.to - span.value.from) / 1e9;
+  const offered = lasts.filter(([value]) => Number(value) < seconds || value === last);
+  if (offered.length < 2) return null;
+  return html`<select class="time-choice" aria-label="Time shown" value=${String(last)}
+    onChange=${(event) => setState({ last: Number(event.currentTarget.value), windowFrom: 0, windowTo: 0, from: 0, to: 0 })}>
+    ${offered.map(([value, name]) => html`<option key=${value} value=${String(value)}>${name}</option>`)}</select>`;
 }
 
 function LiveButton() {

@@ -4,7 +4,7 @@
 //   node mock-server.js [SCENARIO] [PORT]
 //
 // Scenarios: normal, empty, error, few, big (200,000 nodes), live, idle (no CPU time),
-// releases.
+// releases, long (40 hours).
 
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -25,6 +25,7 @@ const scenarios = {
   idle: { size: 300, samples: 2000 },
   empty: { size: 1, samples: 0 },
   error: { size: 1, samples: 0 },
+  long: { size: 300, samples: 2000 },
   releases: { size: 300, samples: 2000 },
 };
 
@@ -48,6 +49,7 @@ export async function startMock(scenario = "normal", port = 0) {
 function makeWorld(scenario) {
   const start = Date.now() * 1e6 - 120e9;
   const sessions = scenario === "empty" ? [] : makeSessions(start, scenario === "live" ? "live" : "ended", scenario === "releases" ? ["1.0", "1.1", "2.0-rc1"] : []);
+  if (scenario === "long") sessions[0].start_ns -= 40 * 3600e9;
   const tree = makeTree({ seed: 42, ...scenarios[scenario] });
   return { scenario, sessions, threads: makeThreads(sessions, 5), tree, generation: 1, failing: scenario === "error" };
 }

@@ -495,6 +495,18 @@ page("a range is compared with the one before it, or with all of it", "normal", 
   assert.match(search(page).get("b"), /^1 @\d{19}\.\.\d{19}$/);
 });
 
+page("what has gone on for long opens with its last hour; the time shown can be chosen", "long", async (page, mock) => {
+  await ready(page);
+  assert.equal(search(page).get("last"), "3600");
+  const hour = /flamegraph\?.*from=(\d+)&to=(\d+)/.exec(mock.requests.find((url) => url.includes("v1/flamegraph")));
+  assert.equal(Math.round((Number(hour[2]) - Number(hour[1])) / 1e9), 3600);
+  assert.deepEqual(await page.locator(".time-choice option").allTextContents(), ["All of it", "Last 5 minutes", "Last 15 minutes", "Last hour", "Last 6 hours", "Last day"]);
+  await page.selectOption(".time-choice", { label: "All of it" });
+  await page.waitForFunction(() => !location.search.includes("last="));
+  await page.waitForFunction(() => !document.querySelector("#flame").classList.contains("loading"));
+  assert.ok(mock.requests.some((url) => /flamegraph\?(?!.*from=)/.test(url)));
+});
+
 page("empty store: how to record, then shows what came", "empty", async (page, mock) => {
   await page.waitForSelector("text=Nothing recorded yet");
   assert.match(await page.textContent("#notice pre"), /proflite record/);

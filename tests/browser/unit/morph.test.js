@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeFlame } from "../../../static/lib/flame-model.js";
-import { eased, morphFrom } from "../../../static/lib/flame-morph.js";
+import { morphFrom } from "../../../static/lib/flame-morph.js";
 import { paintMovingRow, paintRow } from "../../../static/lib/flame-spans.js";
 
 /** all > a, b by rows of [back, function, total]; self is nothing. */
@@ -44,9 +44,4 @@ test("a movement begins at the old picture and ends at the new one", () => {
   assert.deepEqual(painted(1), painted(-1));
   const middle = painted(0.5).line;
   assert.equal(middle[65], 2, "b is on its way to the left");
-});
-
-test("movements slow down", () => {
-  assert.deepEqual([eased(0), eased(1), eased(2)], [0, 1, 1]);
-  assert.ok(eased(0.5) > 0.8);
 });

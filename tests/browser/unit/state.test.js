@@ -80,6 +80,12 @@ test("a process is called as its first thread is", () => {
   assert.deepEqual([...processNames(threads, sessions)], [[1, "make"]]);
 });
 
+test("the last so many seconds", () => {
+  assert.equal(parseState("?last=3600").last, 3600);
+  assert.equal(formatState({ ...defaultState(), last: 900 }), "?last=900");
+  for (const text of ["?last=-1", "?last=1e9", "?last=x"]) assert.equal(parseState(text).last, 0);
+});
+
 test("CPU of all threads in cores", () => {
   assert.deepEqual([...totalOf(series, 2, 10)], [4, 0]);
   const one = [{ wall_ns: [10, 10], cpu_ns: [4, 12] }];
