@@ -271,6 +271,29 @@ static void test_chunks(void)
     close_fixture(&f);
 }
 
+/* 130 s are three chunks of one session, each beginning with the tick after the last
+ * one of the chunk before. */
+static void test_no_seam(void)
+{
+    struct fixture f;
+    open_fixture(&f, false, 200 * PL_NS_PER_S, NOON);
+    tick(&f, 0);
+    start(&f, 0, 100, 1);
+    ran(&f, 0, 0, PL_RAN_SIGNALLED, 3);
+    answer(&f, 0, 0, 0x10);
+    run_ticks(&f, 1, 13000);
+    finish(&f);
+    expect("begin app wall at 0\n"
+           "part 0..60000 ticks 6000\n"
+           " 100 worker cpu 2: 1*10;11!+ 5999*10;11!\n"
+           "part 60000..120000 ticks 6000\n"
+           " 100 worker cpu 0: 6000*10;11!\n"
+           "part 120000..130000 ticks 1000\n"
+           " 100 worker cpu 0: 1000*10;11!\n"
+           "end abandoned -1\n");
+    close_fixture(&f);
+}
+
 static void test_hour(void)
 {
     struct fixture f;
@@ -646,7 +669,7 @@ static void test_process_state(void)
 TEST_MAIN({"merge", test_merge}, {"late", test_late}, {"missed", test_missed},
           {"losses", test_losses}, {"walk_ends", test_walk_ends},
           {"modules", test_modules}, {"slot_reuse", test_slot_reuse},
-          {"chunks", test_chunks}, {"hour", test_hour},
+          {"chunks", test_chunks}, {"no_seam", test_no_seam}, {"hour", test_hour},
           {"late_at_boundary", test_late_at_boundary},
           {"failing_sink", test_failing_sink}, {"cpu_mode", test_cpu_mode},
           {"death", test_death}, {"replaced", test_replaced},

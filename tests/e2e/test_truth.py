@@ -3,11 +3,13 @@ their threads lived and worked (truth.c)."""
 import concurrent.futures
 import os
 import resource
+import time
 from support import BUILD, check, check_ledger, complete_share, functions, main, record, run, sql
 
 TRUTH = BUILD / "tests" / "truth"
 LINKED = BUILD / "tests" / "truth_linked"
 PLUGIN = BUILD / "tests" / "libplugin.so"
+STEP = BUILD / "tests" / "libstep.so"
 
 # Of each thread: its weight and what was lost of it, both as time; its CPU time.
 THREADS = """
@@ -18,13 +20,13 @@ THREADS = """
   LEFT JOIN slot x ON x.part_id = p.id AND x.thread_id = t.id GROUP BY t.id"""
 
 
-def run_truth(db, word, argument, mode, hz, linked=False):
+def run_truth(db, word, argument, mode, hz, linked=False, env=os.environ):
     """Its output as {first word: numbers}."""
     if linked:
-        done = run(LINKED, word, argument, env={**os.environ, "PROFLITE_DB": str(db),
+        done = run(LINKED, word, argument, env={**env, "PROFLITE_DB": str(db),
                                                 "PROFLITE_MODE": mode, "PROFLITE_HZ": str(hz)})
     else:
-        done = record(db, TRUTH, word, argument, flags=("--mode", mode, "-F", str(hz)))
+        done = record(db, TRUTH, word, argument, flags=("--mode", mode, "-F", str(hz)), env=env)
     check(done.returncode == 0, f"{word} {mode}: {done.returncode} {done.stderr[-300:]}")
     out = {}
     for line in done.stdout.decode().splitlines():
@@ -131,4 +133,24 @@ def test_plugin(folder):
         check_ledger(db, f"plugin {mode} {hz}")
 
 
-main([test_totals, test_churn, test_plugin])
+def test_clock_step(folder):
+    """The machine's clock is set while recording: times go on as they began."""
+    for step_s in (86400, -86400):
+        for linked in (False, True):
+            what, db = f"{step_s} s{' linked' if linked else ''}", folder / f"{step_s}{linked}.db"
+            env = {**os.environ, "LD_PRELOAD": str(STEP), "STEP_S": str(step_s)}
+            begun_ns = time.time_ns()
+            run_truth(db, "totals", "1.2", "wall", 101, linked, env)
+            ended_ns = time.time_ns()
+            row = sql(db, "SELECT start_ns, end_ns FROM session")[0]
+            check(begun_ns <= row["start_ns"] and row["end_ns"] <= ended_ns, f"{what}: {row} not in {begun_ns} to {ended_ns}")
+            ticks = [r["t"] for r in sql(db, "SELECT ts_ns AS t FROM sample JOIN thread t ON t.id = thread_id "
+                                             "JOIN session s ON s.id = t.session_id WHERE t.tid = s.pid ORDER BY sample.part_id, tick")]
+            gaps = [b - a for a, b in zip(ticks, ticks[1:])]
+            check(len(ticks) > 60 and min(gaps) > 0 and max(gaps) < 1.1e9, f"{what}: {len(ticks)} ticks, gaps {min(gaps)} to {max(gaps)} ns")
+            check(begun_ns <= ticks[0] and ticks[-1] <= ended_ns, f"{what}: ticks from {ticks[0]} to {ticks[-1]}")
+            late = sql(db, f"SELECT count(*) AS n FROM part WHERE start_ns < {begun_ns} OR end_ns > {ended_ns}")[0]["n"]
+            check(late == 0, f"{what}: {late} parts at another time")
+
+
+main([test_totals, test_churn, test_plugin, test_clock_step])
