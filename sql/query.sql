@@ -71,6 +71,12 @@ SELECT thread_id, n, cpu_known, cpu_ns, nruns, runs, ticks, weights, weight_unit
 FROM slot
 WHERE part_id = :part AND (:any_unit OR unit IS NULL);
 
+-- name: select_slot_sums
+-- Of a part's slots what needs no decoding; `each` 0: samples have weights of their own.
+SELECT thread_id, n, n_on, cpu_known, cpu_ns, weight, weights IS NULL AS each
+FROM slot
+WHERE part_id = :part AND unit IS NULL;
+
 -- name: select_part
 SELECT p.id, p.session_id, p.start_ns, p.end_ns, p.period_ns, p.origin_ns, p.unit_ns,
        p.tick_width, p.tick_count, p.ticks

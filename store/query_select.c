@@ -105,6 +105,7 @@ struct pl_slot_select {
     struct pl_slot_reader reader;
     const struct pl_slot_visitor *visitor;
     struct pl_selected found;
+    struct pl_slot_sums sums;
 };
 
 static enum pl_status want_threads(struct pl_slot_select *select, struct pl_error *err)
@@ -170,6 +171,41 @@ static enum pl_status visit_slots(struct pl_slot_select *select,
     return status;
 }
 
+/* The part's slots by their sums; false: some have to be decoded. */
+static enum pl_status visit_sums(struct pl_slot_select *select,
+                                 const struct pl_part_row *part, bool *done_out,
+                                 struct pl_error *err)
+{
+    struct pl_slot_sums *sums = &select->sums;
+    enum pl_status status = pl_slot_sums_read(sums, select->store, part, done_out, err);
+    for (size_t i = 0; i < sums->count && *done_out && status == PL_OK; i++) {
+        struct pl_slot_sum *sum = &sums->list[i];
+        sum->bin = select->reader.part_bin;
+        if (!wants_thread(select, sum->thread_id))
+            continue;
+        if (pl_slot_select_reserve(select, sum->wall_ns, sum->cpu_ns))
+            status = select->visitor->sum(select->visitor->self, sum, err);
+        else
+            status = pl_error_set(
+                err, PL_INPUT, "%s is damaged: weights add up to more than 292 years",
+                pl_store_path(select->store));
+    }
+    return status;
+}
+
+static enum pl_status visit_part(struct pl_slot_select *select,
+                                 const struct pl_part_row *part, struct pl_error *err)
+{
+    bool done = false;
+    enum pl_status status = pl_slot_reader_part(&select->reader, part, err);
+    if (status == PL_OK && select->labels.keys)
+        status = pl_part_labels_load(&select->labels, select->store, part->id, err);
+    if (status == PL_OK && select->visitor->sum && !select->labels.keys &&
+        select->reader.part_whole)
+        status = visit_sums(select, part, &done, err);
+    return status == PL_OK && !done ? visit_slots(select, part, err) : status;
+}
+
 static void extend(struct pl_selected *range, int64_t from_ns, int64_t to_ns,
                    const struct pl_bins *bins)
 {
@@ -195,11 +231,7 @@ static enum pl_status visit_parts(struct pl_slot_select *select, struct pl_stmt 
     while ((status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
         status = pl_part_read(stmt, &part, err);
         if (status == PL_OK)
-            status = pl_slot_reader_part(&select->reader, &part, err);
-        if (status == PL_OK && select->labels.keys)
-            status = pl_part_labels_load(&select->labels, select->store, part.id, err);
-        if (status == PL_OK)
-            status = visit_slots(select, &part, err);
+            status = visit_part(select, &part, err);
         if (status != PL_OK)
             break;
         extend(&select->found, part.start_ns, part.end_ns, &select->bins);
@@ -252,6 +284,7 @@ static enum pl_status prepare(struct pl_slot_select *select, struct pl_store *st
 static void deinit(struct pl_slot_select *select)
 {
     pl_slot_reader_deinit(&select->reader);
+    free(select->sums.list);
     pl_part_labels_deinit(&select->labels);
     pl_idmap_deinit(&select->threads);
     pl_select_binds_deinit(&select->binds);
@@ -366,9 +399,7 @@ void pl_slot_select_close(struct pl_slot_select *select)
 {
     if (!select)
         return;
-    pl_slot_reader_deinit(&select->reader);
-    pl_idmap_deinit(&select->threads);
-    pl_select_binds_deinit(&select->binds);
+    deinit(select);
     free(select);
 }
 
@@ -442,7 +473,7 @@ enum pl_status pl_select_chunk(struct pl_store *store, int64_t chunk_id,
         return status;
     pl_stmt_int(stmt, ":chunk", chunk_id);
     status = visit_parts(&select, stmt, err);
-    pl_slot_reader_deinit(&select.reader);
+    deinit(&select);
     return status;
 }
 

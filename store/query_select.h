@@ -70,11 +70,21 @@ struct pl_pieces {
  * the slot has no marks or CPU time and no marked sample. False: out of memory. */
 PL_MUST_CHECK bool pl_slot_pieces(const struct pl_slot *slot, struct pl_pieces *pieces);
 
+/* All of a slot's samples together. */
+struct pl_slot_sum {
+    int64_t session_id, samples, wall_ns, cpu_ns;
+    uint32_t thread_id, bin;
+};
+
 struct pl_slot_visitor {
     void *self;
     enum pl_status (*slot)(void *self, const struct pl_slot *slot,
                            struct pl_error *err);
     bool wants_ticks; /* else parts that are not cut need not read theirs */
+    /* Instead of `slot` for parts that lie in one bin, whose slots have their sums
+     * beside them: nothing is decoded. NULL: not wanted. Labels rule it out. */
+    enum pl_status (*sum)(void *self, const struct pl_slot_sum *sum,
+                          struct pl_error *err);
 };
 
 /* What was looked at. */

@@ -1,11 +1,13 @@
 /* Sums per thread: see query_series.h.
  *
- * A function in the selection takes two passes over the slots: the first finds the
- * stacks, of which those with the function keep their weight, and the second
- * counts samples of these. */
+ * Without bins hours and days that are summed up answer; with bins slots do, by the
+ * sums beside them where a part lies in one bin, else decoded. A function in the
+ * selection takes two passes: the first finds the stacks, of which those with the
+ * function keep their weight, and the second counts samples of these. */
 #include "store/query_series.h"
 
 #include "store/db.h"
+#include "store/query_rollup.h"
 #include "store/stack_set.h"
 
 #include <stdlib.h>
@@ -23,10 +25,9 @@ static enum pl_status out_of_memory(struct pl_error *err)
 }
 
 /* NULL: out of memory. */
-static struct pl_series *series_of(struct pl_series_list *list,
-                                   const struct pl_slot *slot)
+static struct pl_series *series_of(struct pl_series_list *list, uint32_t thread_id)
 {
-    uint32_t place = pl_idmap_add(&list->threads, slot->thread_id);
+    uint32_t place = pl_idmap_add(&list->threads, thread_id);
     if (place == PL_IDMAP_NONE)
         return NULL;
     if (place >= list->cap) {
@@ -47,8 +48,7 @@ static struct pl_series *series_of(struct pl_series_list *list,
         if (!series->bin_wall_ns || !series->bin_cpu_ns)
             return NULL;
     }
-    series->thread_id = slot->thread_id;
-    series->session_id = slot->session_id;
+    series->thread_id = thread_id;
     return series;
 }
 
@@ -64,7 +64,7 @@ static enum pl_status count_slot(void *self, const struct pl_slot *slot,
         if (!pl_stack_set_has(&count->only, piece->stack))
             continue;
         if (!series)
-            series = series_of(count->list, slot);
+            series = series_of(count->list, slot->thread_id);
         if (!series)
             return out_of_memory(err);
         series->samples += piece->samples;
@@ -76,6 +76,38 @@ static enum pl_status count_slot(void *self, const struct pl_slot *slot,
         }
     }
     return PL_OK;
+}
+
+static enum pl_status count_sum(void *self, const struct pl_slot_sum *sum,
+                                struct pl_error *err)
+{
+    struct count *count = self;
+    struct pl_series *series = series_of(count->list, sum->thread_id);
+    if (!series)
+        return out_of_memory(err);
+    series->samples += sum->samples;
+    series->wall_ns += sum->wall_ns;
+    series->cpu_ns += sum->cpu_ns;
+    if (count->list->bins) {
+        series->bin_wall_ns[sum->bin] += sum->wall_ns;
+        series->bin_cpu_ns[sum->bin] += sum->cpu_ns;
+    }
+    return PL_OK;
+}
+
+static bool count_rolled(void *self, int64_t thread_id, uint32_t stack,
+                         const struct pl_stack_sum *sum)
+{
+    struct count *count = self;
+    if (!pl_stack_set_has(&count->only, stack))
+        return true;
+    struct pl_series *series = series_of(count->list, (uint32_t)thread_id);
+    if (!series)
+        return false;
+    series->samples += sum->samples;
+    series->wall_ns += sum->wall_ns;
+    series->cpu_ns += sum->cpu_ns;
+    return true;
 }
 
 /* ---- names and order ---- */
@@ -114,11 +146,17 @@ static enum pl_status gather(struct pl_store *store,
                              struct pl_error *err)
 {
     struct count count = {.list = list};
-    const struct pl_slot_visitor visitor = {.self = &count, .slot = count_slot};
+    const struct pl_slot_visitor slots = {
+        .self = &count,
+        .slot = count_slot,
+        .sum = selection->function ? NULL : count_sum,
+    };
+    const struct pl_rolled_visitor rolled = {&count, count_rolled, count_slot};
     struct pl_selected selected;
     enum pl_status status = pl_stack_set_init(&count.only, store, selection, err);
     if (status == PL_OK)
-        status = pl_select_slots(store, selection, time, &visitor, &selected, err);
+        status = time ? pl_select_slots(store, selection, time, &slots, &selected, err)
+                      : pl_select_rolled(store, selection, &rolled, &selected, err);
     for (uint32_t i = 0; i < list->threads.count && status == PL_OK; i++)
         status = read_thread(store, list->arena, &list->rows[i], err);
     free(count.pieces.list);

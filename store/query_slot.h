@@ -44,4 +44,17 @@ PL_MUST_CHECK enum pl_status pl_slot_read(struct pl_slot_reader *reader,
                                           struct pl_slot *slot_out,
                                           struct pl_error *err);
 
+/* Sums of a part's slots. All zero to begin with; free `list`. */
+struct pl_slot_sums {
+    struct pl_slot_sum *list; /* those with samples; bins are not set */
+    size_t count, cap;
+};
+
+/* False in `simple_out`: a slot's CPU time is known by decoding it only, or what the
+ * row says makes no sense, which decoding will tell.  Errors  IO; NOMEM. */
+PL_MUST_CHECK enum pl_status pl_slot_sums_read(struct pl_slot_sums *sums,
+                                               struct pl_store *store,
+                                               const struct pl_part_row *part,
+                                               bool *simple_out, struct pl_error *err);
+
 #endif

@@ -262,6 +262,25 @@ static void choose(struct pl_selection *selection, int64_t *ids)
     selection->function = pick(4) ? NULL : functions[pick(4)];
 }
 
+static bool same_threads(struct pl_store *left, struct pl_store *right,
+                         const struct pl_selection *selection)
+{
+    struct pl_thread_list a = {0}, b = {0};
+    CHECK_OK(pl_query_threads(left, selection, &a, &err), err);
+    CHECK_OK(pl_query_threads(right, selection, &b, &err), err);
+    bool same = a.count == b.count;
+    for (size_t i = 0; i < a.count && same; i++)
+        same = a.rows[i].id == b.rows[i].id &&
+               a.rows[i].session_id == b.rows[i].session_id &&
+               strcmp(a.rows[i].name, b.rows[i].name) == 0 &&
+               a.rows[i].samples == b.rows[i].samples &&
+               a.rows[i].weight_ns == b.rows[i].weight_ns &&
+               a.rows[i].cpu_ns == b.rows[i].cpu_ns;
+    pl_thread_list_deinit(&a);
+    pl_thread_list_deinit(&b);
+    return same;
+}
+
 static void compare(const char *path, const char *plain_path, int rounds)
 {
     struct pl_store *store = open_store(path, PL_STORE_READ);
@@ -286,6 +305,7 @@ static void compare(const char *path, const char *plain_path, int rounds)
             pl_profile_deinit(&a);
             pl_profile_deinit(&b);
         }
+        CHECK(same_threads(store, plain, &selection), "threads of round %d", round);
     }
     CHECK(with_samples > rounds / 2, "%d", with_samples);
     pl_store_close(store);
@@ -447,6 +467,7 @@ static void test_retention(void)
         a.lost = b.lost;
         CHECK(same_profile(&a, &b), "%d: %" PRId64 ", not %" PRId64, i, a.samples,
               b.samples);
+        CHECK(same_threads(store, plain, &selection), "threads, %d", i);
         pl_profile_deinit(&a);
         pl_profile_deinit(&b);
     }
