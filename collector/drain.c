@@ -460,7 +460,7 @@ static void stop_all(struct pl_drain *drain)
     for (struct pl_drain_session *s = drain->sessions; s; s = s->next) {
         if (!s->reader.seg || !pl_segment_refresh(&s->reader))
             continue;
-        atomic_store(&s->reader.seg->stop, 1);
+        pl_segment_stop(&s->reader);
         any = true;
     }
     if (!any)

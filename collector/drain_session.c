@@ -37,7 +37,8 @@ enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char 
     struct pl_drain_session *s = pl_drain_session_new();
     if (!s)
         return pl_error_set(err, PL_NOMEM, "out of memory for a session");
-    enum pl_status status = pl_segment_open(&s->reader, shared->dir_fd, name, err);
+    enum pl_status status =
+        pl_segment_open(&s->reader, shared->dir_fd, name, shared->salvage, err);
     if (status != PL_OK) {
         free(s);
         return status;
@@ -77,7 +78,7 @@ bool pl_drain_session_attach(struct pl_drain_shared *shared, struct pl_drain_ses
     struct pl_error err;
     struct pl_segment_reader reader;
     if (shared->dir_fd < 0 ||
-        pl_segment_open(&reader, shared->dir_fd, s->name, &err) != PL_OK)
+        pl_segment_open(&reader, shared->dir_fd, s->name, true, &err) != PL_OK)
         return false;
     if (memcmp(reader.facts.session_id, s->id.bytes, sizeof s->id.bytes) != 0) {
         pl_segment_close(&reader);
@@ -626,10 +627,8 @@ void pl_drain_session_finish(struct pl_drain_shared *shared, struct pl_drain_ses
 {
     int exit_status = -1;
     s->timeline.journal = NULL;
-    if (life != PL_LIFE_DAMAGED) {
-        read_all(shared, s, now_ns, true);
-        pl_drain_session_advance(shared, s, now_ns, true);
-    }
+    read_all(shared, s, now_ns, true); /* nothing, of a file that was cut */
+    pl_drain_session_advance(shared, s, now_ns, true);
     enum pl_session_state state = PL_SESSION_KILLED;
     if (life != PL_LIFE_DAMAGED)
         state = end_state(s, life, abandoned, &exit_status);

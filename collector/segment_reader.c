@@ -37,11 +37,29 @@ static size_t file_bytes(int fd)
  * does not have them in memory twice. */
 static bool map(struct pl_segment_reader *reader)
 {
-    void *at = mmap(NULL, pl_segment_file_bytes(0), PROT_READ | PROT_WRITE, MAP_SHARED,
-                    reader->fd, 0);
+    const int access = PROT_READ | PROT_WRITE;
+    void *at = mmap(NULL, pl_segment_file_bytes(0), access,
+                    reader->copied ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED,
+                    reader->copied ? -1 : reader->fd, 0);
     reader->window = malloc(WINDOW_BYTES);
     reader->seg = at == MAP_FAILED ? NULL : at;
     return reader->seg && reader->window;
+}
+
+/* In the file's order: heads before what they say is there. */
+static bool copy(struct pl_segment_reader *reader)
+{
+    char *to = (char *)reader->seg;
+    for (size_t at = 0; at < pl_segment_file_bytes(0);) {
+        ssize_t got =
+            pread(reader->fd, to + at, pl_segment_file_bytes(0) - at, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += (size_t)got;
+    }
+    return true;
 }
 
 static void copy_text(char *to, size_t to_bytes, const char *from, size_t from_bytes)
@@ -88,10 +106,11 @@ static enum pl_status check(struct pl_segment_reader *reader, const char *name,
 }
 
 enum pl_status pl_segment_open(struct pl_segment_reader *reader, int dir_fd,
-                               const char *name, struct pl_error *err)
+                               const char *name, bool copied, struct pl_error *err)
 {
     enum pl_status status;
     memset(reader, 0, sizeof *reader);
+    reader->copied = copied;
     reader->fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (reader->fd < 0)
         return pl_error_set(err, PL_IO, "cannot open %s: %s", name, strerror(errno));
@@ -99,7 +118,7 @@ enum pl_status pl_segment_open(struct pl_segment_reader *reader, int dir_fd,
         status = pl_error_set(err, PL_INPUT, "%s is no segment of ours", name);
         goto out;
     }
-    if (!map(reader)) {
+    if (!map(reader) || (copied && !copy(reader))) {
         status = pl_error_set(err, PL_IO, "cannot map %s: %s", name, strerror(errno));
         goto out;
     }
@@ -131,7 +150,8 @@ void pl_segment_close(struct pl_segment_reader *reader)
 bool pl_segment_refresh(struct pl_segment_reader *reader)
 {
     size_t bytes = file_bytes(reader->fd);
-    if (bytes < pl_segment_file_bytes(reader->rings))
+    if (bytes < pl_segment_file_bytes(reader->rings) ||
+        (reader->copied && !copy(reader)))
         return false;
     uint32_t rings =
         atomic_load_explicit(&reader->seg->ring_count, memory_order_acquire);
@@ -140,6 +160,16 @@ bool pl_segment_refresh(struct pl_segment_reader *reader)
     if (rings > reader->rings && bytes >= pl_segment_file_bytes(rings))
         reader->rings = rings;
     return true;
+}
+
+void pl_segment_stop(struct pl_segment_reader *reader)
+{
+    const uint32_t stop = 1;
+    if (reader->copied)
+        (void)!pwrite(reader->fd, &stop, sizeof stop,
+                      (off_t)offsetof(struct pl_segment, stop));
+    else
+        atomic_store(&reader->seg->stop, stop);
 }
 
 /* ---- events ---- */

@@ -31,6 +31,7 @@ struct pl_segment_facts {
 
 struct pl_segment_reader {
     int fd;
+    bool copied; /* `seg` is no mapping of the file */
     struct pl_segment *seg;
     uint32_t rings;  /* the file holds */
     uint8_t *window; /* what was read of one ring: positions `window_from` up to .. */
@@ -49,16 +50,21 @@ struct pl_segment_reader {
 size_t pl_segment_rings_offset(void);
 size_t pl_segment_file_bytes(uint32_t ring_count);
 
-/* Caller's storage. Close it after success only.
+/* Caller's storage. Close it after success only. `copied`: read what is in the file now
+ * instead of mapping it, and again with each refresh: it may be cut at any time, and
+ * reading from a mapping that has no file behind it any more is death.
  * Errors  BUSY the process is not done with setting it up, try again later;
  *         INPUT it is no segment; IO. */
 PL_MUST_CHECK enum pl_status pl_segment_open(struct pl_segment_reader *reader,
-                                             int dir_fd, const char *name,
+                                             int dir_fd, const char *name, bool copied,
                                              struct pl_error *err);
 void pl_segment_close(struct pl_segment_reader *reader);
 
 /* Follow the file's growth. False: it shrank, and must not be touched again. */
 PL_MUST_CHECK bool pl_segment_refresh(struct pl_segment_reader *reader);
+
+/* Have its sampler stop, for good. */
+void pl_segment_stop(struct pl_segment_reader *reader);
 
 /* Events published so far, to be read with pl_segment_event up to this count. A
  * head that makes no sense skips what is there and sets *damaged_out. */

@@ -175,7 +175,7 @@ static void attach(struct watch *watch, const char *file)
     struct watch_session *session = calloc(1, sizeof *session);
     snprintf(session->file, sizeof session->file, "%s", file);
     strcpy(session->all_names, ",");
-    if (pl_segment_open(&session->reader, watch->dir_fd, file, &err) != PL_OK) {
+    if (pl_segment_open(&session->reader, watch->dir_fd, file, false, &err) != PL_OK) {
         fprintf(stderr, "%s: %s\n", file, err.message);
         free(session);
         return;

@@ -603,19 +603,25 @@ static void test_bad_files(void)
     close_fixture(&f);
 }
 
-/* A segment that is cut off under the drain's hands. */
+/* A segment that is cut off under the drain's hands: what was read of it is kept. */
 static void test_shrunk(void)
 {
     struct fixture f;
     open_fixture(&f, false, 10 * PL_NS_PER_S, NOON);
     tick(&f, 0);
     start(&f, 0, 100, 1);
+    ran(&f, 0, 0, PL_RAN_SIGNALLED, 2);
+    answer(&f, 0, 0, 0x10);
+    tick(&f, 1);
     step(&f);
     CHECK(truncate(f.path, 4096) == 0);
     struct pl_error err;
     CHECK_OK(pl_drain_step(f.drain, &err), err);
     CHECK_OK(pl_drain_finish(f.drain, &err), err);
-    expect("begin app wall at 0\nend killed -1\n");
+    expect("begin app wall at 0\n"
+           "part 0..20 ticks 2\n"
+           " 100 worker cpu 1: 1*10;11!+ 1*10;11!\n"
+           "end killed -1\n");
     close_fixture(&f);
 }
 

@@ -7,6 +7,7 @@
 #include "collector/salvage.h"
 
 #include <dirent.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define TICKS      70
@@ -595,8 +596,79 @@ static void test_hostile(void)
     close_place(&p);
 }
 
+/* ---- segments that make no sense, or are cut at any instant ---- */
+
+static void write_file(const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Cuts the file off and makes it whole again, until it is killed. */
+static pid_t start_cutter(const char *path, const void *bytes, size_t size)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (pid == 0) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        (void)!ftruncate(fd, (off_t)(next_random() % size));
+        (void)!pwrite(fd, bytes, size, 0);
+        close(fd);
+    }
+    return pid;
+}
+
+static void test_cut_segment(void)
+{
+    static unsigned char journal[1 << 20], segment[4 << 20], mutant[4 << 20];
+    static char owner_text[65536];
+    const struct pl_chunk_sink sieve = {
+        .session_begin = on_begin, .put = drop_part, .session_end = on_end};
+    struct place p;
+    char path[512], folder[512], owner[600];
+    kill_and_wait(leave_journal(&p));
+    size_t size = read_journal(&p, journal, sizeof journal), bytes = p.f.bytes;
+    CHECK(find_journal(&p, path) && bytes <= sizeof segment);
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = '\0';
+    snprintf(owner, sizeof owner, "%s/owner", folder);
+    int fd = open(owner, O_RDONLY | O_CLOEXEC);
+    ssize_t owner_size = read(fd, owner_text, sizeof owner_text);
+    close(fd);
+    p.f.seg->events[p.f.events % PL_EVENT_RING_SLOTS] =
+        (struct pl_event){PL_EVENT_TICK, 0, 0, TICKS, (uint64_t)at_tick(&p.f, TICKS)};
+    p.f.seg->event_head = ++p.f.events; /* something the journal does not have */
+    memcpy(segment, p.f.seg, bytes);
+    pid_t cutter = start_cutter(p.f.path, segment, bytes);
+    for (int i = 0; i < 80; i++) {
+        struct pl_salvage_result found;
+        struct pl_error err;
+        memcpy(mutant, segment, bytes);
+        for (uint64_t n = i % 3 ? 0 : 1 + next_random() % 2000; n; n--)
+            mutant[sizeof(uint64_t) + next_random() % (bytes - sizeof(uint64_t))] =
+                (unsigned char)next_random();
+        clear_text();
+        (void)mkdir(p.f.dir, 0700);
+        (void)mkdir(p.journals, 0700);
+        (void)mkdir(folder, 0700);
+        write_file(p.f.path, mutant, bytes);
+        write_file(path, journal, size);
+        write_file(owner, owner_text, (size_t)owner_size);
+        (void)!pl_salvage_into(p.db, &sieve, &found, &err); /* and lives */
+        CHECK(found.recorders == 1 && strstr(text, "end "), "%d: %s", i, text);
+    }
+    kill_and_wait(cutter);
+    close_place(&p);
+}
+
 TEST_MAIN({"killed_anywhere", test_killed_anywhere},
           {"killed_in_cpu_mode", test_killed_in_cpu_mode}, {"alive", test_alive},
           {"two_salvagers", test_two_salvagers}, {"segment_gone", test_segment_gone},
           {"failing_store", test_failing_store}, {"torn", test_torn},
-          {"refused", test_refused}, {"hostile", test_hostile})
+          {"refused", test_refused}, {"hostile", test_hostile},
+          {"cut_segment", test_cut_segment})
