@@ -9,7 +9,7 @@
 
 #define PATIENCE_MS 10000
 
-enum { OPT_REDO, OPT_TIMEOUT, OPT_PAYLOAD, OPT_UNSAMPLED };
+enum { OPT_REDO, OPT_TIMEOUT, OPT_PAYLOAD, OPT_UNSAMPLED, OPT_UNSAMPLED_METRICS };
 
 static const struct pl_option options[] = {
     [OPT_REDO] = {"redo", 0, NULL, "all chunks again, for instance after new symbols"},
@@ -18,6 +18,8 @@ static const struct pl_option options[] = {
     [OPT_PAYLOAD] = {"payload", 0, "FILE",
                      "take this in first: a profile task's msgpack; - is stdin"},
     [OPT_UNSAMPLED] = {"unsampled", 0, NULL, "it was not sampled: store nothing"},
+    [OPT_UNSAMPLED_METRICS] = {"unsampled-metrics", 0, NULL,
+                               "if it was not sampled, keep its function metrics"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -86,7 +88,7 @@ struct request {
     bool redo;
     long timeout_s;      /* 0: as usual */
     const char *payload; /* file; NULL: none */
-    bool unsampled;
+    bool unsampled, unsampled_metrics;
 };
 
 /* The sampled check is of the task's own argument, or of what came with the payload;
@@ -120,22 +122,37 @@ static int process(struct pl_cli *cli, const struct request *request,
     return exit_code;
 }
 
+static int measure(struct pl_cli *cli, const struct pl_payload *payload)
+{
+    struct pl_store *store = NULL;
+    struct pl_error err = {0};
+    struct pl_pass_result result = {0};
+    enum pl_status status = pl_cli_open(cli, PL_STORE_CREATE, &store, &err);
+    if (!status)
+        status = pl_payload_measure(payload, store, &result.intake, &err);
+    result.counters.unsampled_profiles =
+        result.intake.profiles - result.intake.rejected;
+    int exit_code = status ? pl_cli_fail(&err) : report(cli, &result);
+    pl_store_close(store);
+    return exit_code;
+}
+
 static int process_payload(struct pl_cli *cli, const struct request *request)
 {
     struct pl_payload payload = {0};
     struct pl_error err = {0};
     int exit_code = PL_EXIT_OK;
-    if (request->unsampled) {
-        pl_cli_say("process: not sampled: nothing is stored");
-        return PL_EXIT_OK;
-    }
-    if (pl_payload_open(&payload, request->payload, &err))
+    bool nothing = request->unsampled && !request->unsampled_metrics;
+    if (!nothing && pl_payload_open(&payload, request->payload, &err))
         exit_code = pl_cli_fail(&err);
-    else if (!is_sampled(request, &payload.task))
-        pl_cli_say("process: not sampled: nothing is stored");
-    else
+    else if (!nothing && is_sampled(request, &payload.task))
         exit_code = process(cli, request, &payload);
-    pl_payload_close(&payload);
+    else if (request->unsampled_metrics)
+        exit_code = measure(cli, &payload);
+    else
+        pl_cli_say("process: not sampled: nothing is stored");
+    if (!nothing)
+        pl_payload_close(&payload);
     return exit_code;
 }
 
@@ -154,13 +171,14 @@ static int run(struct pl_cli *cli, int argc, char **argv)
             wrong = parser.value;
         request.redo |= option == OPT_REDO;
         request.unsampled |= option == OPT_UNSAMPLED;
+        request.unsampled_metrics |= option == OPT_UNSAMPLED_METRICS;
     }
     if (option != PL_OPTIONS_END || !pl_options_no_operands(&parser))
         exit_code = parser.exit_code;
     else if (wrong)
         exit_code = pl_cli_usage(&pl_cmd_process,
                                  "--timeout %s is not 1 to 86400 seconds", wrong);
-    else if (request.unsampled && !request.payload)
+    else if ((request.unsampled || request.unsampled_metrics) && !request.payload)
         exit_code = pl_cli_usage(&pl_cmd_process, "--unsampled is about a --payload");
     else
         exit_code = request.payload ? process_payload(cli, &request)

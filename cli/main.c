@@ -15,6 +15,7 @@ static const struct pl_command *const commands[] = {
     &pl_cmd_record,
     &pl_cmd_ls,
     &pl_cmd_top,
+    &pl_cmd_functions,
     &pl_cmd_flame,
     &pl_cmd_callers,
     &pl_cmd_diff,

@@ -88,6 +88,28 @@ void pl_payload_close(struct pl_payload *payload)
     *payload = (struct pl_payload){.spool.fd = -1};
 }
 
+static int64_t received_ns(const struct pl_task_payload *task)
+{
+    return task->received_ns ? task->received_ns : pl_clock_wall_ns();
+}
+
+enum pl_status pl_payload_measure(const struct pl_payload *payload,
+                                  struct pl_store *store,
+                                  struct pl_intake_counts *counts_out,
+                                  struct pl_error *err)
+{
+    const struct pl_task_payload *task = &payload->task;
+    struct pl_intake *intake = NULL;
+    enum pl_status status = pl_intake_new(store, &intake, err);
+    if (status != PL_OK)
+        return status;
+    status = pl_intake_unsampled(intake, task->project_id, received_ns(task),
+                                 task->profile, task->profile_len, err);
+    *counts_out = *pl_intake_counts(intake);
+    pl_intake_free(intake);
+    return status;
+}
+
 enum pl_status pl_payload_put(const struct pl_payload *payload, struct pl_store *store,
                               struct pl_error *err)
 {
@@ -98,7 +120,7 @@ enum pl_status pl_payload_put(const struct pl_payload *payload, struct pl_store 
         .project_id = task->project_id,
         .org_id = task->organization_id,
         .key_id = task->key_id,
-        .received_ns = task->received_ns ? task->received_ns : pl_clock_wall_ns(),
+        .received_ns = received_ns(task),
         .kind = "task",
         .encoding = "",
         .headers = "{}",

@@ -5,6 +5,7 @@
 #include "base/spool.h"
 #include "formats/task_payload.h"
 #include "store/store.h"
+#include "web/intake.h"
 
 struct pl_payload {
     struct pl_task_payload task; /* its profile lies in `bytes` */
@@ -18,6 +19,12 @@ struct pl_payload {
 PL_MUST_CHECK enum pl_status pl_payload_open(struct pl_payload *payload,
                                              const char *path, struct pl_error *err);
 void pl_payload_close(struct pl_payload *payload);
+
+/* Keep function metrics of it, and nothing else: it was not sampled. */
+PL_MUST_CHECK enum pl_status pl_payload_measure(const struct pl_payload *payload,
+                                                struct pl_store *store,
+                                                struct pl_intake_counts *counts_out,
+                                                struct pl_error *err);
 
 /* Put its profile into the inbox, on the disk: the next pass takes it in. */
 PL_MUST_CHECK enum pl_status pl_payload_put(const struct pl_payload *payload,

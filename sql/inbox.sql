@@ -16,6 +16,10 @@ FROM inbox i LEFT JOIN project p ON p.id = i.project_id
 WHERE i.state = 'new' AND i.id > :after
 ORDER BY i.id LIMIT 1;
 
+-- name: inbox_app
+SELECT coalesce((SELECT name FROM project WHERE id = :project),
+                format('project-%d', :project));
+
 -- name: inbox_progress
 -- Nothing comes back if somebody else has taken this item.
 UPDATE inbox SET items_done = :item + 1

@@ -1,6 +1,7 @@
 #include "store/inbox.h"
 
 #include "store/db.h"
+#include "store/function_metric.h"
 #include "store/text.h"
 
 #include <stdio.h>
@@ -117,6 +118,27 @@ enum pl_status pl_inbox_next(struct pl_store *store, int64_t after_id,
     return PL_OK;
 }
 
+enum pl_status pl_inbox_row_of(struct pl_store *store, int64_t project_id,
+                               int64_t received_ns, struct pl_inbox_row *row_out,
+                               struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_INBOX_APP, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":project", project_id);
+    status = pl_stmt_row(stmt, &row, err);
+    if (status != PL_OK)
+        return status;
+    *row_out =
+        (struct pl_inbox_row){.project_id = project_id, .received_ns = received_ns};
+    (void)snprintf(row_out->app, sizeof row_out->app, "%s",
+                   pl_stmt_column_text(stmt, 0));
+    pl_stmt_reset(stmt);
+    return PL_OK;
+}
+
 /* Copied out at one go: an open blob is a read transaction, which would be in the
  * way of the writes that follow. */
 enum pl_status pl_inbox_body(struct pl_store *store, int64_t id, struct pl_spool *body,
@@ -222,6 +244,8 @@ static enum pl_status expire_rest(struct pl_store *store, int64_t before_ns,
     status = run_with(store, PL_SQL_INBOX_EXPIRE_SPANS, ":before", before_ns, err);
     if (status == PL_OK)
         status = run_with(store, PL_SQL_INBOX_EXPIRE_BARE, ":before", before_ns, err);
+    if (status == PL_OK)
+        status = pl_function_metric_expire(store, before_ns, err);
     if (status == PL_OK)
         status = run_with(store, PL_SQL_INBOX_EXPIRE_IMAGES, NULL, 0, err);
     if (status == PL_OK)

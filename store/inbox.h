@@ -38,6 +38,12 @@ PL_MUST_CHECK enum pl_status pl_inbox_next(struct pl_store *store, int64_t after
                                            struct pl_inbox_row *row_out,
                                            struct pl_error *err);
 
+/* What a row of the project would say that is not in the inbox.  Errors  IO. */
+PL_MUST_CHECK enum pl_status pl_inbox_row_of(struct pl_store *store, int64_t project_id,
+                                             int64_t received_ns,
+                                             struct pl_inbox_row *row_out,
+                                             struct pl_error *err);
+
 /* Its body, into a spool of the caller's. */
 PL_MUST_CHECK enum pl_status pl_inbox_body(struct pl_store *store, int64_t id,
                                            struct pl_spool *body, struct pl_error *err);
@@ -47,8 +53,8 @@ PL_MUST_CHECK enum pl_status pl_inbox_finish(struct pl_store *store, int64_t id,
                                              const char *error, struct pl_error *err);
 
 /* Retention: requests done with and received before `before_ns`, spans that ended
- * before it, and what hung on chunks that are gone. In transactions of some
- * milliseconds. */
+ * before it, function metrics of unsampled profiles, and what hung on chunks that are
+ * gone. In transactions of some milliseconds. */
 PL_MUST_CHECK enum pl_status pl_inbox_expire(struct pl_store *store, int64_t before_ns,
                                              struct pl_error *err);
 

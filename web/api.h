@@ -41,6 +41,7 @@ pl_api_handler pl_api_callers;
 pl_api_handler pl_api_diff;
 pl_api_handler pl_api_labels;
 pl_api_handler pl_api_function;
+pl_api_handler pl_api_functions;
 pl_api_handler pl_api_flamechart;
 pl_api_handler pl_api_export;
 pl_api_handler pl_api_source;

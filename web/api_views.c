@@ -4,10 +4,12 @@
 #include "web/document_views.h"
 #include "web/json.h"
 
-#define DEFAULT_CHANGES 500
-#define MOST_CHANGES    100000
-#define DEFAULT_BOXES   20000
-#define DEFAULT_SHARE   4000 /* of the whole: lighter nodes are too thin to see */
+#define DEFAULT_CHANGES   500
+#define MOST_CHANGES      100000
+#define DEFAULT_FUNCTIONS 100
+#define MOST_FUNCTIONS    100000
+#define DEFAULT_BOXES     20000
+#define DEFAULT_SHARE     4000 /* of the whole: lighter nodes are too thin to see */
 
 /* `value` where it was given, within 1..most. */
 static enum pl_status limit_of(int64_t value, int64_t otherwise, int64_t most,
@@ -192,5 +194,23 @@ enum pl_status pl_api_flamechart(struct pl_store *store, const struct pl_api_cal
         return status;
     pl_json_chart(out, &chart);
     pl_chart_deinit(&chart);
+    return PL_OK;
+}
+
+enum pl_status pl_api_functions(struct pl_store *store, const struct pl_api_call *call,
+                                struct pl_buf *out, struct pl_error *err)
+{
+    struct pl_function_metrics metrics;
+    int64_t bucket_ns = call->params->bucket_ns, count = 0;
+    enum pl_status status = limit_of(call->params->limit, DEFAULT_FUNCTIONS,
+                                     MOST_FUNCTIONS, "limit", &count, err);
+    if (status == PL_OK)
+        status = pl_query_functions(store, &call->selection,
+                                    bucket_ns < 0 ? 0 : bucket_ns, &metrics, err);
+    if (status != PL_OK)
+        return status;
+    pl_json_functions(out, &metrics,
+                      (size_t)count < metrics.count ? (size_t)count : metrics.count);
+    pl_function_metrics_deinit(&metrics);
     return PL_OK;
 }

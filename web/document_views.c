@@ -222,3 +222,51 @@ void pl_json_chart(struct pl_buf *out, const struct pl_chart *chart)
     }
     pl_buf_puts(out, "}}");
 }
+
+/* ---- function metrics ---- */
+
+static void put_call_times(struct pl_buf *out, const struct pl_call_times *times)
+{
+    pl_json_int_field(out, "calls", times->calls);
+    pl_json_int_field(out, "self_ns", times->sum_ns);
+    pl_json_int_field(out, "p75_ns", times->p75_ns);
+    pl_json_int_field(out, "p95_ns", times->p95_ns);
+    pl_json_int_field(out, "p99_ns", times->p99_ns);
+}
+
+static void put_buckets(struct pl_buf *out, const struct pl_function_metric *row)
+{
+    pl_buf_puts(out, ",\"buckets\":[");
+    for (size_t i = 0; i < row->bucket_count; i++) {
+        pl_buf_printf(out, "%s{\"start_ns\":%lld", i ? "," : "",
+                      (long long)row->buckets[i].start_ns);
+        put_call_times(out, &row->buckets[i]);
+        pl_buf_putc(out, '}');
+    }
+    pl_buf_putc(out, ']');
+}
+
+void pl_json_functions(struct pl_buf *out, const struct pl_function_metrics *metrics,
+                       size_t count)
+{
+    pl_buf_puts(out, "{\"schema\":1");
+    pl_json_int_field(out, "bucket_ns", metrics->bucket_ns);
+    pl_json_int_field(out, "chunks", metrics->chunks);
+    pl_json_int_field(out, "function_count", (int64_t)metrics->count);
+    pl_buf_puts(out, ",\"functions\":[");
+    for (size_t i = 0; i < count; i++) {
+        const struct pl_function_metric *row = &metrics->rows[i];
+        pl_buf_puts(out, i ? ",{\"function\":" : "{\"function\":");
+        pl_json_string(out, row->function);
+        pl_json_string_field(out, "module", row->module);
+        pl_json_string_field(out, "file", row->file);
+        pl_json_int_field(out, "fingerprint", row->fingerprint);
+        pl_json_int_field(out, "chunks", row->chunks);
+        pl_json_int_field(out, "samples", row->samples);
+        put_call_times(out, &row->all);
+        if (metrics->bucket_ns)
+            put_buckets(out, row);
+        pl_buf_putc(out, '}');
+    }
+    pl_buf_puts(out, "]}");
+}

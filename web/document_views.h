@@ -1,11 +1,12 @@
 /* More documents, as in document.h: sandwich, diff, history, lines, labels,
- * threads, charts. */
+ * threads, charts, function metrics. */
 #ifndef PL_WEB_DOCUMENT_VIEWS_H
 #define PL_WEB_DOCUMENT_VIEWS_H
 
 #include "base/buf.h"
 #include "store/query_chart.h"
 #include "store/query_diff.h"
+#include "store/query_functions.h"
 #include "store/query_history.h"
 #include "store/query_sandwich.h"
 #include "web/prune.h"
@@ -37,6 +38,10 @@ void pl_json_labels_field(struct pl_buf *out, const char *key,
 
 void pl_json_threads_field(struct pl_buf *out, const char *key,
                            const struct pl_thread_list *list);
+
+/* The first `count` functions and their times, per bucket where there are any. */
+void pl_json_functions(struct pl_buf *out, const struct pl_function_metrics *metrics,
+                       size_t count);
 
 void pl_json_chart(struct pl_buf *out, const struct pl_chart *chart);
 

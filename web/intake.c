@@ -284,3 +284,28 @@ enum pl_status pl_intake_run(void *self, struct pl_error *err)
     pl_spool_deinit(&row.body);
     return status;
 }
+
+enum pl_status pl_intake_unsampled(struct pl_intake *intake, int64_t project_id,
+                                   int64_t received_ns, const void *profile, size_t len,
+                                   struct pl_error *err)
+{
+    static const struct pl_item_header none = {0};
+    const struct pl_intake_kind *kind = &pl_intake_profile;
+    struct pl_inbox_row row;
+    enum pl_status status =
+        pl_inbox_row_of(intake->store, project_id, received_ns, &row, err);
+    if (status != PL_OK)
+        return status;
+    const struct pl_intake_item item = {.store = intake->store,
+                                        .row = &row,
+                                        .header = &none,
+                                        .counts = &intake->counts,
+                                        .is_task = true,
+                                        .unsampled = true};
+    void *self = kind->begin(&item, err);
+    status = self ? kind->data(self, profile, len, err) : PL_NOMEM;
+    if (status == PL_OK)
+        status = kind->end(self, err);
+    kind->drop(self);
+    return status;
+}

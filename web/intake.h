@@ -26,6 +26,12 @@ void pl_intake_free(struct pl_intake *intake); /* NULL is fine */
 /* Of the profiles it took in; only ever growing. */
 const struct pl_intake_counts *pl_intake_counts(const struct pl_intake *intake);
 
+/* One profile of a task that was not sampled: only function metrics are kept of it, and
+ * it has no outcome. Counted as rejected where it is none.  Errors  NOMEM; IO. */
+PL_MUST_CHECK enum pl_status
+pl_intake_unsampled(struct pl_intake *intake, int64_t project_id, int64_t received_ns,
+                    const void *profile, size_t len, struct pl_error *err);
+
 /* As pl_pass_options.intake: the next row. NOT_FOUND: nothing waits. */
 PL_MUST_CHECK enum pl_status pl_intake_run(void *intake, struct pl_error *err);
 

@@ -15,6 +15,7 @@ struct pl_intake_item {
     int64_t index;                   /* in the envelope, from 0 */
     struct pl_intake_counts *counts; /* to add to */
     int profiles;          /* items of type profile so far, this one included */
+    bool unsampled;        /* only metrics may be kept of it */
     bool is_task;          /* no envelope: the payload of a profile task */
     struct pl_id fallback; /* id of an item that has none of its own: of its bytes */
 };

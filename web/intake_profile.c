@@ -5,6 +5,7 @@
 #include "formats/sent.h"
 #include "web/intake_build.h"
 #include "web/intake_item.h"
+#include "web/intake_metrics.h"
 #include "web/limits.h"
 
 #include <assert.h>
@@ -164,6 +165,23 @@ static enum pl_status store_chunk(struct profile_item *it, struct pl_error *err)
     return status;
 }
 
+/* Neither a chunk nor an outcome: what it says of functions, and that it was here. */
+static enum pl_status keep_metrics(struct profile_item *it, struct pl_error *err)
+{
+    static const struct pl_count one = {"unsampled_profiles", 1};
+    struct pl_intake_chunk chunk = {0};
+    enum pl_status status = PL_OK;
+    it->item.counts->profiles++;
+    it->item.counts->rejected += it->reason != NULL;
+    if (it->reason)
+        return PL_OK;
+    status = pl_intake_build(it->item.store, it->item.row, &it->profile, &chunk, err);
+    if (status == PL_OK)
+        status = pl_intake_keep_metrics(it->item.store, &chunk, &one, 1, err);
+    pl_intake_chunk_deinit(&chunk);
+    return status;
+}
+
 static const char *judge(struct profile_item *it)
 {
     int64_t received_ns = it->item.row->received_ns;
@@ -186,6 +204,8 @@ static enum pl_status end(void *self, struct pl_error *err)
         it->reason = "profiling_too_many_profiles";
     if (!it->reason)
         it->reason = judge(it);
+    if (it->item.unsampled)
+        return keep_metrics(it, err);
     if (!it->reason) {
         status = store_chunk(it, err);
         if (status != PL_INPUT) /* else the store cannot hold it */

@@ -26,6 +26,7 @@ const struct pl_route pl_routes[] = {
     {"GET", "/api/v1/diff", pl_api_diff, "a,b,t,root,limit,min_ns,max_nodes", false},
     {"GET", "/api/v1/labels", pl_api_labels, "", false},
     {"GET", "/api/v1/function", pl_api_function, "bucket_ns", false},
+    {"GET", "/api/v1/functions", pl_api_functions, "bucket_ns,limit", false},
     {"GET", "/api/v1/flamechart", pl_api_flamechart, "boxes", false},
     {"GET", "/api/v1/export", pl_api_export, "t,format", false},
     {"GET", "/api/v1/source", pl_api_source, "file", false},

@@ -456,6 +456,27 @@ CREATE TABLE symbol_miss (
     PRIMARY KEY (url, build_id)
 ) STRICT, WITHOUT ROWID;
 
+-- Function metrics of profiles of which nothing else is kept, as they were not sampled:
+-- one row a profile and function.
+CREATE TABLE function_metric (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL,
+    profile_id TEXT NOT NULL,         -- all zero: there is none to look at
+    app TEXT NOT NULL,
+    release TEXT,
+    environment TEXT,
+    platform TEXT,
+    start_ns INTEGER NOT NULL,        -- of the profile
+    fingerprint INTEGER NOT NULL,     -- Sentry's number of package:function
+    function TEXT NOT NULL,
+    module TEXT NOT NULL DEFAULT '',
+    file TEXT NOT NULL DEFAULT '',
+    samples INTEGER NOT NULL,
+    sum_ns INTEGER NOT NULL,
+    self_ns TEXT NOT NULL             -- of each call, a JSON array
+) STRICT;
+CREATE INDEX function_metric_time ON function_metric (start_ns);
+
 -- What is still to be sent to an upstream.
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`proflite process --payload`: what stands beside the profile counts, what the profile
 says of the same does not; hostile msgpack ends with 3, a clear line and little memory."""
+import gzip
 import json
 import pathlib
 import resource
@@ -9,7 +10,7 @@ import struct
 import subprocess
 import tempfile
 
-from support import PROFLITE, SANITIZED, check, chunk, finish
+from support import FIXTURES, PROFLITE, SANITIZED, check, chunk, finish
 
 MIB = 1 << 20
 
@@ -114,6 +115,105 @@ def check_sampled(folder):
     check(done.returncode == 2, "--unsampled alone")
 
 
+def recorded(name):
+    """The profile of a recorded request of an SDK."""
+    body = gzip.decompress((FIXTURES / f"{name}.body").read_bytes())
+    return json.loads(body.split(b"\n")[2])
+
+
+def fingerprint(text):
+    value = 0xcbf29ce484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001b3 % 2**64
+    return value % 2**32
+
+
+def quantile(values, q):
+    place = q * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (place - low)
+
+
+def self_times(profile):
+    """Of each function of the application: its calls' self times, in ms. A tree of calls
+    for each thread, walked when it is whole."""
+    found, samples = {}, {}
+
+    def walk(node, depth):
+        frame, start, end, children, seen = node
+        below = [walk(child, depth + 1) for child in children]
+        app, lasted = sum(below), end - start
+        if not frame.get("in_app"): # libraries do not say
+            return app
+        if depth and lasted - app > 1e-9:
+            name = f"{frame['module']}:{frame['function']}"
+            found.setdefault(name, []).append((lasted - app) * 1000)
+            samples[name] = samples.get(name, 0) + seen
+        return lasted
+
+    frames, stacks = profile["frames"], profile["stacks"]
+    for thread in {sample["thread_id"] for sample in profile["samples"]}:
+        mine = sorted((s["timestamp"], s["stack_id"]) for s in profile["samples"]
+                      if s["thread_id"] == thread)
+        root = [None, 0, 0, [], 0]
+        for (start, stack), (end, _) in zip(mine, mine[1:]):
+            at = root
+            for index in reversed(stacks[stack]):
+                frame, last = frames[index], at[3][-1] if at[3] else None
+                same = last and last[2] == start and all(
+                    last[0].get(key) == frame.get(key)
+                    for key in ("function", "module", "abs_path"))
+                if not same:
+                    at[3].append([frame, start, end, [], 0])
+                at = at[3][-1]
+                at[2] = end
+                at[4] += 1
+        for child in root[3]:
+            walk(child, 0)
+    return {name: sorted(times) for name, times in found.items() if samples[name] > 1}
+
+
+def check_functions(folder):
+    """Function metrics of a real profile: as a reference has them; the same whether they
+    are made of its samples or were all that was kept."""
+    profile = recorded("py-manual-01")
+    kept, stored = Store(folder, "kept"), Store(folder, "stored")
+    code, result, said = kept.process(pack(task(profile)), "--unsampled", "--unsampled-metrics")
+    check(code == 0 and result["unsampled_profiles"] == 1, f"kept: {code} {result} {said}")
+    code, result, said = stored.process(pack(task(profile)), "--unsampled-metrics")
+    check(code == 0 and result["outcomes_accepted"] == 1, f"stored: {code} {result} {said}")
+    answers = []
+    for store in (kept, stored):
+        done = subprocess.run([PROFLITE, "--db", store.db, "functions", "--json"],
+                              capture_output=True, text=True)
+        answers.append(json.loads(done.stdout)["functions"])
+    check(answers[0] == answers[1], "kept and stored differ")
+    wanted = self_times(profile["profile"])
+    check(len(answers[0]) == len(wanted) == 4, f"{len(answers[0])} functions, {len(wanted)}")
+    for row in answers[0]:
+        name = f"{row['module']}:{row['function']}"
+        times = wanted.get(name, [])
+        check(row["fingerprint"] == fingerprint(name), f"{name}: {row['fingerprint']}")
+        check(row["calls"] == len(times), f"{name}: {row['calls']} calls, not {len(times)}")
+        pairs = [(row["self_ns"], sum(times))] + [
+            (row[f"p{p}_ns"], quantile(times, p / 100)) for p in (75, 95, 99)]
+        for got, ms in pairs: # times are stored to a microsecond
+            check(abs(got / 1e6 - ms) < .002 * max(1, len(times)), f"{name}: {got} ns, {ms} ms")
+    for table in ("chunk", "part", "slot", "session", "outcome", "inbox", "stack"):
+        check(kept.row(f"SELECT count(*) AS n FROM {table}")["n"] == 0, f"{table} is empty")
+    row = kept.row("SELECT profile_id, count(*) AS n, sum(samples) AS s, min(project_id) AS p"
+                   " FROM function_metric")
+    check(row["profile_id"] == "0" * 32 and row["n"] == 4 and row["p"] == 42, f"{row}")
+    check(kept.row("SELECT value FROM counter WHERE name = 'unsampled_profiles'")["value"] == 1,
+          "counted")
+    # What is no profile is no metric, and still no outcome.
+    code, result, _ = kept.process(pack(task({}, payload=b"{")), "--unsampled",
+                                   "--unsampled-metrics")
+    check(code == 0 and result["received_rejected"] == 1, f"no profile: {code} {result}")
+    check(not kept.row("SELECT 1 FROM outcome"), "no outcome")
+
+
 def check_missing(folder):
     """No samples: counted, the flag unset, and no failure."""
     store = Store(folder, "missing")
@@ -192,6 +292,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="proflite-payload-") as folder:
         check_forged(folder)
         check_sampled(folder)
+        check_functions(folder)
         check_missing(folder)
         check_invalid(folder)
         check_hostile(folder)
