@@ -7,7 +7,7 @@
 
 __attribute__((noinline)) static uint64_t hot_function(uint64_t seed)
 {
-    for (int i = 0; i < 1000000; i++)
+    for (int i = 0; i < 50000000; i++)
         seed = seed * 6364136223846793005u + 1442695040888963407u;
     return seed;
 }
