@@ -2,6 +2,7 @@
  *
  * The signals are blocked before the server's threads are made, so that only this
  * thread ever takes one. */
+#include "base/memory.h"
 #include "cli/options.h"
 #include "web/server.h"
 
@@ -197,6 +198,7 @@ static int run(struct pl_cli *cli, int argc, char **argv)
     enum pl_status status = PL_OK;
     bool browser = false;
     int exit_code = PL_EXIT_OK;
+    pl_memory_keep();
     pl_options_init(&parser, cli, &pl_cmd_serve, argc, argv);
     if (read_arguments(&parser, &server, &browser, &exit_code)) {
         server.db_path = pl_cli_db(cli, &err);

@@ -9,6 +9,7 @@
  * its stack with probability .15 or draws by Zipf's law; an idle one waits in one of 8
  * for seconds. */
 #include "base/clock.h"
+#include "base/memory.h"
 #include "store/query_chart.h"
 #include "store/query_diff.h"
 #include "store/query_history.h"
@@ -382,6 +383,7 @@ static int compare(const void *left, const void *right)
 int main(int argc, char **argv)
 {
     struct pl_store *store = NULL;
+    pl_memory_keep(); /* as serve does */
     if (argc < 2)
         return fprintf(stderr, "usage: bench_query FILE [MILLIONS [NAME]]\n"), 2;
     if (access(argv[1], F_OK) != 0)
