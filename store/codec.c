@@ -72,6 +72,43 @@ bool pl_digits_next(struct pl_digits *digits, int64_t *value_out)
     return true;
 }
 
+/* The nibbles from `at` on, high one first; behind the end, zeros. */
+static uint64_t load_word(const struct pl_digits *digits, size_t at)
+{
+    size_t from = at / 2, len = digits->end / 2;
+    uint64_t word = 0;
+    if (from + sizeof word <= len) {
+        memcpy(&word, digits->bytes + from, sizeof word);
+        word = __builtin_bswap64(word);
+    } else {
+        for (size_t i = from; i < len; i++)
+            word |= (uint64_t)digits->bytes[i] << (56 - 8 * (i - from));
+    }
+    return word << (at & 1 ? 4 : 0);
+}
+
+size_t pl_digits_plain(struct pl_digits *digits, uint32_t *values, size_t most)
+{
+    size_t count = 0;
+    while (count < most) {
+        uint64_t word = load_word(digits, digits->at);
+        uint64_t ends = pl_word_ends(word);
+        size_t before = count;
+        while (ends && count < most) {
+            unsigned bits = (unsigned)__builtin_clzll(ends); /* 4 * digits */
+            if (!bits || bits > 32 || (word >> (60 - bits) & 15) != END)
+                return count;
+            values[count++] = pl_word_value((uint32_t)(word >> (64 - bits)));
+            word <<= bits + 4;
+            ends <<= bits + 4;
+            digits->at += bits / 4 + 1;
+        }
+        if (count == before)
+            return count;
+    }
+    return count;
+}
+
 static bool give_up(struct pl_digits *digits, bool damaged)
 {
     digits->damaged = damaged;

@@ -34,6 +34,26 @@ void pl_digits_init(struct pl_digits *digits, const void *blob, size_t len);
  * or, with `damaged`, when the bytes make no sense. */
 bool pl_digits_next(struct pl_digits *digits, int64_t *value_out);
 
+/* Up to `most` numbers at once, as far as they are plain: what follows is for
+ * pl_digits_next.  Returns how many. */
+size_t pl_digits_plain(struct pl_digits *digits, uint32_t *values, size_t most);
+
+/* ---- words of 16 nibbles ---- */
+
+/* The bit above which each nibble A..F of the word ends. */
+static inline uint64_t pl_word_ends(uint64_t word)
+{
+    return word & (word << 1 | word << 2) & UINT64_C(0x8888888888888888);
+}
+
+/* Up to eight digits, one per nibble, to binary. */
+static inline uint32_t pl_word_value(uint32_t digits)
+{
+    uint32_t v = (digits >> 4 & 0x0f0f0f0f) * 10 + (digits & 0x0f0f0f0f);
+    v = (v >> 8 & 0x00ff00ff) * 100 + (v & 0x00ff00ff);
+    return (v >> 16) * 10000 + (v & 0xffff);
+}
+
 /* The next entry of a list of entries (rollup.sums): numbers >= 0 with B between
  * them; as above. More than `most` of them are damage. */
 bool pl_digits_fields(struct pl_digits *digits, int64_t *fields, size_t most,

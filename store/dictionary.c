@@ -26,6 +26,8 @@
 #define NODES_MAX 100000000 /* of a profile: 3 GB */
 #define NEED_ALL  UINT32_MAX
 
+#define FRAMES_AT_ONCE 64
+
 struct stack_row {
     uint32_t parent; /* place; PL_IDMAP_NONE: none */
     uint32_t keep;
@@ -100,31 +102,47 @@ static enum pl_status want_parent(struct dictionary *dict, uint32_t place,
     return PL_OK;
 }
 
+static bool reserve_frames(struct dictionary *dict, uint32_t more)
+{
+    if (more <= dict->frame_cap - dict->frame_count)
+        return true;
+    uint32_t cap = dict->frame_cap ? dict->frame_cap * 2 : 4096;
+    uint32_t *grown = cap ? realloc(dict->frames, cap * sizeof *grown) : NULL;
+    if (!grown)
+        return false;
+    dict->frames = grown;
+    dict->frame_cap = cap;
+    return true;
+}
+
 static enum pl_status take_frames(struct dictionary *dict, uint32_t place,
                                   const void *blob, size_t len, uint32_t most,
                                   struct pl_error *err)
 {
     struct stack_row *row = &dict->rows[place];
     struct pl_digits digits;
-    int64_t frame;
     row->first = dict->frame_count;
     pl_digits_init(&digits, blob, len);
-    while (row->count < most && pl_digits_next(&digits, &frame)) {
-        if (frame <= 0 || frame >= UINT32_MAX)
-            return damaged(dict, place, "has a frame that cannot be", err);
-        if (dict->frame_count == dict->frame_cap) {
-            uint32_t cap = dict->frame_cap ? dict->frame_cap * 2 : 4096;
-            uint32_t *grown = cap ? realloc(dict->frames, cap * sizeof *grown) : NULL;
-            if (!grown)
-                return out_of_memory(err);
-            dict->frames = grown;
-            dict->frame_cap = cap;
-        }
-        uint32_t at = pl_idmap_add(&dict->table.frames, (uint32_t)frame);
-        if (at == PL_IDMAP_NONE)
+    for (uint32_t more = 1; more && row->count < most; row->count += more) {
+        int64_t frame;
+        if (!reserve_frames(dict, FRAMES_AT_ONCE))
             return out_of_memory(err);
-        dict->frames[dict->frame_count++] = at;
-        row->count++;
+        uint32_t *to = dict->frames + dict->frame_count, room = most - row->count;
+        room = room < FRAMES_AT_ONCE ? room : FRAMES_AT_ONCE;
+        more = (uint32_t)pl_digits_plain(&digits, to, room);
+        if (!more && pl_digits_next(&digits, &frame)) {
+            if (frame <= 0 || frame >= UINT32_MAX)
+                return damaged(dict, place, "has a frame that cannot be", err);
+            to[more++] = (uint32_t)frame;
+        }
+        for (uint32_t i = 0; i < more; i++) {
+            if (!to[i])
+                return damaged(dict, place, "has a frame that cannot be", err);
+            to[i] = pl_idmap_add(&dict->table.frames, to[i]);
+            if (to[i] == PL_IDMAP_NONE)
+                return out_of_memory(err);
+        }
+        dict->frame_count += more;
     }
     return digits.damaged ? damaged(dict, place, "makes no sense", err) : PL_OK;
 }

@@ -156,14 +156,6 @@ static uint64_t load_nibbles(const unsigned char *bytes, size_t at)
     return __builtin_bswap64(word) << (at & 1 ? 4 : 0);
 }
 
-/* Up to eight digits, one per nibble, to binary. */
-static uint32_t from_digits(uint32_t digits)
-{
-    uint32_t v = (digits >> 4 & 0x0f0f0f0f) * 10 + (digits & 0x0f0f0f0f);
-    v = (v >> 8 & 0x00ff00ff) * 100 + (v & 0x00ff00ff);
-    return (v >> 16) * 10000 + (v & 0xffff);
-}
-
 struct decoded {
     struct pl_slot_run *runs;
     size_t count, cap;
@@ -183,8 +175,7 @@ static void add_run(struct decoded *decoded, uint32_t stack, uint32_t count,
  * whose first number is unusual takes none. */
 static size_t decode_word(uint64_t word, struct decoded *decoded)
 {
-    const uint64_t high_bits = UINT64_C(0x8888888888888888);
-    uint64_t ends = word & (word << 1 | word << 2) & high_bits; /* nibbles A..F */
+    uint64_t ends = pl_word_ends(word);
     size_t taken = 0;
     while (ends && decoded->count < decoded->cap) {
         unsigned minus = word >> 60 == 0xB ? 4 : 0;
@@ -198,10 +189,10 @@ static size_t decode_word(uint64_t word, struct decoded *decoded)
         if (!bits || end == 0xB)
             break;
         uint64_t number = digits >> (64 - bits);
-        uint64_t value = from_digits((uint32_t)number);
+        uint64_t value = pl_word_value((uint32_t)number);
         uint64_t count = end == 0xA ? 1 : end - 10;
         if (bits > 32) {
-            value += UINT64_C(100000000) * from_digits((uint32_t)(number >> 32));
+            value += UINT64_C(100000000) * pl_word_value((uint32_t)(number >> 32));
             if (value >= (uint64_t)PL_RUN_UNIT) {
                 if (end != 0xA)
                     break;

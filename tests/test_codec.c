@@ -240,7 +240,55 @@ static void test_weights(void)
     CHECK(pl_weights_at(&weights, 0) == 0); /* beyond int64 */
 }
 
+/* Many at once are what they are one by one, whatever the bytes. */
+static void check_plain(const void *bytes, size_t len, size_t most)
+{
+    struct pl_digits one, many;
+    int64_t value, other = 0;
+    uint32_t values[20];
+    size_t count = 0, at = 0;
+    pl_digits_init(&one, bytes, len);
+    pl_digits_init(&many, bytes, len);
+    while (pl_digits_next(&one, &value)) {
+        if (at == count) {
+            at = 0;
+            count = pl_digits_plain(&many, values, most);
+        }
+        bool ok = count || pl_digits_next(&many, &other);
+        if (!ok || value != (count ? (int64_t)values[at] : other))
+            CHECK(0, "%lld of %zu bytes", (long long)value, len);
+        at += count != 0;
+    }
+    if (at != count || pl_digits_next(&many, &other) || one.damaged != many.damaged)
+        CHECK(0, "the end of %zu bytes", len);
+}
+
+static void test_plain(void)
+{
+    for (int round = 0; round < 20000; round++) {
+        struct pl_nibbles nibbles = {0};
+        unsigned char bytes[24];
+        size_t count = next_random() % 30, most = 1 + next_random() % 20;
+        for (size_t i = 0; i < count; i++) {
+            uint64_t bits = next_random() % 100 < 97 ? next_random() % 28 : 40;
+            int64_t value = (int64_t)(next_random() & ((UINT64_C(1) << bits) - 1));
+            pl_nibbles_number(&nibbles, next_random() % 50 ? value : -value);
+        }
+        size_t len = pl_nibbles_finish(&nibbles);
+        char *exact = malloc(len + !len); /* for the sanitizer's fences */
+        if (len)
+            memcpy(exact, nibbles.bytes, len);
+        check_plain(exact, len, most);
+        free(exact);
+        pl_nibbles_deinit(&nibbles);
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = (unsigned char)next_random();
+        check_plain(bytes, next_random() % sizeof bytes, most);
+    }
+    CHECK(true);
+}
+
 TEST_MAIN({"numbers", test_numbers}, {"runs", test_runs},
           {"documented_bytes", test_documented_bytes},
           {"documented_example", test_documented_example}, {"damage", test_damage},
-          {"ticks", test_ticks}, {"weights", test_weights})
+          {"ticks", test_ticks}, {"weights", test_weights}, {"plain", test_plain})
