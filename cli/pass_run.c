@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "cli/term.h"
 #include "collector/settings.h"
+#include "web/download.h"
 #include "web/intake.h"
 
 #include <inttypes.h>
@@ -96,6 +97,7 @@ enum pl_status pl_cli_pass_run(struct pl_store *store,
     options.progress = show_progress;
     options.progress_self = &progress;
     options.intake = pl_intake_run;
+    options.places.fetch.get = pl_download;
     struct pl_pass *pass = NULL;
     struct pl_intake *intake = NULL;
     struct pl_settings settings;

@@ -20,6 +20,7 @@ struct pl_image {
     struct pl_extents *extents;
     char *name; /* last component of the path */
     bool loaded;
+    bool has_place; /* a file on some disk, that is */
 };
 
 static void fail(struct pl_image *image, enum pl_image_status status,
@@ -69,6 +70,7 @@ static void open_vdso(struct pl_image *image, const char *build_id)
 static void open_files(struct pl_image *image, const struct pl_lookup_request *request)
 {
     struct pl_elf_files files;
+    image->has_place = true;
     pl_elf_files_find(&files, request);
     image->main = files.main;
     image->debug = files.debug;
@@ -268,6 +270,12 @@ static uint64_t lookup_bytes(const void *self)
     return pl_image_file_bytes(self);
 }
 
+static bool lookup_lacks_debug(const void *self)
+{
+    const struct pl_image *image = self;
+    return image->has_place && !image->debug.elf && !pl_elf_has_debug(image->main.elf);
+}
+
 static bool find_key(void *self, const struct pl_lookup_key *key,
                      struct pl_symbol_list *list_out)
 {
@@ -281,4 +289,5 @@ const struct pl_lookup pl_elf_lookup = {
     .message = lookup_message,
     .file_bytes = lookup_bytes,
     .find = find_key,
+    .lacks_debug = lookup_lacks_debug,
 };

@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BUDGET_MS 30000 /* of all downloads of a run */
+
 struct pl_places {
     struct pl_store *store;
     const char *debug_root;
     int64_t project_id; /* whose sources are loaded; -1 none */
     struct pl_symbol_source_list sources;
+    struct pl_fetch_options fetch;
+    int64_t left_ms; /* for downloads */
 };
 
 /* Names of contents, for the worker to know a file again. */
@@ -32,6 +36,9 @@ enum pl_status pl_places_open(struct pl_store *store,
     places->project_id = -1;
     places->debug_root =
         options && options->debug_root ? options->debug_root : PL_DEBUG_ROOT;
+    if (options)
+        places->fetch = options->fetch;
+    places->left_ms = places->fetch.budget_ms ? places->fetch.budget_ms : BUDGET_MS;
     *places_out = places;
     return PL_OK;
 }
@@ -82,46 +89,54 @@ static enum pl_status open_upload(void *self, int64_t id, int *fd_out,
     return pl_symbol_file_open(self, id, fd_out, err);
 }
 
-static enum pl_status add_uploads(struct pl_places *places, int64_t project_id,
-                                  const char *file_kind, const char *debug_id,
-                                  const char *build_id, struct pl_place_list *list,
-                                  struct pl_error *err)
+/* Files of the store: those that people added, or that came from the server `origin`.
+ */
+static void add_files(struct pl_places *places, const char *origin,
+                      struct pl_place_list *list)
 {
     struct texts *texts = list->owned;
-    if (texts->files.owned) /* listed twice among the sources */
-        return PL_OK;
-    enum pl_status status = pl_symbol_files_find(
-        places->store, project_id, file_kind, debug_id, build_id, &texts->files, err);
-    for (size_t i = 0; i < texts->files.count && status == PL_OK; i++) {
+    for (size_t i = 0; i < texts->files.count; i++) {
         const struct pl_symbol_file *file = &texts->files.rows[i];
         char *name = texts->names[list->count % PL_SYMBOL_PLACES];
-        (void)snprintf(name, sizeof texts->names[0], "%.32s", file->content);
+        if (strcmp(file->origin, origin) != 0)
+            continue;
         struct pl_symbol_place *place = add(list, PL_PLACE_FILE, name);
         if (!place)
             break;
+        (void)snprintf(name, sizeof texts->names[0], "%.63s", file->content);
         place->open = open_upload;
         place->self = places->store;
         place->id = file->id;
     }
-    return status;
 }
 
-static enum pl_status add_source(struct pl_places *places, int64_t project_id,
-                                 const struct pl_symbol_source *source,
-                                 const char *file_kind, const char *debug_id,
-                                 const char *build_id, struct pl_place_list *list,
-                                 struct pl_error *err)
+static void add_source(struct pl_places *places, const struct pl_symbol_source *source,
+                       bool is_elf, struct pl_place_list *list)
 {
     if (strcmp(source->kind, "uploaded") == 0)
-        return add_uploads(places, project_id, file_kind, debug_id, build_id, list,
-                           err);
-    if (strcmp(file_kind, "elf") != 0)
-        return PL_OK;
-    if (strcmp(source->kind, "folder") == 0)
+        add_files(places, "", list);
+    else if (is_elf && strcmp(source->kind, "folder") == 0)
         (void)add(list, PL_PLACE_FOLDER, source->place);
-    else if (strcmp(source->kind, "build-id") == 0)
+    else if (is_elf && strcmp(source->kind, "build-id") == 0)
         (void)add(list, PL_PLACE_BUILD_ID, source->place);
-    return PL_OK;
+    else if (is_elf && strcmp(source->kind, "debuginfod") == 0)
+        add_files(places, source->place, list);
+}
+
+static enum pl_status find_in_store(struct pl_places *places, int64_t project_id,
+                                    const char *file_kind, const char *debug_id,
+                                    const char *build_id, struct pl_place_list *list,
+                                    struct pl_error *err)
+{
+    struct texts *texts = list->owned;
+    enum pl_status status = load_sources(places, project_id, err);
+    if (status == PL_OK)
+        status = pl_symbol_files_find(places->store, project_id, file_kind, debug_id,
+                                      build_id, &texts->files, err);
+    for (size_t i = 0; i < places->sources.count && status == PL_OK; i++)
+        add_source(places, &places->sources.rows[i], strcmp(file_kind, "elf") == 0,
+                   list);
+    return status;
 }
 
 enum pl_status pl_places_find(struct pl_places *places, int64_t project_id,
@@ -135,17 +150,41 @@ enum pl_status pl_places_find(struct pl_places *places, int64_t project_id,
         return pl_error_set(err, PL_NOMEM, "out of memory");
     if (strcmp(file_kind, "elf") == 0)
         (void)add(&list, PL_PLACE_PATH, "");
-    if (!places->store)
-        (void)add(&list, PL_PLACE_BUILD_ID, places->debug_root);
+    if (places->store)
+        status = find_in_store(places, project_id, file_kind, debug_id, build_id, &list,
+                               err);
     else
-        status = load_sources(places, project_id, err);
-    for (size_t i = 0; i < places->sources.count && places->store && status == PL_OK;
-         i++)
-        status = add_source(places, project_id, &places->sources.rows[i], file_kind,
-                            debug_id, build_id, &list, err);
+        (void)add(&list, PL_PLACE_BUILD_ID, places->debug_root);
     if (status == PL_OK)
         *list_out = list;
     else
         pl_place_list_deinit(&list);
+    return status;
+}
+
+enum pl_status pl_places_fetch(struct pl_places *places,
+                               struct pl_symbolizer *symbolizer, int64_t project_id,
+                               const char *build_id, enum pl_fetched *fetched_out,
+                               struct pl_error *err)
+{
+    char clean[PL_BUILD_ID_TEXT];
+    *fetched_out = PL_FETCHED_NOTHING;
+    /* Of 16 bytes it may be the beginning of another: see pl_debug_id_build_prefix. */
+    if (!places->store || !places->fetch.get || !pl_build_id_parse(build_id, clean) ||
+        strlen(clean) < PL_DEBUG_ID_PREFIX)
+        return PL_OK;
+    enum pl_status status = load_sources(places, project_id, err);
+    for (size_t i = 0; i < places->sources.count && status == PL_OK; i++) {
+        const struct pl_symbol_source *source = &places->sources.rows[i];
+        enum pl_fetched fetched = PL_FETCHED_NOTHING;
+        if (strcmp(source->kind, "debuginfod") != 0)
+            continue;
+        status = pl_symbol_fetch(places->store, symbolizer, &places->fetch,
+                                 source->place, clean, &places->left_ms, &fetched, err);
+        if (fetched != PL_FETCHED_NOTHING)
+            *fetched_out = fetched;
+        if (fetched == PL_FETCHED_FILE)
+            break;
+    }
     return status;
 }

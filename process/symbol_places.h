@@ -3,6 +3,7 @@
 #ifndef PL_PROCESS_SYMBOL_PLACES_H
 #define PL_PROCESS_SYMBOL_PLACES_H
 
+#include "process/symbol_fetch.h"
 #include "process/symbolizer.h"
 #include "store/store.h"
 
@@ -10,6 +11,7 @@
 
 struct pl_places_options {
     const char *debug_root; /* of the usual sources; NULL: PL_DEBUG_ROOT */
+    struct pl_fetch_options fetch;
 };
 
 /* Knows the sources of the projects it was asked for; open one for each run. */
@@ -39,6 +41,14 @@ PL_MUST_CHECK enum pl_status pl_places_find(struct pl_places *places,
                                             const char *debug_id, const char *build_id,
                                             struct pl_place_list *list_out,
                                             struct pl_error *err);
+/* Ask the debuginfod servers among the project's sources for a module's debug file, in
+ * their order. PL_FETCHED_FILE: places are to be found anew.
+ * Errors  of the store; NOMEM. */
+PL_MUST_CHECK enum pl_status pl_places_fetch(struct pl_places *places,
+                                             struct pl_symbolizer *symbolizer,
+                                             int64_t project_id, const char *build_id,
+                                             enum pl_fetched *fetched_out,
+                                             struct pl_error *err);
 void pl_place_list_deinit(struct pl_place_list *list);
 
 #endif

@@ -58,6 +58,8 @@ static const char *module_status(const struct pl_resolved *resolved)
         [PL_MODULE_MISSING] = "missing",
         [PL_MODULE_MALFORMED] = "malformed",
         [PL_MODULE_UNSUPPORTED] = "unsupported",
+        [PL_MODULE_FETCHING_FAILED] = "fetching_failed",
+        [PL_MODULE_TIMEOUT] = "timeout",
     };
     if (resolved->failure == PL_SYMBOLIZER_CRASHED)
         return "malformed";
@@ -73,7 +75,7 @@ static const char *frame_status(const struct pl_resolved *resolved, bool named)
         return "malformed";
     if (resolved->module == PL_MODULE_FOUND)
         return named ? "symbolicated" : "missing_symbol";
-    return resolved->module == PL_MODULE_UNSUPPORTED ? "missing"
+    return resolved->module >= PL_MODULE_UNSUPPORTED ? "missing"
                                                      : module_status(resolved);
 }
 
@@ -166,10 +168,10 @@ static bool is_settled(const struct symbolicate *work, const struct pl_raw_frame
     return true;
 }
 
-/* One module's frames, looked up where the project's sources say. */
-static enum pl_status ask(const struct symbolicate *work,
-                          const struct pl_raw_frame *raw, size_t count,
-                          struct pl_resolved *resolved_out, struct pl_error *err)
+/* One module's frames, looked up in what is here. */
+static enum pl_status ask_once(const struct symbolicate *work,
+                               const struct pl_raw_frame *raw, size_t count,
+                               struct pl_resolved *resolved_out, struct pl_error *err)
 {
     struct pl_place_list places = {.count = 0};
     struct pl_symbol_question question = {
@@ -193,6 +195,29 @@ static enum pl_status ask(const struct symbolicate *work,
         status = pl_symbolizer_ask(work->symbolizer, &question, resolved_out, err);
     pl_place_list_deinit(&places);
     free(keys);
+    return status;
+}
+
+/* One module's frames, looked up where the project's sources say: the network last, and
+ * only for what nothing else has. */
+static enum pl_status ask(const struct symbolicate *work,
+                          const struct pl_raw_frame *raw, size_t count,
+                          struct pl_resolved *resolved, struct pl_error *err)
+{
+    enum pl_fetched fetched = PL_FETCHED_NOTHING;
+    enum pl_status status = ask_once(work, raw, count, resolved, err);
+    if (status != PL_OK || resolved->failure != PL_SYMBOLIZER_OK ||
+        !resolved->lacks_debug)
+        return status;
+    status = pl_places_fetch(work->places, work->symbolizer, work->project_id,
+                             raw->build_id ? raw->build_id : "", &fetched, err);
+    if (status == PL_OK && fetched == PL_FETCHED_FILE) {
+        pl_resolved_deinit(resolved);
+        return ask_once(work, raw, count, resolved, err);
+    }
+    if (resolved->module == PL_MODULE_MISSING && fetched != PL_FETCHED_NOTHING)
+        resolved->module =
+            fetched == PL_FETCHED_LATE ? PL_MODULE_TIMEOUT : PL_MODULE_FETCHING_FAILED;
     return status;
 }
 

@@ -296,6 +296,7 @@ static bool read_answer(struct pl_resolved *resolved, const char *body, size_t b
         return false;
     resolved->frame_count += answer.frame_count;
     resolved->module = (enum pl_module_status)answer.image_status;
+    resolved->lacks_debug = answer.lacks_debug;
     (void)snprintf(resolved->message, sizeof resolved->message, "%s",
                    block->texts + answer.message);
     return true;

@@ -41,10 +41,12 @@ void pl_symbolizer_limit(struct pl_symbolizer *symbolizer, int64_t deadline_ns);
 /* As enum pl_image_status, told apart by the parent. */
 enum pl_module_status {
     PL_MODULE_FOUND,
-    PL_MODULE_UNKNOWN,     /* nothing to look for */
-    PL_MODULE_MISSING,     /* no file of this build */
-    PL_MODULE_MALFORMED,   /* not what it should be */
-    PL_MODULE_UNSUPPORTED, /* nobody here reads such files */
+    PL_MODULE_UNKNOWN,         /* nothing to look for */
+    PL_MODULE_MISSING,         /* no file of this build */
+    PL_MODULE_MALFORMED,       /* not what it should be */
+    PL_MODULE_UNSUPPORTED,     /* nobody here reads such files */
+    PL_MODULE_FETCHING_FAILED, /* a server that was asked is in trouble */
+    PL_MODULE_TIMEOUT,         /* or too slow; of these two no worker speaks */
 };
 
 /* Why there is no answer at all. */
@@ -74,6 +76,7 @@ struct pl_resolved {
     char message[256];                /* why not, "" if found */
     struct pl_resolved_frame *frames; /* one for each address, in their order */
     size_t frame_count;               /* 0 after a failure */
+    bool lacks_debug;                 /* a file with more in it could help */
     void *owned;
 };
 

@@ -64,7 +64,8 @@ struct pl_lookup {
     /* False: nothing known of the key. `list_out` is empty before. */
     bool (*find)(void *self, const struct pl_lookup_key *key,
                  struct pl_symbol_list *list_out);
-    bool once; /* not kept */
+    bool (*lacks_debug)(const void *self); /* nullable: would another file help? */
+    bool once;                             /* not kept */
 };
 
 extern const struct pl_lookup pl_elf_lookup;      /* image.c */

@@ -267,9 +267,9 @@ static void put_frame(struct worker *worker, const struct pl_symbol_list *list)
 }
 
 static bool send_answer(struct worker *worker, enum pl_image_status status,
-                        const char *message)
+                        const char *message, bool lacks_debug)
 {
-    struct pl_wire_answer answer = {.image_status = status};
+    struct pl_wire_answer answer = {.image_status = status, .lacks_debug = lacks_debug};
     answer.message = put_text(worker, message);
     answer.frame_count = (uint32_t)(worker->frames.len / sizeof(struct pl_wire_frame));
     answer.name_count = (uint32_t)(worker->names.len / sizeof(struct pl_wire_name));
@@ -321,9 +321,12 @@ static bool answer(struct worker *worker, const struct question *question,
         }
         put_frame(worker, &list);
     }
-    return open ? send_answer(worker, open->kind->status(open->self),
-                              open->kind->message(open->self))
-                : send_answer(worker, PL_IMAGE_UNSUPPORTED, "nobody reads such files");
+    if (!open)
+        return send_answer(worker, PL_IMAGE_UNSUPPORTED, "nobody reads such files",
+                           false);
+    const struct pl_lookup *kind = open->kind;
+    return send_answer(worker, kind->status(open->self), kind->message(open->self),
+                       kind->lacks_debug && kind->lacks_debug(open->self));
 }
 
 /* ---- the question ---- */

@@ -62,7 +62,7 @@ struct pl_wire_answer {
     uint32_t frame_count;  /* as many as keys, in their order */
     uint32_t name_count;
     uint32_t text_bytes;
-    uint32_t spare;
+    uint32_t lacks_debug; /* 1: a file with more could help; else 0 */
 };
 
 struct pl_wire_frame {

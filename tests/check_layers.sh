@@ -48,7 +48,7 @@ owner() {
 
 owner "sqlite3(ext)?\\.h" "store"
 owner "civetweb\\.h" "web/server.c"
-owner "curl/.*" "web"
+owner "curl/.*" "web/upstream.c web/download.c"
 owner "cjson/.*|cJSON\\.h" "web cli"
 owner "libunwind.*" "collector/remote.c"
 owner "elfutils/.*|dwarf\\.h|libelf\\.h|gelf\\.h" "process"

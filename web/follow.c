@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "process/pass.h"
 #include "store/store.h"
+#include "web/download.h"
 #include "web/intake.h"
 
 #include <pthread.h>
@@ -58,7 +59,11 @@ static void close_store(struct pl_follow *follow)
 static enum pl_status open_pass(struct pl_follow *follow, struct pl_error *err)
 {
     const struct pl_pass_options options = {
-        .stop = &follow->stop, .intake = pl_intake_run, .intake_self = follow->intake};
+        .places.fetch.get = pl_download,
+        .stop = &follow->stop,
+        .intake = pl_intake_run,
+        .intake_self = follow->intake,
+    };
     return pl_pass_open(follow->store, &options, &follow->pass, err);
 }
 

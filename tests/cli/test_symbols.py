@@ -1,8 +1,10 @@
 """symbols: what is added, listed, removed; where names are looked for; exit codes."""
+import http.server
 import json
 import pathlib
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import BUILD, PROFLITE, ask, check, main, record, run, sql
@@ -126,15 +128,99 @@ int main(void)
 """
 
 
-def test_redo(folder):
-    """A stripped program is recorded; its debug file comes later."""
-    db, source, program = folder / "r.db", folder / "main.c", folder / "program"
+def record_stripped(folder, db):
+    """A program without names is recorded; its debug file lies beside it."""
+    source, program = folder / "main.c", folder / "program"
     source.write_text(MAIN)
     for command in (["cc", "-O2", "-g", "-Wl,--build-id", source, "-o", program],
                     ["objcopy", "--only-keep-debug", program, folder / "program.debug"],
                     ["strip", program]):
         check(run(*command).returncode == 0, f"{command}")
     check(record(db, program, flags=["-F", "397"]).returncode == 0, "recorded")
+    return program
+
+
+class Debuginfod:
+    """A server that answers as it is told to, and counts."""
+
+    def __init__(self):
+        outer, self.asked, self.answer = self, [], lambda handler: handler.send_error(404)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append(self.path)
+                outer.answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def send(self, path):
+        def answer(handler):
+            handler.send_response(200)
+            handler.end_headers()
+            handler.wfile.write(path.read_bytes())
+        self.answer = answer
+
+
+def test_debuginfod(folder):
+    """Asked only if listed, once for what it does not have, and believed only for the very
+    file that was asked for."""
+    db, server = folder / "d.db", Debuginfod()
+    program = record_stripped(folder, db)
+    wanted = f"/buildid/{build_id(program)}/debuginfo"
+
+    def redo():
+        """How often the server was asked for the program, whether its names are known,
+        what is said of its module."""
+        server.asked.clear()
+        done = run(PROFLITE, "--db", db, "process", "--redo")
+        check(done.returncode == 0, f"{done}")
+        names = {row["function"] for row in sql(db, "SELECT DISTINCT function FROM stack_frame")}
+        status = sql(db, "SELECT status FROM module WHERE path LIKE '%/program'")[0]["status"]
+        return server.asked.count(wanted), "innermost" in names, status
+
+    check(redo() == (0, False, "found"), "nobody asked for it")
+    listed_sources = ["sources", "uploaded", "/nonexistent", server.url + "/"]
+    check(symbols(db, *listed_sources).returncode == 0, "listed")
+    check(redo() == (1, False, "found"), "it is not there")
+    check(redo() == (0, False, "found"), "that is known now")
+    for what, answer in (
+            ("broken", lambda h: h.send_error(500)),
+            ("another file", None),
+            ("no file", lambda h: (h.send_response(200), h.end_headers(), h.wfile.write(b"<html>"))),
+            ("too large", lambda h: (h.send_response(200), h.send_header("Content-Length", str(1 << 40)),
+                                     h.end_headers())),
+            ("elsewhere", lambda h: (h.send_response(302), h.send_header("Location", "file:///etc/passwd"),
+                                     h.end_headers()))):
+        symbols(db, *listed_sources)
+        if answer:
+            server.answer = answer
+        else:
+            server.send(FULL)
+        check(redo() == (1, False, "found"), f"{what}: nothing")
+        check(redo()[0] == 0, f"{what}: not at once again")
+    symbols(db, *listed_sources)
+    server.answer = lambda h: h.send_error(503)
+    program.unlink()
+    check(redo() == (1, False, "found"), "what was found once stays so")
+    server.send(folder / "program.debug")
+    symbols(db, *listed_sources)
+    check(redo() == (1, True, "found"), "there it is, though the program has gone")
+    files = listed(db)
+    check([f["origin"] for f in files] == [server.url + "/"] and files[0]["has_debug"], f"{files}")
+    check(redo() == (0, True, "found"), "and is kept")
+    check(symbols(db, "rm", str(files[0]["id"])).returncode == 0, "removed")
+
+
+def test_redo(folder):
+    """A stripped program is recorded; its debug file comes later."""
+    db = folder / "r.db"
+    record_stripped(folder, db)
     names = """SELECT DISTINCT f.function, f.file, f.line, f.inlined FROM stack_frame f
                WHERE f.module LIKE '%/program' ORDER BY f.depth"""
     before = [row["function"] for row in sql(db, names)]
@@ -155,4 +241,4 @@ def test_redo(folder):
 
 
 if __name__ == "__main__":
-    main([test_usage, test_add, test_folder, test_sources, test_redo])
+    main([test_usage, test_add, test_folder, test_sources, test_redo, test_debuginfod])

@@ -166,6 +166,16 @@ def test_statuses(server, library):
         check(statuses(server, number) == expected, f"{number}: {statuses(server, number)}")
 
 
+def test_fetching(server, library):
+    """A server of debug files that cannot be reached."""
+    proflite(server, "symbols", "sources", "uploaded", "http://127.0.0.1:1/", "--project", "42")
+    image = library.image(code_id="e" * 40, debug_id=None, code_file="/srv/far.so")
+    server.envelope(envelope(item(native(31, library, image), platform="rust")))
+    server.settle()
+    check(statuses(server, 31) == ("fetching_failed", "fetching_failed", ["missing"]),
+          f"{statuses(server, 31)}")
+
+
 def test_cocoa_end(server, library):
     """Walks of cocoa end in two frames that are none; one without others is no stack."""
     frames = [{"instruction_addr": hex(BASE + library.at["outer"])}, {"instruction_addr": "0x7f0000000800"},
@@ -187,5 +197,6 @@ with tempfile.TemporaryDirectory(prefix="proflite-native-") as name:
     with Server() as one:
         test_redo(one, built)
         test_statuses(one, built)
+        test_fetching(one, built)
         test_cocoa_end(one, built)
 finish()
