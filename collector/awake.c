@@ -37,6 +37,7 @@
 
 #define FEW_THREADS    32u /* looking at so few costs no more than to find out */
 #define LOOKS_IN_TURN  32u
+#define SILENT_LOOKS   16u /* of a process that is silent */
 #define ASLEEP_TICKS   64u
 #define SILENT_NS      INT64_C(500000000)
 #define SILENT_READ_NS INT64_C(40000000)
@@ -146,15 +147,18 @@ static uint32_t count_suspects(struct pl_sampler *sampler)
     if (sampler->live_count < FEW_THREADS)
         return asleep;
     bool silent = awake->now_ns - awake->ran_ns > SILENT_NS;
-    bool alone = silent && !awake->sweep && count_running(sampler) == 1;
-    if (alone && awake->now_ns < awake->next_read_ns)
+    uint32_t running = silent && !awake->sweep ? count_running(sampler) : 0;
+    if (running == 1 && awake->now_ns < awake->next_read_ns)
         return 0;
     awake->sweep |= is_unexplained(sampler);
     if (awake->sweep)
         return asleep;
-    if (alone || count_running(sampler) <= 1 + awake->running)
+    if (!running)
+        running = count_running(sampler);
+    if (running <= 1 + awake->running)
         return 0;
-    return asleep < LOOKS_IN_TURN ? asleep : LOOKS_IN_TURN;
+    uint32_t looks = silent ? SILENT_LOOKS : LOOKS_IN_TURN;
+    return asleep < looks ? asleep : looks;
 }
 
 static void look_at_asleep(struct pl_sampler *sampler,
