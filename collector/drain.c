@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_CHUNK_NS (60 * PL_NS_PER_S)
@@ -30,6 +32,7 @@
 #define LOOK_NS          PL_NS_PER_S       /* is somebody watching? */
 #define SHOW_NS          (2 * PL_NS_PER_S) /* then show what is not sealed yet */
 #define REMOTE_REST_NS   (2 * PL_NS_PER_S)
+#define TIMER_GRAIN_NS   (50 * PL_NS_PER_MS)
 #define MAX_NOTES        65536u
 #define YOUNG_NS         (300 * PL_NS_PER_MS)
 #define YOUNG_PAUSE_MS   3
@@ -54,6 +57,8 @@ struct pl_drain {
     struct pl_id *skipped; /* sessions that the store has */
     size_t skipped_count, skipped_capacity;
     int64_t next_look_ns, next_show_ns;
+    int64_t folder_ns; /* when its list last changed, as of the last scan */
+    bool retry_attach; /* a segment there was not ready */
 };
 
 /* ---- open and close ---- */
@@ -255,8 +260,10 @@ static void attach(struct pl_drain *drain, const char *name, uint64_t inode)
     struct pl_drain_session *session = NULL;
     enum pl_status status =
         pl_drain_session_open(&drain->shared, name, inode, &session, &err);
-    if (status == PL_BUSY || status == PL_NOMEM)
-        return; /* next round */
+    if (status == PL_BUSY || status == PL_NOMEM) {
+        drain->retry_attach = true; /* next round */
+        return;
+    }
     if (status != PL_OK) {
         pl_log(PL_LOG_WARN, "collector", "%s", err.message);
         ignore(drain, inode);
@@ -273,11 +280,28 @@ static void attach(struct pl_drain *drain, const char *name, uint64_t inode)
     drain->sessions = session;
 }
 
+/* Has the folder changed since it was last read? Its time has the grain of the kernel's
+ * timer: what has only just changed may change again without a trace. */
+static bool has_changed(struct pl_drain *drain)
+{
+    struct stat folder;
+    struct timespec now;
+    if (fstat(drain->shared.dir_fd, &folder) != 0 ||
+        clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return true;
+    int64_t changed_ns = folder.st_mtim.tv_sec * PL_NS_PER_S + folder.st_mtim.tv_nsec;
+    int64_t age_ns = now.tv_sec * PL_NS_PER_S + now.tv_nsec - changed_ns;
+    bool settled = changed_ns == drain->folder_ns && age_ns > TIMER_GRAIN_NS;
+    drain->folder_ns = changed_ns;
+    return !settled;
+}
+
 static void scan(struct pl_drain *drain)
 {
     struct dirent *entry;
-    if (!drain->dir)
+    if (!drain->dir || (!drain->retry_attach && !has_changed(drain)))
         return;
+    drain->retry_attach = false;
     rewinddir(drain->dir);
     while ((entry = readdir(drain->dir)))
         if (is_segment_name(entry->d_name) && !is_known(drain, entry->d_ino))
@@ -335,8 +359,7 @@ static void run_sessions(struct pl_drain *drain, int64_t now_ns)
 /* Stacks come whole at a program's beginning, and seldom later. */
 static void rest_remote(struct pl_drain_shared *shared)
 {
-    if (!shared->remote ||
-        pl_clock_mono_ns() - shared->remote_used_ns < REMOTE_REST_NS)
+    if (!shared->remote || pl_clock_mono_ns() - shared->remote_used_ns < REMOTE_REST_NS)
         return;
     pl_remote_close(shared->remote);
     shared->remote = NULL;

@@ -283,11 +283,12 @@ enum pl_status pl_drain_queue_flush(struct pl_drain_queue *queue, bool wait,
                                     struct pl_error *err)
 {
     pthread_mutex_lock(&queue->lock);
-    if (queue->first && (wait || queue->wanted == queue->done))
+    if (queue->first && (wait || queue->wanted == queue->done)) {
         queue->wanted++;
+        pthread_cond_broadcast(&queue->changed);
+    }
     if (!queue->tid && queue->wanted != queue->done)
         run_round(queue);
-    pthread_cond_broadcast(&queue->changed);
     while (wait && queue->done < queue->wanted)
         (void)pthread_cond_wait(&queue->changed, &queue->lock);
     /* Once for each round, whoever asked for it. */

@@ -8,8 +8,10 @@ compares the CPU time of all processes taking part. What a run costs however lon
 (start, opening files, names for the functions at the end) is measured on short runs and
 taken off: the figures are of a long run and a short one, the one less the other. Low
 rates drown in the noise of most machines, so what proflite costs at them is also computed:
-cost of a sample at 1000 Hz, times samples, and said to be extrapolated. gperftools and
-perf are measured where they are installed.
+cost of a sample at 1000 Hz, times samples, and said to be extrapolated. What comes on top
+of a bare signal is counted, too: the recorder's own CPU time, which no noise of the
+program is in, and the handler's as bench_capture has it. gperftools and perf are measured
+where they are installed.
 """
 import os
 import re
@@ -22,6 +24,7 @@ import tempfile
 
 RATES = (100, 250, 1000)
 LIMITS = {100: 0.3, 250: 0.8}  # percent; at 1000 Hz .5 points over empty signals
+HANDLER_US = 0.31  # net of a sample at depth 60, by bench_capture
 THREADS, SHORT, LONG = "2", "2", "14"  # million steps
 
 
@@ -74,16 +77,19 @@ class Ways:
         return run, dict(os.environ, **env)
 
     def run(self, name, hz, work=LONG):
-        """CPU seconds of the whole tree, and samples where they are told."""
+        """CPU seconds of the whole tree, of those that are not the program's, and samples
+        where they are told."""
         command, env = self.command(name, hz, work)
         child = subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
-        _, said = child.communicate()
+        out, said = child.communicate()
         before, Ways.children = Ways.children, children_s()
         if child.returncode:
             sys.exit(f"{' '.join(command)}: status {child.returncode}\n{said}")
         found = re.search(r"([\d,]+) samples", said)
-        return Ways.children - before, int(found[1].replace(",", "")) if found else 0
+        used = Ways.children - before
+        return (used, used - float(out.split()[0]),
+                int(found[1].replace(",", "")) if found else 0)
 
     children = 0.0
 
@@ -98,24 +104,24 @@ def measure(ways, rounds):
     """For each case and round: CPU time beyond that of the unprofiled run, and that."""
     alone = ("unprofiled", 0)
     cases = [(name, hz) for hz in RATES for name in ways.names]
-    short, count = {}, {}
-    for case in [alone] + cases:
-        runs = [ways.run(*case, work=SHORT) for _ in range(3)]
-        short[case] = statistics.median(used for used, _ in runs)
-        count[case] = statistics.median(samples for _, samples in runs)
+    short = {case: [statistics.median(values)
+                    for values in zip(*(ways.run(*case, work=SHORT) for _ in range(3)))]
+             for case in [alone] + cases}
     over = {case: [] for case in cases}
-    samples = {case: [] for case in cases}
+    recorder, samples = {case: [] for case in cases}, {case: [] for case in cases}
     for _ in range(rounds):
         for case in cases:
-            base = ways.run(*alone)[0] - short[alone]
-            used, got = ways.run(*case)
-            over[case].append((used - short[case] - base, base))
-            samples[case].append(got - count[case])
-    once = {case: short[case] - short[alone] for case in cases}
-    return cases, over, {c: statistics.median(n) for c, n in samples.items()}, once
+            base = ways.run(*alone)[0] - short[alone][0]
+            used, apart, got = ways.run(*case)
+            over[case].append((used - short[case][0] - base, base))
+            recorder[case].append(apart - short[case][1])
+            samples[case].append(got - short[case][2])
+    once = {case: short[case][0] - short[alone][0] for case in cases}
+    return (cases, over, {c: statistics.median(n) for c, n in samples.items()}, once,
+            {c: statistics.median(s) for c, s in recorder.items()})
 
 
-def print_programs(cases, over, samples, once):
+def print_programs(cases, over, samples, once, _):
     print("\ndeep C++ program, 2 threads, CPU time of all processes over the unprofiled"
           " run beside it\n"
           "                   Hz   over %  (quartiles)       samples  us each"
@@ -128,7 +134,7 @@ def print_programs(cases, over, samples, once):
               f"{samples[case] or '':>14}{each}{1e3 * once[case]:11.0f}")
 
 
-def print_extrapolated(over, samples):
+def print_extrapolated(over, samples, recorder):
     alone = statistics.median(a for _, a in over[("empty signals", 1000)])
     print("\nextrapolated from the cost of a signal at 1000 Hz (which has the share of"
           " the sampler in it)")
@@ -143,6 +149,11 @@ def print_extrapolated(over, samples):
     print("limits: " + ", ".join(f"{hz} Hz {limit} %" for hz, limit in LIMITS.items())
           + f"; at 1000 Hz wall is {points['proflite wall'] - points['empty signals']:+.2f}"
           " points over empty signals, limit .5")
+    wall = ("proflite wall", 1000)
+    each_us = 1e6 * recorder[wall] / max(samples[wall], 1)
+    points = 100 * 1e-6 * (each_us + HANDLER_US) * samples[wall] / alone
+    print(f"counted at 1000 Hz: {each_us:.1f} us a sample of the recorder's and"
+          f" {HANDLER_US} of the handler's make {points:.2f} points, limit .5")
 
 
 def main():
@@ -153,7 +164,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="proflite-bench-") as folder:
         result = measure(Ways(build, folder), rounds)
         print_programs(*result)
-        print_extrapolated(result[1], result[2])
+        print_extrapolated(result[1], result[2], result[4])
 
 
 main()
