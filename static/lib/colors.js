@@ -71,23 +71,31 @@ export function makePalette(functions, theme, ground) {
     hot: new Uint32Array(size),
     ground: pixel(/** @type {any} */ (ground)),
   };
+  const known = new Map(); // a module has few tones, and few modules many functions
   for (let i = 0; i < size; i++) {
-    const { plain, match, hot } = functionTones(functions, i, tones[theme]);
-    palette.normal[i] = pixel(plain);
-    palette.match[i] = pixel(match);
-    palette.dim[i] = pixel(/** @type {any} */ (blend(plain, ground, 0.78)));
-    palette.hot[i] = pixel(hot);
+    const name = functions.name[i];
+    const pseudo = name === undefined || name.startsWith("[");
+    const module = functions.module[i] ?? "";
+    // Neighbours of one module differ a little, so that their edges show.
+    const step = pseudo ? 0 : (hashString(name, 1) % 5) - 2;
+    const system = functions.in_app[i] === 0;
+    const key = `${pseudo} ${step} ${system} ${module}`;
+    if (!known.has(key)) known.set(key, pixelsOf(tonesOf(pseudo, step, system, module, tones[theme]), ground));
+    const { plain, match, dim, hot } = known.get(key);
+    palette.normal[i] = plain;
+    palette.match[i] = match;
+    palette.dim[i] = dim;
+    palette.hot[i] = hot;
   }
   return palette;
 }
 
-function functionTones(functions, index, tone) {
-  const name = functions.name[index];
-  const pseudo = name === undefined || name.startsWith("[");
-  const hue = moduleHue(functions.module[index] ?? "");
-  // Neighbours of one module differ a little, so that their edges show.
-  const shade = pseudo ? 0 : ((hashString(name, 1) % 5) - 2) * 0.009;
-  const system = functions.in_app[index] === 0;
+const pixelsOf = ({ plain, match, hot }, ground) =>
+  ({ plain: pixel(plain), match: pixel(match), hot: pixel(hot), dim: pixel(/** @type {any} */ (blend(plain, ground, 0.78))) });
+
+function tonesOf(pseudo, step, system, module, tone) {
+  const hue = moduleHue(module);
+  const shade = step * 0.009;
   const chroma = pseudo ? 0 : system ? tone.system : tone.chroma;
   return {
     plain: oklch(tone.lightness + shade, chroma, hue),

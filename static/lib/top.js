@@ -5,14 +5,29 @@ import { fitName, nameVariants, shortName } from "./names.js";
 
 const labelLength = 34; // letters a row has room for: the end of a name tells most
 
+/** Names are shortened when they are shown: there may be thousands. */
+class Entry {
+  /** @param {any} row */
+  constructor(row) {
+    Object.assign(this, row);
+    this.function = /** @type {string} */ (row.function);
+    this.shortText = /** @type {string|null} */ (null);
+    this.labelText = /** @type {string|null} */ (null);
+    this.key = functionKey(row.function, row.module, row.file);
+  }
+
+  get short() {
+    return (this.shortText ??= shortName(this.function));
+  }
+
+  get label() {
+    return (this.labelText ??= fitName(nameVariants(this.short), labelLength));
+  }
+}
+
 /** @param {any} answer those without weight in this metric are left out */
 export function decodeTop(answer) {
-  answer.functions = answer.functions.filter((entry) => entry.total_ns > 0);
-  for (const entry of answer.functions) {
-    entry.key = functionKey(entry.function, entry.module, entry.file);
-    entry.short = shortName(entry.function);
-    entry.label = fitName(nameVariants(entry.short), labelLength);
-  }
+  answer.functions = answer.functions.filter((entry) => entry.total_ns > 0).map((row) => new Entry(row));
   return answer;
 }
 

@@ -8,7 +8,7 @@ import { compileQuery, matchFunctions, matchedNodes } from "../lib/search.js";
 import { releasesOf } from "../lib/releases.js";
 import { decodeTop } from "../lib/top.js";
 import { makeTransform } from "../lib/transforms.js";
-import { firstNodes, FlameResource } from "./flame.js";
+import { FlameResource, secondNodes } from "./flame.js";
 import { Resource } from "./resource.js";
 import { setState, state } from "./store.js";
 
@@ -160,7 +160,7 @@ export const around = computed(() => {
 function loadAround(resource, kind) {
   const name = around.value?.function;
   const shape = { ...state.value, invert: false };
-  resource.load(name && selection.value ? { ...selection.value, ...shaping(shape, true, makeTransform(kind, name)), min_ns: 0, max_nodes: firstNodes } : null, asking.value);
+  resource.load(name && selection.value ? { ...selection.value, ...shaping(shape, true, makeTransform(kind, name)), min_ns: 0, max_nodes: secondNodes } : null, asking.value);
 }
 
 effect(() => {
@@ -177,40 +177,44 @@ effect(() => {
 export const flameParams = computed(() => (selection.value ? { ...selection.value, ...shaping(state.value) } : null));
 
 /**
- * What is looked at more closely than all of it, and how finely; `of` is the selection it
- * was made for. Key "" is the root.
+ * How finely the graph is asked for, or one node of it (""; the root): see FlameResource;
+ * `of` is the selection that was found to need it.
  */
-const closer = signal({ of: "", key: "", minNs: 0 });
+const detail = signal({ of: "", root: "", fine: -1 });
 
 /** Where somebody looks who zoomed freely: the deepest box that fills the view, its weight in sight. */
 export const looked = signal({ zoom: "", key: "", ns: 0 });
 
 effect(() => {
   const wanted = exploring.value ? flameParams.value : null;
-  const { of, key, minNs } = closer.value;
-  const fine = of === JSON.stringify(wanted) && minNs > 0;
-  flame.load(wanted && { ...wanted, ...(fine ? { root: key, min_ns: minNs } : {}) }, asking.value);
+  const { of, root, fine } = detail.value;
+  flame.load(wanted && { ...wanted, ...(of === JSON.stringify(wanted) ? { root, fine } : { root: "", fine: -1 }) }, asking.value);
 });
 
 /** When what fills the view hides boxes that could be seen, ask for them. */
 effect(() => {
   const model = flame.value.value;
   const { zoom } = state.value;
-  const { zoom: lookedZoom, key: lookedKey, ns } = looked.value;
-  if (!model || flame.loading.value || flame.error.value) return;
+  const { zoom: lookedZoom, key, ns } = looked.value;
+  if (!model || flame.loading.value || flame.error.value || model.answer.hidden_ns === 0) return;
   untracked(() => {
-    const freely = lookedZoom === zoom && ns > 0;
-    const key = freely ? lookedKey : zoom;
-    const node = findNode(model, key);
-    const seen = freely ? ns : node >= 0 ? model.total[node] : 0;
-    const hides = node < 0 || (model.hiddenBelow[node] / Math.max(1, seen)) * graphPixels.value > 1;
-    if (!hides || model.answer.hidden_ns === 0 || (key === "" && !freely)) return;
     const of = JSON.stringify(flameParams.value);
-    const now = closer.value.of === of && closer.value.key === key ? closer.value.minNs : Infinity;
-    const minNs = Math.max(1, Math.floor(seen / (2 * graphPixels.value)));
-    if (minNs < now) closer.value = { of, key, minNs };
+    const now = detail.value.of === of ? detail.value : { root: "", fine: -1 };
+    const freely = lookedZoom === zoom && ns > 0;
+    const root = freely ? key : zoom;
+    const fine = root || freely ? finenessAt(model, root, freely ? ns : 0) : 0;
+    if (fine > 0 && (now.root !== root || now.fine <= 0 || fine < now.fine)) detail.value = { of, root, fine };
+    else if (now.fine < 0) detail.value = { of, root: "", fine: 0 };
   });
 });
+
+/** Half a pixel's weight where `ns` of a node fill the view; 0 when it hides nothing to see. */
+function finenessAt(model, key, ns) {
+  const node = findNode(model, key);
+  const seen = ns || (node >= 0 ? model.total[node] : 0);
+  const hides = node < 0 || (model.hiddenBelow[node] / Math.max(1, seen)) * graphPixels.value > 1;
+  return hides ? Math.max(1, Math.floor(seen / (2 * graphPixels.value))) : 0;
+}
 
 /** The search over the graph at hand. */
 export const search = computed(() => {

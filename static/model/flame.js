@@ -5,7 +5,8 @@ import { get } from "../api.js";
 import { decodeFlame } from "../lib/flame-model.js";
 import { Resource } from "./resource.js";
 
-export const firstNodes = 50_000; // what a first look loads
+const firstNodes = 10_000; // what is drawn at once
+export const secondNodes = 50_000; // what is loaded when that is drawn
 const mostNodes = 1_000_000; // what a closer look may load
 
 /** @extends {Resource<import("../lib/flame-model.js").FlameModel>} */
@@ -15,21 +16,23 @@ export class FlameResource extends Resource {
     this.whole = { of: "", answer: /** @type {any} */ (null) };
   }
 
-  /** @param {any} params with `min_ns`, a closer look at the node `root` ("": at all) */
-  async ask({ root, min_ns: minNs, ...selection }, signal, generation) {
-    if (minNs > 0 && root === "")
-      return decodeFlame(await get(this.route, { ...selection, min_ns: minNs, max_nodes: mostNodes }, signal));
-    const whole = await this.askWhole(selection, signal, generation);
-    if (!(minNs > 0)) return decodeFlame(whole);
+  /**
+   * @param {any} params with `fine`: -1 a first look, 0 a second one, above that the weight
+   *   of the smallest boxes below the node `root` ("": of all)
+   */
+  async ask({ root, fine, ...selection }, signal, generation) {
+    if (fine > 0 && root === "")
+      return decodeFlame(await get(this.route, { ...selection, min_ns: fine, max_nodes: mostNodes }, signal));
+    const whole = await this.askWhole({ ...selection, min_ns: 0, max_nodes: fine < 0 ? firstNodes : secondNodes }, signal, generation);
+    if (fine <= 0) return decodeFlame(whole);
     const [closer, { graft }] = await Promise.all([
-      get(this.route, { ...selection, root, min_ns: minNs, max_nodes: mostNodes }, signal), import("../lib/graft.js")]);
+      get(this.route, { ...selection, root, min_ns: fine, max_nodes: mostNodes }, signal), import("../lib/graft.js")]);
     return decodeFlame(graft(whole, closer));
   }
 
-  async askWhole(selection, signal, generation) {
-    const of = `${generation} ${JSON.stringify(selection)}`;
-    if (this.whole.of !== of)
-      this.whole = { of, answer: await get(this.route, { ...selection, min_ns: 0, max_nodes: firstNodes }, signal) };
+  async askWhole(params, signal, generation) {
+    const of = `${generation} ${JSON.stringify(params)}`;
+    if (this.whole.of !== of) this.whole = { of, answer: await get(this.route, params, signal) };
     return this.whole.answer;
   }
 }

@@ -115,7 +115,7 @@ function Flame({ graph }) {
   const dim = flame.loading.value && !isLive.value;
   return html`<div id="flame" ref=${host} class=${[dim && "loading", problem && "failed"].filter(Boolean).join(" ")}>
     ${model ? html`<${FlameGraph} handle=${graph} actions=${flameActions} model=${model} matches=${search.value.matches} theme=${shownTheme.value}
-      zoom=${state.value.zoom} morphs=${true} hot=${model.functionKeys.indexOf(pointed.value || state.value.fn)} summary=${summary} />`
+      zoom=${state.value.zoom} morphs=${isLive.value} hot=${model.functionKeys.indexOf(pointed.value || state.value.fn)} summary=${summary} />`
       : !problem && html`<${Loading} what="the graph" />`}
     ${problem && html`<div class="pane-notice"><${Notice} ...${problem} /></div>`}
     ${!isLive.value && html`<${Announce} text=${summary} />`}

@@ -116,7 +116,6 @@ class Timeline {
     this.fillLabels();
     this.fillButtons();
     this.placeRange(props.from, props.to);
-    this.fillFlags();
     this.most = Math.max(1, ...this.sums);
     this.axisTop.textContent = `${this.most.toFixed(this.most < 10 ? 1 : 0)} ${this.unit(this.most)}`;
     this.heatSpace.style.height = `${this.rows.length * rowHeight}px`;

@@ -4,7 +4,8 @@
  *
  * 4 threads, 3 of them busy, 70 Hz, parts of a minute. 40000 stacks 4 to 80 deep, each
  * made by cutting an earlier one and going on along few callees. The last hour has them
- * all, and few of them more than others; the hours before it have the first 2000. */
+ * all, and few of them more than others; the hours before it have the first 2000. A
+ * minute of another program, "warm-up", stands before it. */
 #include "base/clock.h"
 #include "store/query.h"
 #include "store/rollup.h"
@@ -96,8 +97,8 @@ static size_t make_runs(struct pl_sink_run *runs, bool is_busy, uint32_t stack_c
     return count;
 }
 
-static void make_part(struct pl_chunk_sink *sink, int64_t start_ns, uint32_t number,
-                      uint32_t stack_count)
+static void make_part(struct pl_chunk_sink *sink, struct pl_id session_id,
+                      int64_t start_ns, uint32_t number, uint32_t stack_count)
 {
     static struct pl_sink_run runs[THREADS][TICKS];
     static int64_t ticks[TICKS];
@@ -114,8 +115,9 @@ static void make_part(struct pl_chunk_sink *sink, int64_t start_ns, uint32_t num
                                     .cpu_ns = t < BUSY ? 59 * PL_NS_PER_S : 1000000};
     }
     const struct pl_sink_part part = {
-        .session_id = {{1}},
-        .chunk_id = {{2, (unsigned char)(number >> 8), (unsigned char)number}},
+        .session_id = session_id,
+        .chunk_id = {{session_id.bytes[0], (unsigned char)(number >> 8),
+                      (unsigned char)number}},
         .start_ns = start_ns,
         .end_ns = start_ns + PART_NS,
         .period_ns = PL_NS_PER_S / HZ,
@@ -143,7 +145,9 @@ int main(int argc, char **argv)
     int64_t parts = HOUR_PARTS * strtol(argv[2], NULL, 10), now_ns = pl_clock_wall_ns();
     now_ns -= now_ns % PART_NS; /* a part crosses no hour */
     int64_t start_ns = now_ns - parts * PART_NS;
-    const struct pl_sink_session session = {.id = {{1}},
+    const struct pl_sink_session other = {
+        .id = {{1}}, .app = "warm-up", .mode = "wall", .start_ns = start_ns - PART_NS};
+    const struct pl_sink_session session = {.id = {{2}},
                                             .app = "checkout",
                                             .mode = "wall",
                                             .pid = 4711,
@@ -152,9 +156,12 @@ int main(int argc, char **argv)
     make_stacks();
     check(pl_store_open(argv[1], PL_STORE_CREATE, &store, &err));
     check(pl_store_sink(store, &sink, &err));
+    check(sink.session_begin(sink.self, &other, &err));
+    make_part(&sink, other.id, other.start_ns, 0, EARLY);
+    check(sink.session_end(sink.self, &other.id, start_ns, PL_SESSION_ENDED, 0, &err));
     check(sink.session_begin(sink.self, &session, &err));
     for (int64_t i = 0; i < parts; i++)
-        make_part(&sink, start_ns + i * PART_NS, (uint32_t)i,
+        make_part(&sink, session.id, start_ns + i * PART_NS, (uint32_t)i,
                   parts - i <= HOUR_PARTS ? STACKS : EARLY);
     check(sink.session_end(sink.self, &session.id, now_ns, PL_SESSION_ENDED, 0, &err));
     const struct pl_rollup_options all = {.before_ns = now_ns};
