@@ -2,8 +2,8 @@
  *
  *   kind         a key is                          files come from
  *   ELF          address (ELF's own numbering)     path, folders, uploads
- *   SOURCE_MAP   line, column (from 1), file       uploads
- *   PROGUARD     module (class), function, line    uploads
+ *   SOURCE_MAP   line, column, function            uploads
+ *   PROGUARD     class, method, signature, line    uploads
  *   IDENTIFY     nothing                           the one file it comes with
  *
  * To add a kind: an entry in enum pl_lookup_kind, a struct pl_lookup of its own file in

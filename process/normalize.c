@@ -76,16 +76,39 @@ static bool is_python_library(const struct pl_normal_frame *frame)
            has_prefix(frame->module, "sentry_sdk");
 }
 
+/* Sources of a bundle too: "webpack://app/./node_modules/x.js", and what the bundler
+ * added itself. */
 static bool is_node_library(const struct pl_normal_frame *frame)
 {
-    return has_prefix(frame->file, "node:") || has_prefix(frame->module, "node:") ||
-           (frame->file && strstr(frame->file, "/node_modules/"));
+    const char *file = frame->file;
+    return has_prefix(file, "node:") || has_prefix(frame->module, "node:") ||
+           has_prefix(file, "node_modules/") || strstr(file, "/node_modules/") ||
+           (has_prefix(file, "webpack:") &&
+            (strstr(file, "/webpack/") || strstr(file, "(webpack)")));
+}
+
+/* What comes with the phone and the language. */
+static bool is_java_library(const struct pl_normal_frame *frame)
+{
+    static const char *const packages[] = {
+        "android.",   "androidx.", "com.android.", "com.google.android.",
+        "dalvik.",    "java.",     "javax.",       "jdk.",
+        "kotlin.",    "kotlinx.",  "libcore.",     "sun.",
+        "io.sentry.", NULL};
+    const char *name =
+        frame->module && *frame->module ? frame->module : frame->function;
+    for (size_t i = 0; packages[i]; i++)
+        if (has_prefix(name, packages[i]))
+            return true;
+    return false;
 }
 
 /* Of languages we do not know, nothing is said. */
 static int8_t language_in_app(const struct pl_normal_frame *frame)
 {
     bool python = strcmp(frame->platform, "python") == 0;
+    if (strcmp(frame->platform, "android") == 0 || strcmp(frame->platform, "java") == 0)
+        return !is_java_library(frame);
     bool node = strcmp(frame->platform, "node") == 0 ||
                 strcmp(frame->platform, "javascript") == 0;
     if (!python && !node)
@@ -123,6 +146,12 @@ char *pl_normalize_file(const struct pl_normalize_options *options, const char *
     const char *root = options->project_root;
     if (!file || !*file)
         return strdup("");
+    if (has_prefix(file, "file:///"))
+        file += 7;
+    if (has_prefix(file,
+                   "webpack://")) /* "app/./src/cart.ts": app is the bundle's name */
+        return pl_path_join(NULL, file + 10 + strcspn(file + 10, "/") +
+                                      (file[10 + strcspn(file + 10, "/")] == '/'));
     if (file[0] != '/' && !strstr(file, "/../") && !has_prefix(file, "./"))
         return strdup(file); /* "<string>", "node:fs", "http://…": not ours to clean */
     char *clean = pl_path_join(NULL, file);

@@ -23,6 +23,7 @@ struct pl_normalize_options {
  *   native       in a system library, a system header or the profiler itself: 0;
  *                in any other module: 1
  *   python, node the language's own library and the SDK: 0; any other file: 1
+ *   java         packages of Java, Kotlin, Android and the SDK: 0; any other: 1
  *   otherwise    -1 */
 int8_t pl_normalize_in_app(const struct pl_normalize_options *options,
                            const struct pl_normal_frame *frame);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "process/given_names.h"
 #include "process/lease.h"
 #include "process/symbolicate.h"
 #include "store/rollup.h"
@@ -94,7 +95,56 @@ static void count_symbolicated(struct pl_pass *pass,
     pass->counters.frames += result->count;
     for (size_t i = 0; i < result->count; i++)
         pass->counters.frames_named +=
-            strcmp(result->frames[i].status, "symbolicated") == 0;
+            strcmp(result->frames[i].status, "symbolicated") == 0 ||
+            strcmp(result->frames[i].status, "deobfuscated") == 0;
+}
+
+/* Frames that their source named. Ownership  caller deinits `result_out` if OK. */
+static enum pl_status name_given(struct pl_pass *pass,
+                                 const struct pl_pending_chunk *chunk, bool only_named,
+                                 struct pl_symbolicated *result_out,
+                                 struct pl_error *err)
+{
+    struct pl_given_frame_list given = {0};
+    enum pl_status status =
+        pl_pass_given_frames(pass->store, chunk->id, only_named, &given, err);
+    if (status == PL_OK)
+        status = pl_given_names(pass->symbolizer, pass->places, chunk->project_id,
+                                &given, only_named, result_out, err);
+    if (status == PL_OK)
+        count_symbolicated(pass, result_out);
+    pl_given_frame_list_deinit(&given);
+    return status;
+}
+
+/* What `more` found goes into `result`, which is the one to deinit; `more` lives on. */
+static enum pl_status join(struct pl_symbolicated *result,
+                           const struct pl_symbolicated *more, struct pl_error *err)
+{
+    size_t count = result->count + more->count;
+    struct pl_named_frame *frames =
+        realloc(result->frames, (count + 1) * sizeof frames[0]);
+    if (!frames)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    for (size_t i = 0; i < more->count; i++)
+        frames[result->count + i] = more->frames[i];
+    result->frames = frames;
+    result->count = count;
+    struct pl_module_state *modules =
+        realloc(result->modules,
+                (result->module_count + more->module_count + 1) * sizeof modules[0]);
+    if (!modules)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    for (size_t i = 0; i < more->module_count; i++)
+        modules[result->module_count++] = more->modules[i];
+    result->modules = modules;
+    if (result->complete && !more->complete) {
+        result->complete = false;
+        result->error = more->error;
+        result->status = more->status;
+        memcpy(result->message, more->message, sizeof result->message);
+    }
+    return PL_OK;
 }
 
 /* One round over the chunk's frames. `only_named`: those that have a status too,
@@ -104,14 +154,19 @@ static enum pl_status name_frames(struct pl_pass *pass,
                                   bool *complete_out, struct pl_error *err)
 {
     struct pl_raw_frame_list raw = {0};
-    struct pl_symbolicated result = {0};
+    struct pl_symbolicated result = {0}, given = {0};
     enum pl_status status =
         pl_pass_raw_frames(pass->store, chunk->id, only_named, &raw, err);
     if (status == PL_OK)
         status = pl_symbolicate(pass->symbolizer, pass->places, chunk->project_id, &raw,
                                 only_named, &result, err);
-    if (status == PL_OK) {
+    if (status == PL_OK)
         count_symbolicated(pass, &result);
+    if (status == PL_OK)
+        status = name_given(pass, chunk, only_named, &given, err);
+    if (status == PL_OK)
+        status = join(&result, &given, err);
+    if (status == PL_OK) {
         *complete_out = result.complete;
         const struct pl_pass_names names = {
             .frames = result.frames,
@@ -119,13 +174,14 @@ static enum pl_status name_frames(struct pl_pass *pass,
             .modules = result.modules,
             .module_count = result.module_count,
             .only_better = only_named,
-            .symbolicated = result.complete,
+            .done = result.complete,
             .error = result.error,
             .status = result.status,
             .message = result.complete ? NULL : result.message,
         };
         status = pl_pass_put_names(pass->store, chunk->id, &names, err);
     }
+    pl_symbolicated_deinit(&given);
     pl_symbolicated_deinit(&result);
     pl_raw_frame_list_deinit(&raw);
     return status;
@@ -178,9 +234,55 @@ static enum pl_status symbolicate(struct pl_pass *pass,
     return status;
 }
 
+/* ---- deobfuscate ---- */
+
+static bool should_deobfuscate(const struct pl_pending_chunk *chunk)
+{
+    return strcmp(chunk->platform, "android") == 0 ||
+           strcmp(chunk->platform, "java") == 0;
+}
+
+static enum pl_status name_obfuscated(struct pl_pass *pass,
+                                      const struct pl_pending_chunk *chunk,
+                                      bool only_named, bool *done_out,
+                                      struct pl_error *err)
+{
+    struct pl_symbolicated result = {0};
+    enum pl_status status = name_given(pass, chunk, only_named, &result, err);
+    if (status == PL_OK) {
+        *done_out = !result.timed_out;
+        const struct pl_pass_names names = {
+            .frames = result.frames,
+            .count = result.count,
+            .modules = result.modules,
+            .module_count = result.module_count,
+            .only_better = only_named,
+            .is_deobfuscation = true,
+            .done = *done_out,
+        };
+        status = pl_pass_put_names(pass->store, chunk->id, &names, err);
+    }
+    pl_symbolicated_deinit(&result);
+    return status;
+}
+
+/* A mapping that cannot be read is no failure of the chunk: signatures are put into
+ * words all the same. Frames of JavaScript that came along are named as well. */
+static enum pl_status deobfuscate(struct pl_pass *pass, struct pl_pending_chunk *chunk,
+                                  struct pl_error *err)
+{
+    int64_t from_ns = pl_clock_mono_ns();
+    enum pl_status status =
+        name_obfuscated(pass, chunk, false, &chunk->deobfuscated, err);
+    if (status == PL_OK && pass->options.redo && chunk->deobfuscated)
+        status = name_obfuscated(pass, chunk, true, &chunk->deobfuscated, err);
+    pass->counters.deobfuscate_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
+    pass->counters.deobfuscate_runs++;
+    return status;
+}
+
 /* ---- normalize ---- */
 
-/* Native code is not obfuscated: nothing was done, and the flag says so. */
 static enum pl_status normalize(struct pl_pass *pass,
                                 const struct pl_pending_chunk *chunk,
                                 struct pl_error *err)
@@ -254,8 +356,7 @@ static enum pl_status reject_if_broken(struct pl_pass *pass,
     return finish(pass, chunk, "invalid", reason, err);
 }
 
-static enum pl_status run_chunk(struct pl_pass *pass,
-                                const struct pl_pending_chunk *chunk,
+static enum pl_status run_chunk(struct pl_pass *pass, struct pl_pending_chunk *chunk,
                                 struct pl_error *err)
 {
     enum pl_status status = PL_OK;
@@ -268,6 +369,14 @@ static enum pl_status run_chunk(struct pl_pass *pass,
     if (!chunk->symbolicated) {
         status = symbolicate(pass, chunk, err);
         status = reject_if_broken(pass, chunk, status, "profiling_failed_symbolication",
+                                  &rejected, err);
+        if (status == PL_OK)
+            status = renew_lease(pass, err);
+    }
+    if (status == PL_OK && !rejected && should_deobfuscate(chunk) &&
+        !chunk->deobfuscated) {
+        status = deobfuscate(pass, chunk, err);
+        status = reject_if_broken(pass, chunk, status, "profiling_failed_deobfuscation",
                                   &rejected, err);
         if (status == PL_OK)
             status = renew_lease(pass, err);

@@ -383,10 +383,8 @@ const char *pl_source_map_function(const struct pl_source_map *map, uint32_t lin
     const struct segment *s = find(map, line, column);
     const char *word = last_word(minified);
     size_t word_len = strlen(word);
-    if (!s || *word == '<' || strcmp(word, "anonymous") == 0)
+    if (!s || !word_len || *word == '<' || strcmp(word, "anonymous") == 0)
         return NULL;
-    if (!word_len)
-        return name_of(map, s);
     for (size_t i = 0; i < sizeof betweens / sizeof betweens[0]; i++) {
         size_t before = word_len + strlen(betweens[i]);
         if (before > column)

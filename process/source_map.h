@@ -38,7 +38,8 @@ bool pl_source_map_find(const struct pl_source_map *map, uint32_t line, uint32_t
 
 /* What the function is called in its source that is called `minified` and begins at a
  * position: where a JavaScript engine says a function begins, at its parameters or at
- * "=>"'s left side. NULL: the map does not tell. */
+ * "=>"'s left side. NULL: the map does not tell, or it has no name ("", "<anonymous>"),
+ * and what stands there is a parameter. */
 const char *pl_source_map_function(const struct pl_source_map *map, uint32_t line,
                                    uint32_t column, const char *minified);
 

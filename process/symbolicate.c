@@ -18,18 +18,22 @@ struct keep {
     struct pl_frame_name **names; /* one array for each module */
 };
 
-void pl_symbolicated_deinit(struct pl_symbolicated *result)
+static void release(void *owned)
 {
-    struct keep *keep = result->owned;
-    for (size_t i = 0; keep && i < keep->resolved_count; i++) {
+    struct keep *keep = owned;
+    for (size_t i = 0; i < keep->resolved_count; i++) {
         pl_resolved_deinit(&keep->resolved[i]);
         free(keep->names[i]);
     }
-    if (keep) {
-        free(keep->resolved);
-        free(keep->names);
-    }
+    free(keep->resolved);
+    free(keep->names);
     free(keep);
+}
+
+void pl_symbolicated_deinit(struct pl_symbolicated *result)
+{
+    if (result->owned)
+        result->release(result->owned);
     free(result->frames);
     free(result->modules);
     *result = (struct pl_symbolicated){0};
@@ -108,6 +112,16 @@ static void note_failure(struct pl_symbolicated *result, const char *path,
     }
     (void)snprintf(result->message, sizeof result->message, "%s: %s", path,
                    resolved->message);
+}
+
+const char *pl_symbolicated_note(struct pl_symbolicated *result, int64_t module_id,
+                                 const char *path, const struct pl_resolved *resolved)
+{
+    note_failure(result, path, resolved);
+    if (resolved->failure != PL_SYMBOLIZER_NO_START)
+        result->modules[result->module_count++] =
+            (struct pl_module_state){module_id, module_status(resolved)};
+    return module_status(resolved);
 }
 
 static struct pl_frame_name *copy_names(const struct pl_resolved *resolved)
@@ -237,11 +251,9 @@ static enum pl_status name_module(const struct symbolicate *work,
     keep->names[keep->resolved_count++] = names;
     if (!names)
         return pl_error_set(err, PL_NOMEM, "out of memory");
-    note_failure(result, raw->module_path ? raw->module_path : "", resolved);
+    (void)pl_symbolicated_note(result, raw->module_id,
+                               raw->module_path ? raw->module_path : "", resolved);
     add_frames(result, raw, count, resolved, names, work->only_better);
-    if (resolved->failure != PL_SYMBOLIZER_NO_START)
-        result->modules[result->module_count++] =
-            (struct pl_module_state){raw->module_id, module_status(resolved)};
     return PL_OK;
 }
 
@@ -250,6 +262,7 @@ static bool prepare(struct pl_symbolicated *result, const struct pl_raw_frame_li
     size_t modules = count_modules(raw);
     struct keep *keep = calloc(1, sizeof *keep);
     result->owned = keep;
+    result->release = release;
     result->complete = true;
     if (!keep)
         return false;

@@ -18,6 +18,7 @@ struct pl_symbolicated {
     const char *error, *status;
     char message[512];
     void *owned;
+    void (*release)(void *owned);
 };
 
 /* Name `raw` (sorted by module) from what the project's places have. Frames of a module
@@ -35,5 +36,10 @@ pl_symbolicate(struct pl_symbolizer *symbolizer, struct pl_places *places,
                bool only_better, struct pl_symbolicated *result_out,
                struct pl_error *err);
 void pl_symbolicated_deinit(struct pl_symbolicated *result);
+
+/* Note what became of asking for a module (`modules` has room), and what kept it from
+ * being answered. Returns the module's status; static. */
+const char *pl_symbolicated_note(struct pl_symbolicated *result, int64_t module_id,
+                                 const char *path, const struct pl_resolved *resolved);
 
 #endif

@@ -70,6 +70,8 @@ struct pl_lookup {
 
 extern const struct pl_lookup pl_elf_lookup;      /* image.c */
 extern const struct pl_lookup pl_identify_lookup; /* identify.c */
+extern const struct pl_lookup pl_source_map_lookup,
+    pl_proguard_lookup; /* lookup_maps.c */
 
 /* ---- an image: what is found for one module ---- */
 

@@ -25,6 +25,8 @@
 /* Rows are kinds; one without is answered with "unsupported". */
 static const struct pl_lookup *const kinds[PL_LOOKUP_KINDS] = {
     [PL_LOOKUP_ELF] = &pl_elf_lookup,
+    [PL_LOOKUP_SOURCE_MAP] = &pl_source_map_lookup,
+    [PL_LOOKUP_PROGUARD] = &pl_proguard_lookup,
     [PL_LOOKUP_IDENTIFY] = &pl_identify_lookup,
 };
 

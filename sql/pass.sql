@@ -33,11 +33,26 @@ FROM frame_raw f LEFT JOIN module m ON m.id = f.module_id
 WHERE f.id = :id AND f.function_id = 0
   AND (:redo OR NOT EXISTS (SELECT 1 FROM frame_name n WHERE n.frame_id = f.id));
 
+-- name: pass_given_frame
+-- Likewise, one that its source named in words that code explains. (With an address it
+-- is a native one, too.)
+SELECT f.module_id, coalesce(m.path, ''), coalesce(m.debug_id, ''), g.name,
+       coalesce(c.path, ''), g.file, f.platform, f.line, f.column, f.in_app,
+       EXISTS (SELECT 1 FROM frame_name n
+               WHERE n.frame_id = f.id AND n.status IN ('symbolicated', 'deobfuscated'))
+FROM frame_raw f JOIN function g ON g.id = f.function_id
+  LEFT JOIN module m ON m.id = f.module_id
+  LEFT JOIN module c ON c.id = g.module_id
+WHERE f.id = :id AND f.address = 0
+  AND (f.platform IN ('android', 'java')
+       OR (f.platform IN ('javascript', 'node') AND f.module_id <> 0))
+  AND (:redo OR NOT EXISTS (SELECT 1 FROM frame_name n WHERE n.frame_id = f.id));
+
 -- name: pass_delete_names
 DELETE FROM frame_name WHERE frame_id = :id;
 
 -- name: pass_frame_module
-SELECT module_id FROM frame_raw WHERE id = :id;
+SELECT module_id, function_id FROM frame_raw WHERE id = :id;
 
 -- name: pass_module_status
 UPDATE module SET status = :status
@@ -47,6 +62,9 @@ WHERE id = :id AND status IS NOT :status
 -- name: pass_image_status
 UPDATE image SET status = (SELECT m.status FROM module m WHERE m.id = image.module_id)
 WHERE chunk_id = :chunk AND module_id <> 0;
+
+-- name: pass_insert_class
+INSERT INTO module (path, name) VALUES (:path, :path);
 
 -- name: pass_find_function
 SELECT id, line FROM function
@@ -66,10 +84,13 @@ VALUES (:id, :depth, :function, :line, :column, :in_app, :status);
 
 -- name: pass_symbolicated
 -- Not if the chunk grew since it was taken: then there is more to look up.
-UPDATE chunk SET symbolicated = :symbolicated AND finished <> 0,
+UPDATE chunk SET symbolicated = :done AND finished <> 0,
                  symbolicator_error = :error, symbolicator_status = :status,
                  symbolicator_message = :message
 WHERE id = :id;
+
+-- name: pass_deobfuscated
+UPDATE chunk SET deobfuscated = :done AND finished <> 0 WHERE id = :id;
 
 -- name: pass_own_code
 SELECT s.in_app_include, s.in_app_exclude, s.project_root
@@ -81,7 +102,7 @@ SELECT coalesce(n.depth, 0), coalesce(g.name, ''), coalesce(g.file, ''),
        coalesce(m.path, ''), coalesce(n.in_app, f.in_app), f.platform
 FROM frame_raw f LEFT JOIN frame_name n ON n.frame_id = f.id
   LEFT JOIN function g ON g.id = coalesce(n.function_id, f.function_id)
-  LEFT JOIN module m ON m.id = coalesce(nullif(g.module_id, 0), f.module_id)
+  LEFT JOIN module m ON m.id = coalesce(g.module_id, f.module_id)
 WHERE f.id = :id AND (n.frame_id IS NOT NULL OR f.function_id <> 0)
 ORDER BY n.depth;
 
@@ -127,5 +148,5 @@ SELECT id FROM chunk WHERE id = :id;
 UPDATE chunk SET finished = 1 WHERE id = :id AND finished <> 0;
 
 -- name: pass_redo_all
-UPDATE chunk SET symbolicated = 0, normalized = 0, finished = 0
+UPDATE chunk SET symbolicated = 0, deobfuscated = 0, normalized = 0, finished = 0
 WHERE sampled <> 0 /*scan*/;

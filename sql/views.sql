@@ -144,7 +144,9 @@ SELECT r.id AS id, nullif(r.module_id, 0) AS module_id, r.address AS address,
 FROM frame_raw r
      LEFT JOIN frame_name n ON n.frame_id = r.id AND n.depth = 0
      LEFT JOIN function fn ON fn.id = coalesce(nullif(n.function_id, 0), r.function_id)
-     LEFT JOIN module m ON m.id = coalesce(nullif(r.module_id, 0), fn.module_id);
+     LEFT JOIN module m ON m.id = CASE r.function_id
+         WHEN 0 THEN coalesce(nullif(r.module_id, 0), fn.module_id)
+         ELSE coalesce(fn.module_id, r.module_id) END;
 
 -- The frames of each stack with inlined calls in place, root first. The inner
 -- query lists frame*256 + inline depth along the chain of parents.
@@ -177,7 +179,9 @@ FROM stack s,
      LEFT JOIN frame_raw r ON r.id = j.value / 256
      LEFT JOIN frame_name n ON n.frame_id = j.value / 256 AND n.depth = j.value % 256
      LEFT JOIN function fn ON fn.id = coalesce(nullif(n.function_id, 0), r.function_id)
-     LEFT JOIN module m ON m.id = coalesce(nullif(r.module_id, 0), fn.module_id);
+     LEFT JOIN module m ON m.id = CASE r.function_id
+         WHEN 0 THEN coalesce(nullif(r.module_id, 0), fn.module_id)
+         ELSE coalesce(fn.module_id, r.module_id) END;
 
 -- Brendan Gregg's form: names from the root, joined by semicolons.
 CREATE VIEW stack_folded AS

@@ -56,6 +56,8 @@ struct pl_sink_frame {
     uint32_t column;
     const char *platform; /* NULL: the session's */
     int8_t in_app;        /* 1, 0, -1 unknown */
+    uint32_t code; /* with a function: module + 1 of the minified or obfuscated code that
+                      its names and line are of; 0: none */
 };
 
 struct pl_sink_stack {

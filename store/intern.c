@@ -212,10 +212,13 @@ static enum pl_status intern_frame(struct pl_intern *intern,
                                    struct pl_text_pool *pool, struct pl_part_ids *ids,
                                    uint32_t *id_out, struct pl_error *err)
 {
-    int64_t module_id = 0, id = 0;
+    int64_t module_id = 0, code_id = 0, id = 0;
     if (frame->module != PL_NO_INDEX)
         module_id = ids->modules[frame->module];
-    if (frame->module != PL_NO_INDEX && !module_id)
+    if (frame->function && frame->code)
+        code_id = ids->modules[frame->code - 1];
+    if ((frame->module != PL_NO_INDEX && !module_id) ||
+        (frame->function && frame->code && !code_id))
         return PL_OK;
     struct frame_row row = {.module_id = module_id,
                             .address = frame->address,
@@ -233,7 +236,7 @@ static enum pl_status intern_frame(struct pl_intern *intern,
                                  &row.function_id, err);
         if (status != PL_OK || !row.function_id)
             return status;
-        row.module_id = frame->address ? module_id : 0; /* else the function's */
+        row.module_id = frame->address ? module_id : code_id; /* else the function's */
         row.line = frame->line;
         row.column = frame->column;
         row.platform = platform_of(frame, platform, pool);

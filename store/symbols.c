@@ -230,7 +230,8 @@ enum pl_status pl_frame_name_insert(struct pl_store *store,
 }
 
 static enum pl_status delete_names(struct pl_store *store, int64_t frame_id,
-                                   int64_t *module_out, struct pl_error *err)
+                                   int64_t *module_out, int64_t *function_out,
+                                   struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row;
@@ -245,6 +246,7 @@ static enum pl_status delete_names(struct pl_store *store, int64_t frame_id,
         return pl_error_set(err, PL_NOT_FOUND, "no frame %lld in %s",
                             (long long)frame_id, pl_store_path(store));
     *module_out = pl_stmt_column_int(stmt, 0);
+    *function_out = pl_stmt_column_int(stmt, 1);
     pl_stmt_reset(stmt);
     status = pl_stmt_get(store, PL_SQL_PASS_DELETE_NAMES, &stmt, err);
     if (status != PL_OK)
@@ -278,36 +280,73 @@ static enum pl_status put_images(struct pl_store *store, int64_t chunk_id,
     return pl_stmt_run(stmt, err);
 }
 
-static enum pl_status put_frame(struct pl_store *store,
-                                const struct pl_named_frame *frame,
-                                struct pl_text_pool *pool, struct pl_error *err)
+/* A module of which only the path is known: a class. */
+static enum pl_status intern_module(struct pl_store *store, const char *path,
+                                    int64_t *id_out, struct pl_error *err)
 {
-    int64_t module_id = 0;
-    size_t count = frame->name_count < INLINE_MAX ? frame->name_count : INLINE_MAX;
-    struct pl_frame_name_row row = {.frame_id = frame->frame_id,
-                                    .in_app = -1,
-                                    .status =
-                                        frame->status ? frame->status : "missing"};
-    enum pl_status status = delete_names(store, frame->frame_id, &module_id, err);
-    if (status == PL_OK && !count)
-        return pl_frame_name_insert(store, &row, err);
-    for (size_t i = 0; i < count && status == PL_OK; i++) {
-        const struct pl_frame_name *name = &frame->names[i];
+    struct pl_stmt *stmt;
+    *id_out = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_FIND_MODULE, &stmt, err);
+    if (status != PL_OK || !*path)
+        return status;
+    pl_stmt_text(stmt, ":path", path);
+    pl_stmt_text(stmt, ":build_id", "");
+    status = pl_stmt_id(stmt, id_out, err);
+    if (status != PL_OK || *id_out)
+        return status;
+    status = pl_stmt_get(store, PL_SQL_PASS_INSERT_CLASS, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_text(stmt, ":path", path);
+    status = pl_stmt_run(stmt, err);
+    *id_out = sqlite3_last_insert_rowid(store->db);
+    return status;
+}
+
+static enum pl_status put_name(struct pl_store *store, const struct pl_frame_name *name,
+                               int64_t module_id, struct pl_frame_name_row *row,
+                               struct pl_text_pool *pool, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    row->line = name->line;
+    row->column = name->column;
+    row->in_app = name->in_app;
+    if (name->function) {
         struct pl_function_key key = {
             .name = pl_text_clean(pool, name->function, PL_TEXT_FUNCTION),
             .module_id = module_id,
             .file = pl_text_clean(pool, name->file ? name->file : "", PL_TEXT_PATH),
             .line = name->decl_line,
         };
+        const char *module = pl_text_clean(pool, name->module, PL_TEXT_PATH);
         if (pool->failed)
             return out_of_memory(err);
-        row.depth = (int64_t)i;
-        row.line = name->line;
-        row.column = name->column;
-        row.in_app = name->in_app;
-        status = pl_function_intern(store, &key, &row.function_id, err);
+        if (module)
+            status = intern_module(store, module, &key.module_id, err);
         if (status == PL_OK)
-            status = pl_frame_name_insert(store, &row, err);
+            status = pl_function_intern(store, &key, &row->function_id, err);
+    }
+    return status == PL_OK ? pl_frame_name_insert(store, row, err) : status;
+}
+
+static enum pl_status put_frame(struct pl_store *store,
+                                const struct pl_named_frame *frame,
+                                struct pl_text_pool *pool, struct pl_error *err)
+{
+    int64_t module_id = 0, function_id = 0;
+    size_t count = frame->name_count < INLINE_MAX ? frame->name_count : INLINE_MAX;
+    struct pl_frame_name_row row = {.frame_id = frame->frame_id,
+                                    .in_app = -1,
+                                    .status =
+                                        frame->status ? frame->status : "missing"};
+    enum pl_status status =
+        delete_names(store, frame->frame_id, &module_id, &function_id, err);
+    if (status == PL_OK && !count)
+        return pl_frame_name_insert(store, &row, err);
+    for (size_t i = 0; i < count && status == PL_OK; i++) {
+        row.depth = (int64_t)i;
+        row.function_id = function_id;
+        status = put_name(store, &frame->names[i], module_id, &row, pool, err);
     }
     return status;
 }
@@ -317,11 +356,16 @@ static enum pl_status put_flag(struct pl_store *store, int64_t chunk_id,
                                struct pl_error *err)
 {
     struct pl_stmt *stmt;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_SYMBOLICATED, &stmt, err);
+    enum pl_status status = pl_stmt_get(
+        store,
+        names->is_deobfuscation ? PL_SQL_PASS_DEOBFUSCATED : PL_SQL_PASS_SYMBOLICATED,
+        &stmt, err);
     if (status != PL_OK)
         return status;
     pl_stmt_int(stmt, ":id", chunk_id);
-    pl_stmt_int(stmt, ":symbolicated", names->symbolicated);
+    pl_stmt_int(stmt, ":done", names->done);
+    if (names->is_deobfuscation)
+        return pl_stmt_run(stmt, err);
     pl_stmt_text(stmt, ":error", names->error);
     pl_stmt_text(stmt, ":status", names->status);
     pl_stmt_text(stmt, ":message", message);

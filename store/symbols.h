@@ -67,17 +67,43 @@ PL_MUST_CHECK enum pl_status pl_pass_raw_frames(struct pl_store *store,
                                                 struct pl_error *err);
 void pl_raw_frame_list_deinit(struct pl_raw_frame_list *list);
 
+/* Frames that a source named in the words of minified or obfuscated code: JavaScript
+ * that a source map of the chunk explains, and Android's, whose module is the build's
+ * mapping, or 0. Otherwise as above. */
+struct pl_given_frame {
+    int64_t frame_id;
+    int64_t module_id;
+    const char *module_path;                  /* of the code: a bundle */
+    const char *debug_id;                     /* of its source map, or the mapping's */
+    const char *function, *class_name, *file; /* "" unknown */
+    const char *platform;
+    uint32_t line, column; /* from 1; 0 unknown */
+    int8_t in_app;
+    bool named;
+};
+struct pl_given_frame_list {
+    struct pl_given_frame *rows; /* sorted by module_id, then frame_id */
+    size_t count;
+    void *owned;
+};
+PL_MUST_CHECK enum pl_status pl_pass_given_frames(struct pl_store *store,
+                                                  int64_t chunk_id, bool redo,
+                                                  struct pl_given_frame_list *list_out,
+                                                  struct pl_error *err);
+void pl_given_frame_list_deinit(struct pl_given_frame_list *list);
+
 /* Names of one raw frame, outermost first; depth 0 is the real function, the
  * following were inlined into it. `status` as Sentry names it: "symbolicated",
  * "missing_symbol" (module found, address unnamed; a name then only says where its
  * function starts, module+0xaddress), "unknown_image", "missing" (no file),
- * "malformed". */
+ * "malformed"; of given frames also those of process/given_names.h. */
 struct pl_frame_name {
-    const char *function;  /* demangled */
+    const char *function;  /* demangled; NULL: as the frame's source says it */
     const char *file;      /* "" unknown */
     uint32_t decl_line;    /* where the function is declared; 0 unknown */
     uint32_t line, column; /* of the address */
     int8_t in_app;         /* 1, 0, -1 */
+    const char *module;    /* of the function, "" none; NULL: the frame's */
 };
 struct pl_named_frame {
     int64_t frame_id;
@@ -92,14 +118,15 @@ struct pl_module_state {
     const char *status;
 };
 
-/* What symbolication found. */
+/* What symbolication found, or deobfuscation. */
 struct pl_pass_names {
     const struct pl_named_frame *frames;
     size_t count;
     const struct pl_module_state *modules;
     size_t module_count;
-    bool only_better; /* a module that was found once stays so */
-    bool symbolicated;
+    bool only_better;                     /* a module that was found once stays so */
+    bool is_deobfuscation;                /* whose flag it is; it has no errors */
+    bool done;                            /* the flag */
     const char *error, *status, *message; /* NULL: none */
 };
 /* Replaces what the frames had. One transaction with the flag of the step:

@@ -61,8 +61,8 @@ static inline enum pl_status day_put(struct day *day, int seq, struct pl_error *
 static inline enum pl_status day_name(struct day *day, int64_t chunk_id,
                                       struct pl_error *err)
 {
-    static const struct pl_frame_name names[] = {{"outer", "a.c", 1, 2, 3, 1},
-                                                 {"inlined", "b.h", 4, 5, 6, 0}};
+    static const struct pl_frame_name names[] = {{"outer", "a.c", 1, 2, 3, 1, NULL},
+                                                 {"inlined", "b.h", 4, 5, 6, 0, NULL}};
     struct pl_raw_frame_list raw = {0};
     struct pl_normal_frame_list named = {0};
     struct pl_named_frame found[3 * PARTS_FRAMES];
@@ -72,7 +72,7 @@ static inline enum pl_status day_name(struct day *day, int64_t chunk_id,
         found[count] = (struct pl_named_frame){raw.rows[count].frame_id, "symbolicated",
                                                names, 1 + count % 2};
     const struct pl_pass_names all = {
-        .frames = found, .count = count, .symbolicated = true};
+        .frames = found, .count = count, .done = true};
     if (status == PL_OK)
         status = pl_pass_put_names(day->store, chunk_id, &all, err);
     if (status == PL_OK)

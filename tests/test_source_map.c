@@ -143,7 +143,7 @@ static void functions(void)
         {10, "get n", "total"},    /* and say what it is */
         {11, "<anonymous>", NULL}, /* begins at a parameter, */
         {11, "anonymous", NULL},   /* as another SDK says */
-        {11, "", "item"},          /* nobody said what it is: what stands there */
+        {11, "", NULL},            /* and yet another */
         {17, "t", NULL},           /* has kept its name: the parameter is not it */
         {21, "xy", "item"},        /* of which nothing is known */
         {0, "(idle)", NULL},

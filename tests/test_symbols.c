@@ -228,7 +228,7 @@ static enum pl_status put_names(int64_t chunk_id, const struct pl_named_frame *f
         .modules = modules,
         .module_count = count ? 2 : 0,
         .only_better = count < 3,
-        .symbolicated = symbolicated,
+        .done = symbolicated,
         .error = error,
         .status = status,
         .message = message,
@@ -250,9 +250,10 @@ static void test_names(void)
     CHECK(!raw.rows[0].exact && raw.rows[1].exact && raw.rows[1].address == 0x200);
     CHECK(raw.rows[2].module_id != raw.rows[0].module_id && !*raw.rows[2].build_id);
 
-    const struct pl_frame_name outer[] = {{"run", "/proj/src/a.c", 10, 12, 1, -1},
-                                          {"helper", "/proj/src/a.h", 3, 4, 0, -1}};
-    const struct pl_frame_name leaf[] = {{"leaf", "", 0, 0, 0, -1}};
+    const struct pl_frame_name outer[] = {
+        {"run", "/proj/src/a.c", 10, 12, 1, -1, NULL},
+        {"helper", "/proj/src/a.h", 3, 4, 0, -1, NULL}};
+    const struct pl_frame_name leaf[] = {{"leaf", "", 0, 0, 0, -1, NULL}};
     const struct pl_named_frame named[] = {
         {raw.rows[0].frame_id, "symbolicated", outer, 2},
         {raw.rows[1].frame_id, "symbolicated", leaf, 1},
@@ -274,12 +275,12 @@ static void test_names(void)
     CHECK(raw.count == 3, "a redo asks for all");
     pl_raw_frame_list_deinit(&raw);
 
-    const struct pl_frame_name found[] = {{"late", "l.c", 1, 2, 3, -1}};
+    const struct pl_frame_name found[] = {{"late", "l.c", 1, 2, 3, -1, NULL}};
     const struct pl_named_frame again[] = {
         {named[0].frame_id, "symbolicated", leaf, 1},
         {named[2].frame_id, "symbolicated", found, 1},
     };
-    const struct pl_frame_name place[] = {{"libx.so.1+0x280", "", 0, 0, 0, -1}};
+    const struct pl_frame_name place[] = {{"libx.so.1+0x280", "", 0, 0, 0, -1, NULL}};
     const struct pl_named_frame unnamed = {named[2].frame_id, "missing_symbol", place,
                                            1};
     CHECK_OK(put_names(chunk.id, &unnamed, 1, true, NULL, NULL, NULL, &err), err);
@@ -352,8 +353,9 @@ static void test_normalize(void)
     CHECK(list.count == 1, "native frames that nobody looked up are left alone");
     pl_normal_frame_list_deinit(&list);
     CHECK_OK(pl_pass_raw_frames(store, chunk.id, false, &raw, &err), err);
-    const struct pl_frame_name outer[] = {{"run", "/proj/src/a.c", 10, 12, 1, -1},
-                                          {"helper", "/usr/include/h.h", 3, 4, 0, -1}};
+    const struct pl_frame_name outer[] = {
+        {"run", "/proj/src/a.c", 10, 12, 1, -1, NULL},
+        {"helper", "/usr/include/h.h", 3, 4, 0, -1, NULL}};
     const struct pl_named_frame named[] = {
         {raw.rows[0].frame_id, "symbolicated", outer, 2},
         {raw.rows[1].frame_id, "missing_symbol", NULL, 0},

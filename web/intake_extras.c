@@ -31,9 +31,18 @@ bool pl_intake_images(const struct pl_sent *p, const struct pl_intake_image *ima
             .is_native = images[i].is_native,
         };
     }
-    if (p->build_id) /* of the mapping that names an Android build */
+    struct pl_intake_image *build = pl_intake_alloc(&chunk->memory, 1, sizeof *build);
+    if (!build)
+        return false;
+    if (p->build_id) { /* of the mapping that names an Android build */
+        bool known = pl_intake_build_image(p, build);
         rows[p->image_count] = (struct pl_received_image){
-            .type = "proguard", .debug_id = text_of(p, p->build_id)};
+            .type = "proguard",
+            .debug_id = text_of(p, p->build_id),
+            .module_path = known ? build->path : NULL,
+            .module_build_id = known ? build->build_id : NULL,
+        };
+    }
     chunk->images = rows;
     chunk->image_count = p->image_count + (p->build_id != 0);
     return true;

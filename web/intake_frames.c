@@ -1,6 +1,7 @@
 #include "web/intake_frames.h"
 
 #include "base/hash.h"
+#include "web/intake_code.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -49,6 +50,8 @@ struct build {
     uint32_t *name_modules;  /* hash of a name -> module + 1 */
     size_t name_mask;
     uint32_t *exact; /* native frame -> the one for leaves + 1, or CALLER */
+    struct pl_intake_codes codes;
+    uint32_t build_module; /* the build's mapping + 1 */
 };
 
 static const char *text(const struct build *b, uint32_t at)
@@ -140,6 +143,24 @@ static uint32_t module_of_image(struct build *b, const struct pl_sent_image *sen
     return *module - 1;
 }
 
+/* The code that explains what a frame says; 0: none. */
+static uint32_t code_of(struct build *b, const struct pl_sent_frame *frame)
+{
+    uint32_t image = pl_intake_code(&b->codes, frame);
+    if (image == PL_NO_INDEX)
+        return 0;
+    if (image < b->p->image_count)
+        return module_of_image(b, &b->p->images[image]) + 1;
+    if (!b->build_module)
+        b->build_module =
+            add_module(b, (struct pl_sink_module){.path = b->codes.build->path,
+                                                  .build_id = b->codes.build->build_id,
+                                                  .debug_id = b->codes.build->debug_id,
+                                                  .kind = b->codes.build->kind}) +
+            1;
+    return b->build_module;
+}
+
 /* ---- frames ---- */
 
 static void build_frame(struct build *b, const struct pl_sent_frame *from,
@@ -154,7 +175,7 @@ static void build_frame(struct build *b, const struct pl_sent_frame *from,
         address = address - image->address + image->vmaddr;
     }
     to->address = address;
-    to->platform = text(b, from->platform);
+    to->platform = text(b, from->platform ? from->platform : b->p->platform);
     if (from->has_address && !from->function)
         return;
     if (!image)
@@ -163,6 +184,7 @@ static void build_frame(struct build *b, const struct pl_sent_frame *from,
     to->file = text_or(b, from->path, from->file);
     to->line = from->line;
     to->column = from->column;
+    to->code = from->has_address ? 0 : code_of(b, from);
 }
 
 static bool build_frames(struct build *b)
@@ -171,7 +193,7 @@ static bool build_frames(struct build *b)
     while (size < 2 * count)
         size *= 2;
     b->modules =
-        pl_intake_alloc(b->memory, count + b->p->image_count, sizeof *b->modules);
+        pl_intake_alloc(b->memory, count + b->p->image_count + 1, sizeof *b->modules);
     b->image_modules =
         pl_intake_alloc(b->memory, b->p->image_count, sizeof *b->image_modules);
     b->name_modules = pl_intake_alloc(b->memory, size, sizeof *b->name_modules);
@@ -181,7 +203,8 @@ static bool build_frames(struct build *b)
         native += b->p->frames[i].has_address && !b->p->frames[i].function;
     b->frames = pl_intake_alloc(b->memory, count + native, sizeof *b->frames);
     b->exact = pl_intake_alloc(b->memory, native ? count : 0, sizeof *b->exact);
-    if (!b->modules || !b->image_modules || !b->name_modules || !b->frames || !b->exact)
+    if (!b->modules || !b->image_modules || !b->name_modules || !b->frames ||
+        !b->exact || !pl_intake_codes(&b->codes, b->p, b->memory))
         return false;
     for (size_t i = 0; i < count; i++)
         build_frame(b, &b->p->frames[i], &b->frames[i]);

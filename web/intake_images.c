@@ -38,6 +38,16 @@ static void set_build_id(struct pl_intake_image *out, const char *code_id)
         copy_without_dashes(out->debug_id, out->build_id);
 }
 
+bool pl_intake_build_image(const struct pl_sent *profile, struct pl_intake_image *out)
+{
+    *out = (struct pl_intake_image){.path = PL_MAPPING_PATH, .kind = "proguard"};
+    if (!pl_debug_id_parse(pl_sent_text(profile, profile->build_id), out->debug_text))
+        return false;
+    out->debug_id = out->debug_text;
+    set_build_id(out, "");
+    return true;
+}
+
 void pl_intake_image(const struct pl_sent *profile, const struct pl_sent_image *image,
                      struct pl_intake_image *out)
 {
@@ -52,6 +62,8 @@ void pl_intake_image(const struct pl_sent *profile, const struct pl_sent_image *
     };
     if (pl_debug_id_parse(pl_sent_text(profile, image->debug_id), out->debug_text))
         out->debug_id = out->debug_text;
+    if (!*path && strcmp(type, "proguard") == 0)
+        out->path = PL_MAPPING_PATH;
     set_build_id(out, code_id);
     if (!out->debug_id && !*out->kind &&
         pl_debug_id_of_build_id(out->build_id, out->debug_text))

@@ -6,6 +6,9 @@
 #include "base/debug_id.h"
 #include "formats/sent.h"
 
+/* What the mapping of an Android build is called, as a module. */
+#define PL_MAPPING_PATH "mapping.txt"
+
 struct pl_intake_image {
     const char *path;     /* "" none said */
     const char *kind;     /* "" ELF; "macho", "pe", ...: no symbols of such here */
@@ -17,6 +20,10 @@ struct pl_intake_image {
     bool is_native; /* holds machine code: an address may lie in it */
     bool is_used;   /* a frame does; for who looks frames up to set */
 };
+
+/* What the build id of an Android profile stands for. False: it has none, or none that
+ * is one. */
+bool pl_intake_build_image(const struct pl_sent *profile, struct pl_intake_image *out);
 
 /* Texts are the profile's and `out`'s own. */
 void pl_intake_image(const struct pl_sent *profile, const struct pl_sent_image *image,

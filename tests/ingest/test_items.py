@@ -237,7 +237,7 @@ def check_android(server):
         JOIN chunk c ON c.id = s.chunk_id WHERE c.uuid = ? ORDER BY s.ts_ns, t.name""",
                       f"{9:032x}")
     got = [(r["thread"], r["folded"], r["ns"]) for r in rows]
-    run, c = "com.a.B.run()V", "com.a.C.c(I[J)Lcom/a/D:"
+    run, c = "com.a.B.run()", "com.a.C.c(int, long[]): com.a.D"
     check(got[:4] == [("main", run, 1_000_000), ("main", f"{run};{c}", 3_000_000),
                       ("worker", run, 7_000_000), ("main", run, 6_000_000)],
           f"android stacks {got}")
