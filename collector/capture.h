@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PL_HIDDEN_THREADS 2
+#define PL_HIDDEN_THREADS 3
 
 struct pl_capture_options {
     const char *dir; /* the recording folder */

@@ -135,7 +135,8 @@ static int start_locked(void)
     if (pl_recorded_session(id))
         return report(PROFLITE_ALREADY, "`proflite record` records this process");
     enum pl_status status =
-        pl_recorder_start(&self.settings, &self.recording_id, &self.recorder, &err);
+        pl_recorder_start(&self.settings, &self.recording_id,
+                          pl_controller_tid(self.controller), &self.recorder, &err);
     if (status != PL_OK) {
         self.recorder = NULL;
         return report_status(status, &err);
@@ -202,7 +203,8 @@ static void watch_locked(bool start_soon)
         .start = start_for_controller,
         .stop = stop_for_controller,
     };
-    if (!self.ready || !self.sampled || self.controller)
+    uint8_t outside[16];
+    if (!self.ready || !self.sampled || self.controller || pl_recorded_session(outside))
         return;
     if (pl_controller_start(&options, &self.controller, &err) != PL_OK)
         (void)report_status(err.status, &err);
@@ -339,8 +341,8 @@ static int init_locked(const proflite_options *options)
     self.ready = status == PL_OK;
     if (self.ready && self.sampled) {
         pl_labels_use(pl_recorded_labels());
+        begin_watching(false); /* first: what samples hides that thread */
         auto_start_locked();
-        begin_watching(false);
     }
     return report_status(status, &err);
 }

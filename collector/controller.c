@@ -5,11 +5,13 @@
 #include "collector/labels.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define STACK_BYTES       ((size_t)256 << 10)
 #define CONTROL_POLL_NS   (250 * PL_NS_PER_MS)
@@ -20,6 +22,8 @@ struct pl_controller {
     struct pl_controller_options options;
     struct pl_control_file control;
     pthread_t thread;
+    sem_t begun; /* `tid` is known */
+    int tid;
     _Atomic bool stop;
     int64_t start_ns;   /* mono; 0: not to be started */
     int64_t control_ns; /* when to look at the file */
@@ -95,6 +99,8 @@ static void *run(void *argument)
 {
     struct pl_controller *c = argument;
     (void)prctl(PR_SET_NAME, "proflite");
+    c->tid = gettid();
+    sem_post(&c->begun);
     while (!atomic_load(&c->stop)) {
         uint32_t signals = pl_labels_signals();
         int64_t now_ns = pl_clock_mono_ns();
@@ -128,17 +134,26 @@ enum pl_status pl_controller_start(const struct pl_controller_options *options,
     if (options->start_soon)
         c->start_ns = pl_clock_mono_ns() + START_SOON_NS;
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    (void)sem_init(&c->begun, 0, 0);
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&c->thread, &attributes, run, c);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (rc != 0) {
+        (void)sem_destroy(&c->begun);
         free(c);
         return pl_error_set(err, PL_IO, "no thread to watch: %s", strerror(rc));
     }
+    while (sem_wait(&c->begun) != 0)
+        ;
     *controller_out = c;
     return PL_OK;
+}
+
+int pl_controller_tid(const struct pl_controller *c)
+{
+    return c ? c->tid : 0;
 }
 
 void pl_controller_stop(struct pl_controller *c)
@@ -148,5 +163,6 @@ void pl_controller_stop(struct pl_controller *c)
     atomic_store(&c->stop, true);
     pl_labels_wake();
     (void)pthread_join(c->thread, NULL);
+    (void)sem_destroy(&c->begun);
     free(c);
 }

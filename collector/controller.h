@@ -31,6 +31,9 @@ PL_MUST_CHECK enum pl_status
 pl_controller_start(const struct pl_controller_options *options,
                     struct pl_controller **controller_out, struct pl_error *err);
 
+/* Its thread, which is no thread of the program; 0 of NULL. */
+int pl_controller_tid(const struct pl_controller *controller);
+
 /* Ends the thread; sampling goes on as it is. Without locks its callbacks take. NULL is
  * fine. */
 void pl_controller_stop(struct pl_controller *controller);

@@ -51,9 +51,10 @@ struct pl_recorder {
 
     pthread_mutex_t lock; /* over all below */
     pthread_cond_t changed;
-    int tid;      /* of the thread; 0: not there yet */
-    int sink_tid; /* of the one that writes the store */
-    bool opened;  /* the drain, or not: `status` tells */
+    int hidden_tid; /* of the controller */
+    int tid;        /* of the thread; 0: not there yet */
+    int sink_tid;   /* of the one that writes the store */
+    bool opened;    /* the drain, or not: `status` tells */
     bool stop, finished;
     bool written; /* the store has everything */
     uint64_t flush_wanted, flush_done;
@@ -397,7 +398,7 @@ static enum pl_status start_capture(struct pl_recorder *recorder, struct pl_erro
         .cpu_mode = settings->cpu_mode,
         .max_overhead = settings->max_overhead,
         .follow_fork = false, /* a child records from its own start on */
-        .hidden_tids = {recorder->tid, recorder->sink_tid},
+        .hidden_tids = {recorder->tid, recorder->sink_tid, recorder->hidden_tid},
     };
     memcpy(options.session_id, recorder->id.bytes, sizeof options.session_id);
     int rc = pl_capture_start(&options);
@@ -408,7 +409,7 @@ static enum pl_status start_capture(struct pl_recorder *recorder, struct pl_erro
 }
 
 enum pl_status pl_recorder_start(const struct pl_settings *settings,
-                                 const struct pl_id *recording_id,
+                                 const struct pl_id *recording_id, int hidden_tid,
                                  struct pl_recorder **recorder_out,
                                  struct pl_error *err)
 {
@@ -418,6 +419,7 @@ enum pl_status pl_recorder_start(const struct pl_settings *settings,
         return pl_error_set(err, PL_NOMEM, "out of memory");
     enum pl_status status = pl_id_new(&recorder->id, err);
     recorder->recording_id = *recording_id;
+    recorder->hidden_tid = hidden_tid;
     if (status == PL_OK) /* a folder of its own for each start */
         status = pl_recording_dir_make(&recorder->id, recorder->dir,
                                        sizeof recorder->dir, err);

@@ -20,10 +20,12 @@
 
 struct pl_recorder;
 
-/* Make the drain thread and begin to sample. Borrows settings until stop.
- * Errors  IO, NOMEM, UNSUPPORTED; nothing is left behind. */
+/* Make the drain thread and begin to sample, all but our own threads and `hidden_tid`
+ * (0: none). Borrows settings until stop. Errors  IO, NOMEM, UNSUPPORTED; nothing is
+ * left behind. */
 PL_MUST_CHECK enum pl_status pl_recorder_start(const struct pl_settings *settings,
                                                const struct pl_id *recording_id,
+                                               int hidden_tid,
                                                struct pl_recorder **recorder_out,
                                                struct pl_error *err);
 

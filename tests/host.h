@@ -5,6 +5,7 @@
 
 #include "proflite.h"
 
+#include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,17 @@ static inline int64_t wall_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* With . and .. of it. */
+static inline int count_files(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+    while (dir && readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
 }
 
 /* Does sampling run (or not) within so long? */

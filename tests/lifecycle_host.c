@@ -2,15 +2,19 @@
  * names what it does with labels, spans, lifecycles and forks; tests/host.h. */
 #include "host.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -455,16 +459,6 @@ static void run_fibers(void)
     proflite_close();
 }
 
-static int count_files(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    int count = 0;
-    while (dir && readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
 /* Linked, and even set up, but not started: nothing of ours is there. */
 static void run_idle(void)
 {
@@ -505,6 +499,33 @@ static void run_no_thread(void)
     EXPECT(proflite_stop() == PROFLITE_OK);
 }
 
+/* Threads can be made as libc does, but not with the call that makes the sampler: an
+ * error, the program lives, and says that nothing runs. */
+static void run_no_sampler(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    proflite_stats stats = {.size = sizeof stats};
+    init(PROFLITE_LIFECYCLE_MANUAL, 101);
+    EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    EXPECT(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+    for (int i = 0; i < 3; i++) {
+        EXPECT(proflite_start() < 0);
+        EXPECT(strstr(proflite_last_error(), "sampling") != NULL);
+        EXPECT(proflite_profiler_id() == NULL);
+        EXPECT(proflite_get_stats(&stats) == PROFLITE_OK && !stats.running);
+    }
+    EXPECT(count_files("/proc/self/task") - 2 == 1);
+    linked_hot_function(50);
+    EXPECT(proflite_stop() == PROFLITE_OK);
+    proflite_close();
+}
+
 /* A set-user-ID program: what its user says counts for nothing. */
 static void run_secure(void)
 {
@@ -539,6 +560,7 @@ int main(int argc, char **argv)
         {"fibers", run_fibers},
         {"idle", run_idle},
         {"no_thread", run_no_thread},
+        {"no_sampler", run_no_sampler},
         {"secure", run_secure},
     };
     return argc > 1 ? run_mode(argv[1], modes, sizeof modes / sizeof modes[0]) : 2;

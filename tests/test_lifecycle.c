@@ -144,6 +144,7 @@ static void test_trace(void)
     CHECK(ask("SELECT count(DISTINCT uuid) FROM session") == 3);
     CHECK(ask("SELECT count(*) FROM sample WHERE session_id = 3 AND on_cpu") > 15);
     CHECK(count_under("key = 'span' AND value = 'overlapping'") > 20);
+    CHECK(ask("SELECT count(*) FROM thread WHERE name LIKE 'proflite%'") == 0);
     remove_folder();
 }
 
@@ -173,6 +174,7 @@ static void test_control(void)
     make_folder();
     check_host("control");
     CHECK(ask("SELECT count(*) FROM session WHERE state = 'ended'") == 2);
+    CHECK(ask("SELECT count(*) FROM thread WHERE name LIKE 'proflite%'") == 0);
     remove_folder();
 }
 
@@ -322,6 +324,14 @@ static void test_no_thread(void)
 #endif
 }
 
+static void test_no_sampler(void)
+{
+    make_folder();
+    check_host("no_sampler");
+    CHECK(ask("SELECT count(*) FROM sample") == 0);
+    remove_folder();
+}
+
 static void test_secure(void)
 {
 #ifndef __SANITIZE_ADDRESS__ /* whose leak check cannot look into such a program */
@@ -349,4 +359,5 @@ TEST_MAIN({"labels", test_labels}, {"recorded_labels", test_recorded_labels},
           {"budget", test_budget}, {"fork_trace", test_fork_trace},
           {"spawn", test_spawn}, {"daemon", test_daemon}, {"exec", test_exec},
           {"exits", test_exits}, {"race", test_race}, {"fibers", test_fibers},
-          {"idle", test_idle}, {"no_thread", test_no_thread}, {"secure", test_secure})
+          {"idle", test_idle}, {"no_thread", test_no_thread},
+          {"no_sampler", test_no_sampler}, {"secure", test_secure})

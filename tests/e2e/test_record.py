@@ -113,6 +113,22 @@ def test_private(folder):
     check("private_thread" in functions(folder / "in.db")[0], "the new thread's work")
 
 
+def test_no_thread(folder):
+    """No thread to be had for the sampler: the program runs as it would, unrecorded."""
+    if os.getuid() != 0:
+        return
+    for file in (PROFLITE, BUILD / "libproflite-preload.so", VICTIM):
+        shutil.copy(file, folder)
+    os.chmod(folder, 0o777)
+    for limit, wanted in ((1, False), (1000, True)):
+        db = folder / f"{limit}.db"
+        done = run("setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", folder / "proflite", "--db", db,
+                   "record", "--", "prlimit", f"--nproc={limit}", folder / "victim", "exec2")
+        check(done.returncode == 7, f"limit {limit}: status {done.returncode}: {done.stderr[-300:]}")
+        check((b"nothing recorded" in done.stderr) != wanted, f"limit {limit}: {done.stderr[-300:]}")
+        check(("after_exec" in functions(db)[0]) == wanted, f"limit {limit}: recorded, or not")
+
+
 def test_own_sigurg(folder):
     """A program that waits for the recorder's signal itself."""
     for flags in (), ("-F", "997"), ("--mode", "cpu", "-F", "101"):
@@ -217,4 +233,4 @@ def test_stop(folder):
 
 
 main([test_fork, test_exec, test_threads, test_killed, test_sleep, test_signals, test_endings, test_depth,
-      test_names, test_vfork, test_setuid, test_limits, test_private, test_own_sigurg, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])
+      test_names, test_vfork, test_setuid, test_limits, test_private, test_no_thread, test_own_sigurg, test_confined, test_sanitizers, test_recorder_killed, test_several_into_one, test_stop])
