@@ -24,7 +24,7 @@ struct pl_drain_session *pl_drain_session_new(void)
 {
     struct pl_drain_session *s = calloc(1, sizeof *s);
     if (s)
-        s->reader.fd = -1;
+        s->reader.fd = s->process_fd = -1;
     return s;
 }
 
@@ -43,9 +43,12 @@ enum pl_status pl_drain_session_open(struct pl_drain_shared *shared, const char 
         free(s);
         return status;
     }
-    if (!shared->salvage)
-        atomic_store(&s->reader.seg->drain_pid, (uint32_t)getpid());
     const struct pl_segment_facts *facts = &s->reader.facts;
+    if (!shared->salvage) {
+        atomic_store(&s->reader.seg->drain_pid, (uint32_t)getpid());
+        if (facts->pid != (uint32_t)getpid())
+            s->process_fd = pl_process_open(facts->pid, facts->pid_start);
+    }
     strncpy(s->name, name, sizeof s->name - 1);
     s->inode = inode;
     s->attached_ns = s->heartbeat_changed_ns = pl_clock_mono_ns();
@@ -112,6 +115,8 @@ void pl_drain_session_close(struct pl_drain_session *s)
 {
     if (!s)
         return;
+    if (s->process_fd >= 0)
+        close(s->process_fd);
     pl_segment_close(&s->reader);
     pl_drain_timeline_deinit(&s->timeline);
     pl_drain_modules_deinit(&s->modules);
@@ -574,8 +579,10 @@ enum pl_drain_life pl_drain_session_life(struct pl_drain_session *s, int64_t now
         return state == PL_SEG_EXITED ? PL_LIFE_EXITED : PL_LIFE_GONE;
     if ((silent || state == PL_SEG_EXITED) && now_ns >= s->next_look_ns) {
         s->next_look_ns = now_ns + LOOK_EVERY_NS;
-        if (pl_process_gone(facts->pid, facts->pid_start))
+        if (pl_process_gone(facts->pid, facts->pid_start)) {
+            s->wait_known = pl_process_wait_status(s->process_fd, &s->wait_status);
             return state == PL_SEG_EXITED ? PL_LIFE_EXITED : PL_LIFE_GONE;
+        }
     }
     if (state == PL_SEG_EXITED && stale(s, now_ns, MAPS_AFTER_NS))
         return PL_LIFE_EXITED;
@@ -647,6 +654,9 @@ void pl_drain_session_finish(struct pl_drain_shared *shared, struct pl_drain_ses
                             state, exit_status))
         pl_log(PL_LOG_WARN, "collector", "%s: end of session not told", s->name);
     pl_segment_close(&s->reader);
+    if (s->process_fd >= 0)
+        close(s->process_fd);
+    s->process_fd = -1;
 }
 
 /* ---- rows ---- */

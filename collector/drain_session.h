@@ -47,6 +47,7 @@ struct pl_drain_session {
     bool replaced;  /* the process executes another program, which has a segment */
     bool last_look; /* recording ends: look at the process however lively it seems */
     bool stopped;   /* it ended sampling by itself; the program goes on */
+    int process_fd; /* process_state.h; -1 */
     int wait_status;
     bool wait_known;
     uint64_t release[PL_SEG_MAX_THREADS / 64]; /* slots whose thread ended */

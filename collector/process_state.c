@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static ssize_t read_stat(uint32_t pid, char *text, size_t size)
@@ -49,6 +51,38 @@ bool pl_process_gone(uint32_t pid, uint64_t start)
         return true;
     /* The first thread may be dead while others run. */
     return (*rest == 'Z' || *rest == 'X') && field_of(rest, 20) <= 1;
+}
+
+/* linux/pidfd.h of Linux 6.15; older headers lack it. */
+struct pidfd_info_v0 {
+    uint64_t mask, cgroup_id;
+    uint32_t ids[11];
+    int32_t exit_code;
+};
+#define PIDFD_GET_INFO_V0  _IOWR(0xff, 11, struct pidfd_info_v0)
+#define PIDFD_INFO_EXIT_V0 (UINT64_C(1) << 3)
+
+#define MOST_FDS 512
+
+int pl_process_open(uint32_t pid, uint64_t start)
+{
+    int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    /* It may be another's; and what is worth more needs descriptors, too. */
+    if (fd >= MOST_FDS || (fd >= 0 && pl_process_gone(pid, start))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+bool pl_process_wait_status(int fd, int *status_out)
+{
+    struct pidfd_info_v0 info = {.mask = PIDFD_INFO_EXIT_V0};
+    if (fd < 0 || ioctl(fd, PIDFD_GET_INFO_V0, &info) != 0 ||
+        !(info.mask & PIDFD_INFO_EXIT_V0))
+        return false;
+    *status_out = info.exit_code;
+    return true;
 }
 
 bool pl_process_maps(uint32_t pid, const char *file_name)

@@ -86,6 +86,18 @@ def test_program_killed(folder):
         check_end(db, word, state, died_ns if word == "kill" else None, within_s=0.5)
 
 
+def test_children_killed(folder):
+    """Of those that CMD starts, and waits for, the kernel tells from Linux 6.15 on."""
+    db = folder / "x.db"
+    script = f'for how in 0.3 "0.3 fault"; do {MORTAL} $how; done; {MORTAL} 60 & sleep .4; kill -9 $!; wait; exit 3'
+    done = record(db, "sh", "-c", script, flags=("-F", "997"))
+    check(done.returncode == 3, f"{done.returncode} {done.stderr[-300:]}")
+    ends = {(r["state"], r["exit_status"]) for r in sessions(db) if r["app"] == "mortal"}
+    version = tuple(int(n) for n in os.uname().release.split(".")[:2])
+    wanted = {("ended", 0), ("crashed", 139), ("killed", 137)} if version >= (6, 15) else {("ended", 0), ("killed", None)}
+    check(ends == wanted, f"{ends}, not {wanted}")
+
+
 def test_nine_signals(folder):
     """Each signal that ends a program: all of it is there, and how it ended."""
     faults = (signal.SIGILL, signal.SIGABRT, signal.SIGFPE, signal.SIGSEGV, signal.SIGBUS)
@@ -313,6 +325,6 @@ def test_of_others(folder):
     check_end(db, "ours again", "killed")
 
 
-main([test_program_killed, test_nine_signals, test_recorder_killed,
+main([test_program_killed, test_children_killed, test_nine_signals, test_recorder_killed,
       test_recorder_killed_and_program_ends, test_both_killed, test_linked_killed, test_last_beat,
       test_salvager_killed, test_no_journal, test_full_disk, test_of_others])
