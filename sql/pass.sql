@@ -59,6 +59,19 @@ UPDATE module SET status = :status
 WHERE id = :id AND status IS NOT :status
   AND NOT (:only_better AND :status <> 'found' AND status IS 'found');
 
+-- name: pass_known_name
+-- What was found for the same address of the same build under another path.
+SELECT n.depth, g.name, g.file, g.line, n.line, n.column
+FROM frame_raw f
+  JOIN module m ON m.id = f.module_id
+  JOIN module o ON o.build_id = m.build_id AND o.build_id <> '' AND o.id <> m.id
+  JOIN frame_raw r ON r.module_id = o.id AND r.address = f.address
+                  AND r.exact = f.exact AND r.function_id = 0
+  JOIN frame_name n ON n.frame_id = r.id AND n.status = 'symbolicated'
+  JOIN function g ON g.id = n.function_id
+WHERE f.id = :id
+ORDER BY r.id, n.depth;
+
 -- name: pass_image_status
 UPDATE image SET status = (SELECT m.status FROM module m WHERE m.id = image.module_id)
 WHERE chunk_id = :chunk AND module_id <> 0;

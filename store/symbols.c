@@ -329,11 +329,70 @@ static enum pl_status put_name(struct pl_store *store, const struct pl_frame_nam
     return status == PL_OK ? pl_frame_name_insert(store, row, err) : status;
 }
 
+/* The names of one frame, of the first module that has any. */
+static enum pl_status read_known(struct pl_store *store, int64_t frame_id,
+                                 struct pl_arena *arena, struct pl_frame_name *names,
+                                 size_t *count_out, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row = true;
+    size_t count = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_KNOWN_NAME, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":id", frame_id);
+    while (status == PL_OK && row && count < INLINE_MAX) {
+        status = pl_stmt_row(stmt, &row, err);
+        if (status != PL_OK || !row || pl_stmt_column_int(stmt, 0) != (int64_t)count)
+            break;
+        struct pl_frame_name *name = &names[count++];
+        *name = (struct pl_frame_name){
+            .function = pl_arena_text(arena, pl_stmt_column_text(stmt, 1)),
+            .file = pl_arena_text(arena, pl_stmt_column_text(stmt, 2)),
+            .decl_line = (uint32_t)pl_stmt_column_int(stmt, 3),
+            .line = (uint32_t)pl_stmt_column_int(stmt, 4),
+            .column = (uint32_t)pl_stmt_column_int(stmt, 5),
+            .in_app = -1,
+        };
+        if (!name->function || !name->file)
+            status = out_of_memory(err);
+    }
+    pl_stmt_reset(stmt);
+    *count_out = count;
+    return status;
+}
+
+/* Names are kept by build: a file that moved, or that is gone from where it is now, has
+ * those that were found for it elsewhere. */
+static enum pl_status put_known(struct pl_store *store, int64_t module_id,
+                                struct pl_frame_name_row *row,
+                                struct pl_text_pool *pool, bool *put_out,
+                                struct pl_error *err)
+{
+    struct pl_arena *arena = pl_arena_new();
+    struct pl_frame_name *names =
+        arena ? pl_arena_array(arena, INLINE_MAX, sizeof *names) : NULL;
+    size_t count = 0;
+    enum pl_status status =
+        names ? read_known(store, row->frame_id, arena, names, &count, err)
+              : out_of_memory(err);
+    *put_out = status == PL_OK && count;
+    if (*put_out)
+        row->status = "symbolicated";
+    for (size_t i = 0; i < count && status == PL_OK; i++) {
+        row->depth = (int64_t)i;
+        status = put_name(store, &names[i], module_id, row, pool, err);
+    }
+    pl_arena_free(arena);
+    return status;
+}
+
 static enum pl_status put_frame(struct pl_store *store,
                                 const struct pl_named_frame *frame,
                                 struct pl_text_pool *pool, struct pl_error *err)
 {
     int64_t module_id = 0, function_id = 0;
+    bool known = false;
     size_t count = frame->name_count < INLINE_MAX ? frame->name_count : INLINE_MAX;
     struct pl_frame_name_row row = {.frame_id = frame->frame_id,
                                     .in_app = -1,
@@ -341,6 +400,11 @@ static enum pl_status put_frame(struct pl_store *store,
                                         frame->status ? frame->status : "missing"};
     enum pl_status status =
         delete_names(store, frame->frame_id, &module_id, &function_id, err);
+    if (status == PL_OK && module_id && !function_id &&
+        strcmp(row.status, "symbolicated") != 0)
+        status = put_known(store, module_id, &row, pool, &known, err);
+    if (known)
+        return status;
     if (status == PL_OK && !count)
         return pl_frame_name_insert(store, &row, err);
     for (size_t i = 0; i < count && status == PL_OK; i++) {

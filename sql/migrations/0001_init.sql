@@ -239,6 +239,7 @@ CREATE TABLE module (
                                       -- NULL: nobody has looked yet
     UNIQUE (path, build_id)
 ) STRICT;
+CREATE INDEX module_build_id ON module (build_id) WHERE build_id <> '';
 
 -- A function is (name, module, file).
 CREATE TABLE function (

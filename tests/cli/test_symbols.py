@@ -238,6 +238,14 @@ def test_redo(folder):
     rows = sql(db, "SELECT * FROM frame_name ORDER BY frame_id, depth")
     check(run(PROFLITE, "--db", db, "process", "--redo").returncode == 0, "again")
     check(sql(db, "SELECT * FROM frame_name ORDER BY frame_id, depth") == rows, "the same")
+    # The same build elsewhere, its debug file gone: what was found for it is known.
+    check(symbols(db, "rm", *[str(f["id"]) for f in listed(db)]).returncode == 0, "removed")
+    (folder / "program").rename(folder / "moved")
+    check(record(db, folder / "moved", flags=["-F", "397"]).returncode == 0, "recorded again")
+    moved = sql(db, """SELECT count(*) AS n FROM frame_name n JOIN frame_raw r ON r.id = n.frame_id
+        JOIN module m ON m.id = r.module_id JOIN function g ON g.id = n.function_id
+        WHERE m.path LIKE '%/moved' AND g.name = 'grind' AND n.status = 'symbolicated'""")
+    check(moved[0]["n"] > 0, f"names by build: {moved}")
 
 
 if __name__ == "__main__":
