@@ -92,9 +92,22 @@ WHERE n.depth NOT BETWEEN 0 AND 255
       AND NOT EXISTS (SELECT 1 FROM function g WHERE g.id = n.function_id));
 
 -- name: check_outbox
-SELECT format('outbox %d: no such chunk or envelope', o.id)
+SELECT CASE WHEN (o.chunk_id IS NULL) = (o.inbox_id IS NULL)
+              OR (o.kind = 'received') = (o.inbox_id IS NULL)
+              OR o.kind NOT IN ('chunk', 'spans', 'received')
+            THEN format('outbox %d: neither a chunk nor an envelope', o.id)
+            WHEN o.state NOT IN ('waiting', 'sent', 'dead')
+            THEN format('outbox %d: state is %s', o.id, o.state)
+            WHEN NOT EXISTS (SELECT 1 FROM outbox_target t WHERE t.id = o.target_id)
+            THEN format('outbox %d: no such target', o.id)
+            ELSE format('outbox %d: no such chunk or envelope', o.id) END
 FROM outbox o /*scan*/
-WHERE (o.chunk_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = o.chunk_id))
+WHERE (o.chunk_id IS NULL) = (o.inbox_id IS NULL)
+  OR (o.kind = 'received') = (o.inbox_id IS NULL)
+  OR o.kind NOT IN ('chunk', 'spans', 'received')
+  OR o.state NOT IN ('waiting', 'sent', 'dead')
+  OR NOT EXISTS (SELECT 1 FROM outbox_target t WHERE t.id = o.target_id)
+  OR (o.chunk_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = o.chunk_id))
   OR (o.inbox_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.id = o.inbox_id));
 
 -- ---- times --------------------------------------------------------------------

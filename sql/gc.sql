@@ -30,8 +30,8 @@ WHERE p.start_ns >= :after AND p.start_ns <= :before AND p.end_ns <= :before
            AND p.chunk_id = (SELECT q.chunk_id FROM part q
                              WHERE q.session_id = p.session_id
                              ORDER BY q.start_ns DESC LIMIT 1))
-  AND p.chunk_id NOT IN (SELECT o.chunk_id FROM outbox o /*scan*/
-                         WHERE o.state = 'waiting' AND o.chunk_id IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM outbox o
+                  WHERE o.chunk_id = p.chunk_id AND o.state = 'waiting')
   AND (NOT :summed
        OR EXISTS (SELECT 1 FROM rolled r
                   WHERE r.session_id = p.session_id AND r.level = 3600
@@ -118,7 +118,7 @@ WHERE session_id IN (SELECT value FROM json_each(:sessions))
   AND NOT EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = loss.chunk_id);
 
 -- name: gc_delete_sent
-DELETE FROM outbox /*scan*/
+DELETE FROM outbox
 WHERE chunk_id IN (SELECT value FROM json_each(:chunks))
   AND NOT EXISTS (SELECT 1 FROM part p WHERE p.chunk_id = outbox.chunk_id);
 

@@ -113,12 +113,14 @@ ORDER BY start_ns, id;
 -- Done with, and nobody waits to send them on.
 SELECT i.id FROM inbox i /*scan*/
 WHERE i.state <> 'new' AND i.received_ns < :before
-  AND i.id NOT IN (SELECT o.inbox_id FROM outbox o /*scan*/
-                   WHERE o.state = 'waiting' AND o.inbox_id IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.inbox_id = i.id AND o.state = 'waiting')
 LIMIT 100;
 
 -- name: inbox_delete_body
 DELETE FROM inbox_body WHERE inbox_id = :id;
+
+-- name: inbox_delete_sent
+DELETE FROM outbox WHERE inbox_id = :id;
 
 -- name: inbox_delete
 DELETE FROM inbox WHERE id = :id;

@@ -87,7 +87,8 @@ WHERE p.id = :part;
 SELECT p.id, p.session_id, p.start_ns, p.end_ns, p.period_ns, p.origin_ns, p.unit_ns,
        p.tick_width, p.tick_count, p.ticks
 FROM part p
-WHERE p.chunk_id = :chunk;
+WHERE p.chunk_id = :chunk
+ORDER BY p.start_ns;
 
 -- name: select_thread_ids
 SELECT id FROM thread /*scan*/

@@ -227,6 +227,8 @@ static enum pl_status expire_some(struct pl_store *store, int64_t before_ns,
     for (size_t i = 0; i < *count_out && status == PL_OK; i++) {
         status = run_with(store, PL_SQL_INBOX_DELETE_BODY, ":id", ids[i], err);
         if (status == PL_OK)
+            status = run_with(store, PL_SQL_INBOX_DELETE_SENT, ":id", ids[i], err);
+        if (status == PL_OK)
             status = run_with(store, PL_SQL_INBOX_DELETE, ":id", ids[i], err);
     }
     if (status == PL_OK)

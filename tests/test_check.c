@@ -127,7 +127,7 @@ static void test_damage(void)
         {"INSERT INTO frame_name VALUES (99999, 0, 0, 0, 0, 0, 'x')",
          "name of frame 99999: no frame"},
         {"INSERT INTO function (name, module_id) VALUES ('f', 99)", "no module 99"},
-        {"INSERT INTO outbox (target, chunk_id) VALUES ('x', 99)", "outbox 1"},
+        {"INSERT INTO outbox (target_id, kind, chunk_id) VALUES (1, 'chunk', 99)", "outbox 1"},
         {"UPDATE part SET end_ns = end_ns + 3600000000000 WHERE id = 1",
          "time: part 1: it lasts"},
         {"UPDATE part SET end_ns = end_ns + 5000000000 WHERE id = 1",

@@ -197,9 +197,10 @@ static void test_waiting(void)
     struct pl_store *store = open_store(path, PL_STORE_WRITE);
     CHECK(sqlite3_exec(store->db,
                        "UPDATE chunk SET finished = 0 WHERE id = 1;"
-                       "INSERT INTO outbox (target, chunk_id) VALUES ('up', 2);"
-                       "INSERT INTO outbox (target, chunk_id, state) "
-                       "VALUES ('up', 3, 'sent')",
+                       "INSERT INTO outbox_target (id, name, created_ns) "
+                       "VALUES (1, 'up', 1);"
+                       "INSERT INTO outbox (target_id, kind, chunk_id, state) "
+                       "VALUES (1, 'chunk', 2, 'waiting'), (1, 'chunk', 3, 'sent')",
                        NULL, NULL, NULL) == SQLITE_OK);
     pl_store_close(store);
     struct pl_retention_result did = gc(path, INT64_MAX, 0, false);

@@ -101,6 +101,7 @@ CREATE TABLE chunk (
 ) STRICT;
 CREATE INDEX chunk_session ON chunk (session_id, start_ns);
 CREATE INDEX chunk_unfinished ON chunk (id) WHERE finished <> 1;
+CREATE INDEX chunk_own ON chunk (project_id) WHERE project_id = 0;
 
 -- What is stored of a chunk: a piece of at most 60 s that crosses no hour of
 -- Unix time, so that hours add up from whole parts.
@@ -478,16 +479,53 @@ CREATE TABLE function_metric (
 ) STRICT;
 CREATE INDEX function_metric_time ON function_metric (start_ns);
 
--- What is still to be sent to an upstream.
+-- Upstreams that are forwarded to.
+CREATE TABLE outbox_target (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,        -- scheme, host, path, project; never a key
+    created_ns INTEGER NOT NULL,
+    chunk_seen INTEGER NOT NULL DEFAULT 0, -- chunks up to that id have their rows below,
+    inbox_seen INTEGER NOT NULL DEFAULT 0, -- and so has what arrived
+    failures INTEGER NOT NULL DEFAULT 0, -- one after the other
+    next_try_ns INTEGER NOT NULL DEFAULT 0, -- nothing is sent before
+    paused INTEGER NOT NULL DEFAULT 0, -- 1: it refuses us; somebody has to look
+    trouble TEXT                      -- why the last try failed; NULL: it did not
+) STRICT;
+
+-- Categories an upstream wants nothing of for a while.
+CREATE TABLE outbox_limit (
+    target_id INTEGER NOT NULL,
+    category TEXT NOT NULL,           -- '': all of them
+    until_ns INTEGER NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (target_id, category)
+) STRICT, WITHOUT ROWID;
+
+-- 'sent', 'sent_bytes', 'retries', 'limited', 'dead:' and a reason.
+CREATE TABLE outbox_count (
+    target_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (target_id, name)
+) STRICT, WITHOUT ROWID;
+
+-- What is, was or never will be sent to an upstream.
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY,
-    target TEXT NOT NULL,             -- name of the upstream, never its secret
-    inbox_id INTEGER,                 -- either an envelope as it came
-    chunk_id INTEGER,                 -- or a chunk of our own
+    target_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,               -- 'chunk', and 'spans' that ended in it; 'received'
+    chunk_id INTEGER,                 -- of our own
+    inbox_id INTEGER,                 -- or an envelope as it came
     state TEXT NOT NULL DEFAULT 'waiting', -- waiting, sent, dead
+    reason TEXT,                      -- of dead; of waiting: why the last try failed
+    categories TEXT,                  -- ',profile_chunk,'; NULL: nobody has looked yet
+    bytes INTEGER NOT NULL DEFAULT 0, -- what the store keeps because of it
+    added_ns INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
-    next_try_ns INTEGER NOT NULL DEFAULT 0,
-    error TEXT,
-    UNIQUE (target, inbox_id, chunk_id)
+    next_try_ns INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX outbox_waiting ON outbox (target, next_try_ns) WHERE state = 'waiting';
+CREATE UNIQUE INDEX outbox_chunk ON outbox (chunk_id, target_id, kind)
+    WHERE chunk_id IS NOT NULL;
+CREATE UNIQUE INDEX outbox_inbox ON outbox (inbox_id, target_id)
+    WHERE inbox_id IS NOT NULL;
+CREATE INDEX outbox_waiting ON outbox (target_id, attempts, id) WHERE state = 'waiting';
