@@ -4,6 +4,7 @@
  * thread ever takes one. */
 #include "base/memory.h"
 #include "cli/options.h"
+#include "web/forward.h"
 #include "web/server.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 #define SALVAGE_EVERY_S 10
-#define ORIGINS_MOST 16
+#define ORIGINS_MOST    16
 
 enum {
     OPT_LISTEN,
@@ -27,6 +28,9 @@ enum {
     OPT_STRICT_KEYS,
     OPT_ALLOW_ORIGIN,
     OPT_QUOTA,
+    OPT_FORWARD,
+    OPT_REDACT,
+    OPT_RECEIVED,
 };
 
 static const struct pl_option options[] = {
@@ -41,6 +45,9 @@ static const struct pl_option options[] = {
     [OPT_ALLOW_ORIGIN] = {"allow-origin", 0, "URL",
                           "web pages from there may send, too (repeatable; * any)"},
     [OPT_QUOTA] = {"quota", 0, "N", "envelopes a minute for each project (no limit)"},
+    [OPT_FORWARD] = {"forward", 0, "DSN", "send all of it on to there (repeatable)"},
+    [OPT_REDACT] = {"redact", 0, "RULE", "of what is forwarded (see forward -h)"},
+    [OPT_RECEIVED] = {"received", 0, NULL, "with --redact: forward what came, too"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -103,12 +110,40 @@ static bool take_ingest_option(struct pl_server_options *server, int option,
     return true;
 }
 
+/* Options of forwarding. False: a value makes no sense, which was said. */
+static bool take_forward_option(struct pl_server_options *server,
+                                struct pl_redact *redact, int option, const char *value,
+                                int *exit_code)
+{
+    static const char *targets[PL_FORWARD_TARGETS];
+    struct pl_error err = {0};
+    enum pl_status status = PL_OK;
+    if (option == OPT_RECEIVED)
+        server->forward_received = true;
+    else if (option == OPT_REDACT)
+        status = pl_redact_add(redact, value, &err);
+    else if (server->forward_count == PL_FORWARD_TARGETS)
+        status = pl_error_set(&err, PL_USAGE, "more than %d targets to forward to",
+                              PL_FORWARD_TARGETS);
+    else
+        targets[server->forward_count++] = value;
+    server->forward = targets;
+    if (status != PL_OK)
+        *exit_code = pl_cli_usage(&pl_cmd_serve, "%s", err.message);
+    return status == PL_OK;
+}
+
 /* False with *exit_code when there is nothing to serve. */
 static bool read_arguments(struct pl_options *parser, struct pl_server_options *server,
-                           bool *browser, int *exit_code)
+                           struct pl_redact *redact, bool *browser, int *exit_code)
 {
     int option;
     while ((option = pl_options_next(parser)) >= 0) {
+        if (option >= OPT_FORWARD) {
+            if (!take_forward_option(server, redact, option, parser->value, exit_code))
+                return false;
+            continue;
+        }
         if (option >= OPT_STRICT_KEYS) {
             if (take_ingest_option(server, option, parser->value))
                 continue;
@@ -127,6 +162,11 @@ static bool read_arguments(struct pl_options *parser, struct pl_server_options *
     }
     bool go = option == PL_OPTIONS_END && pl_options_no_operands(parser);
     *exit_code = parser->exit_code;
+    const char *target = getenv("PROFLITE_FORWARD");
+    if (go && !server->forward_count && target && *target)
+        go = take_forward_option(server, redact, OPT_FORWARD, target, exit_code);
+    server->forward_redact = redact;
+    server->forward_received = server->forward_received || !redact->count;
     return go;
 }
 
@@ -194,13 +234,14 @@ static int run(struct pl_cli *cli, int argc, char **argv)
 {
     struct pl_options parser;
     struct pl_server_options server = {0};
+    struct pl_redact redact = {0};
     struct pl_error err = {0};
     enum pl_status status = PL_OK;
     bool browser = false;
     int exit_code = PL_EXIT_OK;
     pl_memory_keep();
     pl_options_init(&parser, cli, &pl_cmd_serve, argc, argv);
-    if (read_arguments(&parser, &server, &browser, &exit_code)) {
+    if (read_arguments(&parser, &server, &redact, &browser, &exit_code)) {
         server.db_path = pl_cli_db(cli, &err);
         status = server.db_path ? serve(cli, &server, browser, &err) : PL_USAGE;
         if (status == PL_USAGE)
@@ -208,6 +249,7 @@ static int run(struct pl_cli *cli, int argc, char **argv)
         else if (status)
             exit_code = pl_cli_fail(&err);
     }
+    pl_redact_deinit(&redact);
     pl_options_deinit(&parser);
     return exit_code;
 }

@@ -25,6 +25,7 @@ static const struct pl_command *const commands[] = {
     &pl_cmd_symbols,
     &pl_cmd_serve,
     &pl_cmd_dsn,
+    &pl_cmd_forward,
     &pl_cmd_gc,
     &pl_cmd_check,
     &pl_cmd_config,

@@ -11,7 +11,7 @@ find_path(MSGPACK_INCLUDE msgpack/unpack_template.h REQUIRED) # only its headers
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(BROTLI REQUIRED IMPORTED_TARGET libbrotlidec)
-pkg_check_modules(BROTLI_ENCODER REQUIRED IMPORTED_TARGET libbrotlienc) # at build
+pkg_check_modules(BROTLI_ENCODER REQUIRED IMPORTED_TARGET libbrotlienc)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 
 # For libproflite, inside a program that may have an SQLite of its own.

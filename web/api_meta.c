@@ -1,6 +1,8 @@
 /* What the store holds at a glance: meta, apps, health. */
 #include "store/query.h"
+#include "store/outbox.h"
 #include "web/api.h"
+#include "web/document_outbox.h"
 #include "web/json.h"
 
 #include <stdlib.h>
@@ -57,12 +59,16 @@ enum pl_status pl_api_meta(struct pl_store *store, const struct pl_api_call *cal
 enum pl_status pl_api_health(struct pl_store *store, const struct pl_api_call *call,
                              struct pl_buf *out, struct pl_error *err)
 {
-    (void)store; /* that it is open is the news */
-    (void)err;
+    struct pl_outbox_state_list list;
+    enum pl_status status = pl_outbox_states(store, &list, err);
+    if (status != PL_OK)
+        return status;
     pl_buf_puts(out, SCHEMA_FIELD ",\"ok\":true");
     pl_json_string_field(out, "version", PL_VERSION);
     put_generation(out, call->generation);
+    pl_json_outbox_field(out, "forward", &list);
     pl_buf_putc(out, '}');
+    pl_outbox_state_list_deinit(&list);
     return PL_OK;
 }
 

@@ -1,8 +1,12 @@
 /* Samples, thread by thread, into parts of at most a minute within an hour. A sample
- * weighs the time until the thread's next, the last one the thread's median of that. */
+ * weighs the time until the thread's next, the last one the thread's median of that.
+ *
+ * Another proflite lays samples end to end, to the ns, and ends them by one with an
+ * empty stack (formats/sentry_chunk.h): that weighs nothing and is not kept. */
 #include "web/intake_build.h"
 
 #include "base/clock.h"
+#include "formats/sentry_chunk.h"
 #include "web/intake_frames.h"
 
 #include <stdlib.h>
@@ -16,8 +20,9 @@
 /* ---- what is built ---- */
 
 struct build {
-    const struct pl_sent *p;
+    struct pl_sent *p;
     struct pl_intake_chunk *chunk;
+    bool laid; /* end to end, by a proflite */
     struct pl_segment_list segments;
 
     struct pl_intake_frames frames;
@@ -47,6 +52,47 @@ static int64_t median(int64_t *values, size_t count)
     return values[count / 2];
 }
 
+static bool is_end(const struct build *b, size_t sample)
+{
+    return b->laid && !b->p->stacks[b->p->samples[sample].stack].count;
+}
+
+static bool is_laid(const struct build *b)
+{
+    const struct pl_sent *p = b->p;
+    struct build laid = {.p = b->p, .laid = true};
+    bool any = false;
+    for (size_t i = 0; i < p->sample_count && !any; i++)
+        any = !is_end(&laid, i);
+    return any && p->kind == PL_SENT_CHUNK &&
+           strcmp(pl_sent_text(p, p->sdk), PL_SENTRY_SDK) == 0;
+}
+
+/* Times as stored, but those of a proflite are exact as sent. */
+static int64_t gap_after(const struct build *b, size_t sample)
+{
+    const struct pl_sent_sample *at = &b->p->samples[sample];
+    return b->laid ? at[1].at_ns - at[0].at_ns
+                   : b->times_ns[sample + 1] - b->times_ns[sample];
+}
+
+/* What only ended the one before goes. */
+static void drop_ends(struct build *b)
+{
+    struct pl_sent *p = b->p;
+    size_t kept = 0;
+    for (size_t i = 0; i < p->sample_count; i++) {
+        if (is_end(b, i)) {
+            p->threads[p->samples[i].thread].samples--;
+            continue;
+        }
+        p->samples[kept] = p->samples[i];
+        b->times_ns[kept] = b->times_ns[i];
+        b->gaps_ns[kept++] = b->gaps_ns[i];
+    }
+    p->sample_count = kept;
+}
+
 /* Samples are sorted by thread and time. 0 is no weight a run can have: two samples
  * of one instant weigh a nanosecond. */
 static bool build_weights(struct build *b)
@@ -66,9 +112,9 @@ static bool build_weights(struct build *b)
         b->times_ns[i] = (p->samples[i].at_ns + TICK_NS - 1) / TICK_NS * TICK_NS;
     for (size_t i = 0; i < count; i++) {
         bool last = i + 1 == count || p->samples[i + 1].thread != p->samples[i].thread;
-        int64_t gap = last ? 0 : b->times_ns[i + 1] - b->times_ns[i];
+        int64_t gap = last ? 0 : gap_after(b, i);
         b->gaps_ns[i] = gap ? gap : 1;
-        if (gap)
+        if (gap && !is_end(b, i))
             scratch[gaps++] = gap;
         if (!last)
             continue;
@@ -85,6 +131,8 @@ static bool build_weights(struct build *b)
             b->gaps_ns[i] = b->period_ns; /* alone in its thread */
     free(scratch);
     free(medians);
+    if (b->laid)
+        drop_ends(b);
     return true;
 }
 
@@ -449,10 +497,11 @@ void pl_intake_chunk_deinit(struct pl_intake_chunk *chunk)
 }
 
 enum pl_status pl_intake_build(struct pl_store *store, const struct pl_inbox_row *row,
-                               const struct pl_sent *profile,
-                               struct pl_intake_chunk *chunk, struct pl_error *err)
+                               struct pl_sent *profile, struct pl_intake_chunk *chunk,
+                               struct pl_error *err)
 {
     struct build b = {.p = profile, .chunk = chunk};
+    b.laid = is_laid(&b);
     char *event_id = pl_intake_alloc(&chunk->memory, PL_ID_TEXT, 1);
     struct pl_intake_image *images =
         pl_intake_alloc(&chunk->memory, profile->image_count, sizeof *images);

@@ -19,11 +19,12 @@ struct pl_intake_chunk {
     struct pl_intake_memory *memory; /* of all the above */
 };
 
-/* Texts are the profile's and the row's. Ownership  deinit in any case.
+/* Texts are the profile's and the row's; of it go the samples that only end others.
+ * Ownership  deinit in any case.
  * Errors  NOMEM; IO. */
 PL_MUST_CHECK enum pl_status pl_intake_build(struct pl_store *store,
                                              const struct pl_inbox_row *row,
-                                             const struct pl_sent *profile,
+                                             struct pl_sent *profile,
                                              struct pl_intake_chunk *chunk,
                                              struct pl_error *err);
 /* Parts of the above (intake_extras.c). False: out of memory. */

@@ -2,6 +2,7 @@
 
 #include "store/counters.h"
 #include "web/api.h"
+#include "web/document_outbox.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -160,6 +161,18 @@ static void put_of_file(struct pl_buf *out, const struct metric *metric,
         put_value(out, metric, "", 0);
 }
 
+static enum pl_status put_outbox(struct pl_store *store, struct pl_buf *out,
+                                 struct pl_error *err)
+{
+    struct pl_outbox_state_list list;
+    enum pl_status status = pl_outbox_states(store, &list, err);
+    if (status != PL_OK)
+        return status;
+    pl_outbox_metrics(out, &list);
+    pl_outbox_state_list_deinit(&list);
+    return PL_OK;
+}
+
 enum pl_status pl_metrics_write(struct pl_store *store, struct pl_buf *out,
                                 struct pl_error *err)
 {
@@ -174,6 +187,8 @@ enum pl_status pl_metrics_write(struct pl_store *store, struct pl_buf *out,
         put_head(out, &live[i]);
         put_value(out, &live[i], "", atomic_load(&live_values[i]));
     }
+    if (status == PL_OK && store)
+        status = put_outbox(store, out, err);
     for (size_t i = 0; i < found.count; i++)
         free(found.rows[i].name);
     free(found.rows);

@@ -19,6 +19,7 @@
 #include "web/assets.h"
 #include "web/events.h"
 #include "web/follow.h"
+#include "web/forward.h"
 #include "web/guard.h"
 #include "web/hangup.h"
 #include "web/ingest.h"
@@ -45,6 +46,7 @@ struct pl_server {
     struct pl_events *events;
     struct pl_follow *follow; /* NULL: somebody else processes */
     struct pl_ingest *ingest;
+    struct pl_forward *forward; /* NULL: nowhere */
     struct pl_ingest_options ingest_options;
     struct pl_guard guard;
     char *db_path, *static_dir, *program;
@@ -345,6 +347,20 @@ static enum pl_status start_ingest(struct pl_server *server,
     return pl_ingest_start(&server->ingest_options, &server->ingest, err);
 }
 
+static enum pl_status start_forward(struct pl_server *server,
+                                    const struct pl_server_options *options,
+                                    struct pl_error *err)
+{
+    const struct pl_forward_settings settings = {
+        .db_path = server->db_path,
+        .dsns = options->forward,
+        .dsn_count = options->forward_count,
+        .redact = options->forward_redact,
+        .received = options->forward_received,
+    };
+    return pl_forward_start(&settings, &server->forward, err);
+}
+
 static enum pl_status start(struct pl_server *server,
                             const struct pl_server_options *options,
                             struct pl_listen *where, struct pl_error *err)
@@ -371,6 +387,8 @@ static enum pl_status start(struct pl_server *server,
             pl_follow_start(options->db_path, server->events, &server->follow, err);
     if (status == PL_OK)
         status = start_ingest(server, options, where, err);
+    if (status == PL_OK && options->forward_count)
+        status = start_forward(server, options, err);
     if (status == PL_OK) {
         set_guard(server, where);
         set_url(server, where);
@@ -447,6 +465,7 @@ void pl_server_stop(struct pl_server *server)
         pl_ingest_interrupt(server->ingest);
     if (server->context)
         stop_civetweb(server);
+    pl_forward_stop(server->forward);
     pl_ingest_stop(server->ingest);
     pl_follow_stop(server->follow);
     pl_events_stop(server->events);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pl_redact;
 struct pl_server;
 
 struct pl_server_options {
@@ -28,6 +29,10 @@ struct pl_server_options {
     const char *const *ingest_origins; /* web pages that may send besides those of
                                           this machine; borrowed until the stop */
     size_t ingest_origin_count;
+    const char *const *forward; /* DSNs of upstreams */
+    size_t forward_count;
+    const struct pl_redact *forward_redact; /* nullable; borrowed until the stop */
+    bool forward_received;                  /* also what arrived */
 };
 
 /* Returns once connections are accepted.
