@@ -2,6 +2,17 @@
  * so every part that comes out is compared as text. */
 #include "tests/drain_support.h"
 
+/* ---- hashes that say nothing ---- */
+
+static bool all_hashes_same;
+
+uint64_t __real_pl_hash_bytes(const void *bytes, size_t len);
+uint64_t __wrap_pl_hash_bytes(const void *bytes, size_t len);
+uint64_t __wrap_pl_hash_bytes(const void *bytes, size_t len)
+{
+    return all_hashes_same ? 7 : __real_pl_hash_bytes(bytes, len);
+}
+
 /* ---- merging ---- */
 
 static void test_merge(void)
@@ -33,6 +44,14 @@ static void test_merge(void)
            " 101 worker cpu 3: 1*20;21!+ 1*20;21! 1*20;21!+ 1*20;21! 1*none\n"
            "end abandoned -1\n");
     close_fixture(&f);
+}
+
+/* Stacks of one hash are as many as before. */
+static void test_collisions(void)
+{
+    all_hashes_same = true;
+    test_merge();
+    all_hashes_same = false;
 }
 
 static void test_late(void)
@@ -672,7 +691,7 @@ static void test_process_state(void)
     CHECK(!pl_process_maps((uint32_t)getpid(), "no such file"));
 }
 
-TEST_MAIN({"merge", test_merge}, {"late", test_late}, {"missed", test_missed},
+TEST_MAIN({"merge", test_merge}, {"collisions", test_collisions}, {"late", test_late}, {"missed", test_missed},
           {"losses", test_losses}, {"walk_ends", test_walk_ends},
           {"modules", test_modules}, {"slot_reuse", test_slot_reuse},
           {"chunks", test_chunks}, {"no_seam", test_no_seam}, {"hour", test_hour},

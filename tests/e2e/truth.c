@@ -145,6 +145,7 @@ static void *churn(void *seed)
             work_ns = 5000000;
         pthread_join(begin(be_short, (void *)work_ns), NULL);
     }
+    worked_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
     return NULL;
 }
 
