@@ -382,7 +382,7 @@ static const char *read_events(struct trace *t)
                         at_us))
             return too_large;
     }
-    if (!t->p->sample_count)
+    if (t->p->sample_count == t->p->embedded_samples)
         return "profiling_not_enough_samples";
     return last_us ? NULL : "profiling_duration_is_zero";
 }

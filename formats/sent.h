@@ -66,6 +66,7 @@ struct pl_sent {
     size_t stack_count, stack_cap;
     struct pl_sent_sample *samples;
     size_t sample_count, sample_cap;
+    size_t embedded_samples; /* of them: JavaScript's in a profile of Android */
     struct pl_sent_thread *threads;
     size_t thread_count, thread_cap;
     uint16_t thread_at[PL_SENT_THREADS]; /* hash of an id -> its thread, perhaps */

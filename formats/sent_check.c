@@ -178,7 +178,8 @@ const char *pl_sent_check(struct pl_sent *p, const char *item_platform,
         reason = check_version(p);
     if (!reason)
         reason = check_transaction(p);
-    if (!reason && is(p, p->platform, "android") && !p->sample_count)
+    if (!reason && is(p, p->platform, "android") &&
+        p->sample_count == p->embedded_samples)
         reason = pl_android_trace(p);
     else if (!reason && p->trace) { /* not looked at elsewhere */
         free(p->trace);

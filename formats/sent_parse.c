@@ -2,6 +2,7 @@
  * Sentry's SDKs in how they call them. Unknown keys are passed over. */
 #include "formats/decimal.h"
 #include "formats/sent.h"
+#include "formats/sent_embedded.h"
 #include "formats/sent_rules.h"
 
 #include <stdlib.h>
@@ -16,19 +17,15 @@ struct pl_sent_parser {
     struct pl_sent_frame frame;
     struct pl_sent_image image;
     struct pl_sent_measurement measurement;
+    struct pl_sent_embedded embedded;
     uint32_t thread;      /* in thread_metadata */
     size_t first_of_unit; /* measurements read before their unit was */
     int transactions;     /* seen; the first one counts */
 };
 
 #define GROW(p, array, count, cap)                                                     \
-    grow(p, (void **)&(p)->array, (p)->count, &(p)->cap, sizeof *(p)->array)
-
-static bool grow(struct pl_sent *p, void **array, size_t count, size_t *cap,
-                 size_t size)
-{
-    return pl_budget_grow(&p->budget, array, count, cap, size);
-}
+    pl_budget_grow(&(p)->budget, (void **)&(p)->array, (p)->count, &(p)->cap,          \
+                   sizeof *(p)->array)
 
 /* ---- scalars ---- */
 
@@ -389,6 +386,9 @@ static bool on_begin(void *self, int id, const char *key, size_t key_len)
     case F_PROFILE:
         p->has_profile = true;
         return true;
+    case F_JS_PROFILE:
+        parser->embedded = pl_sent_embed_begin(p);
+        return true;
     case F_IMAGES:
         p->has_images = true;
         return true;
@@ -420,6 +420,8 @@ static bool on_end(void *self, int id)
     switch (id) {
     case F_SAMPLE:
         return end_sample(parser);
+    case F_JS_PROFILE:
+        return pl_sent_embed_end(p, &parser->embedded);
     case F_FRAME:
         if (!GROW(p, frames, frame_count, frame_cap))
             return false;

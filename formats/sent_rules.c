@@ -35,6 +35,7 @@ const struct pl_json_rule pl_sent_rules[] = {
     PL_JSON_KEY(DOCUMENT, "debug_meta", F_DEBUG_META, DEBUG_META),
     PL_JSON_KEY(DOCUMENT, "measurements", F_CONTAINER, MEASUREMENTS),
     PL_JSON_KEY(DOCUMENT, "profile", F_PROFILE, PROFILE),
+    PL_JSON_KEY(DOCUMENT, "js_profile", F_JS_PROFILE, PROFILE),
     PL_JSON_KEY(PROFILE, "samples", F_CONTAINER, SAMPLES),
     PL_JSON_KEY(PROFILE, "stacks", F_CONTAINER, STACKS),
     PL_JSON_KEY(PROFILE, "frames", F_CONTAINER, FRAMES),

@@ -62,6 +62,7 @@ enum pl_sent_field {
     F_TRACE_ID,
     F_ACTIVE_THREAD,
     F_PROFILE,
+    F_JS_PROFILE,
     F_SAMPLE,
     F_AT_SECONDS,
     F_AT_NS,

@@ -60,6 +60,40 @@ static void test_in_app(void)
     }
 }
 
+static void test_languages(void)
+{
+    static const struct {
+        const char *platform, *function, *file, *module;
+        int8_t in_app;
+    } cases[] = {
+        {"node", "f", "/app/src/a.js", "", 1},
+        {"node", "f", "/app/node_modules/x/a.js", "", 0},
+        {"node", "f", "node:fs", "node:fs", 0},
+        {"node", "(idle)", "", "", 0},
+        {"javascript", "f", "webpack://shop/./src/a.ts", "", 1},
+        {"javascript", "f", "webpack://shop/./node_modules/x/a.js", "", 0},
+        {"javascript", "f", "webpack://shop/webpack/bootstrap", "", 0},
+        {"javascript", "f", "webpack:///(webpack)/buildin/module.js", "", 0},
+        {"javascript", "f", "node_modules/x/a.js", "", 0},
+        {"android", "com.example.Cart.total()", "Cart.kt", "", 1},
+        {"android", "android.os.Looper.loop()", "Looper.java", "", 0},
+        {"android", "androidx.core.View.draw()", "", "", 0},
+        {"java", "run", "Thread.java", "java.lang.Thread", 0},
+        {"java", "run", "Cart.java", "com.example.Cart", 1},
+        {"cobol", "f", "a.cob", "", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct pl_normal_frame frame = {.platform = cases[i].platform,
+                                              .function = cases[i].function,
+                                              .file = cases[i].file,
+                                              .module = cases[i].module,
+                                              .in_app = -1};
+        int8_t got = pl_normalize_in_app(&none, &frame);
+        CHECK(got == cases[i].in_app, "%s %s: %d", cases[i].function, cases[i].file,
+              got);
+    }
+}
+
 static void test_files(void)
 {
     static const struct {
@@ -73,6 +107,11 @@ static void test_files(void)
         {"./src/a.c", "src/a.c", "src/a.c"},
         {"<string>", "<string>", "<string>"},
         {"http://x//y.js", "http://x//y.js", "http://x//y.js"},
+        {"file:///home/me/app/a.mjs", "/home/me/app/a.mjs", "a.mjs"},
+        {"webpack://shop/./src/cart.ts", "src/cart.ts", "src/cart.ts"},
+        {"webpack:///src/../src/cart.ts", "src/cart.ts", "src/cart.ts"},
+        {"webpack://shop", "", ""},
+        {"app:///src/cart.ts", "app:///src/cart.ts", "app:///src/cart.ts"},
         {"", "", ""},
         {NULL, "", ""},
     };
@@ -110,4 +149,5 @@ static void test_list(void)
     pl_normalized_deinit(&result);
 }
 
-TEST_MAIN({"in_app", test_in_app}, {"files", test_files}, {"list", test_list})
+TEST_MAIN({"in_app", test_in_app}, {"languages", test_languages}, {"files", test_files},
+          {"list", test_list})

@@ -237,8 +237,10 @@ def check_android(server):
     for number in (300, 301, 302, 303):
         got = [f["function"] for f in deepest(server, number)]
         check(got == WORDS, f"signatures of {number}: {got}")
-        check(server.value("SELECT deobfuscated FROM chunk WHERE uuid = ?",
-                           f"{number:032x}") == 1, f"flag of {number}")
+        flags = [tuple(r) for r in server.sql(
+            "SELECT deobfuscated, normalized, finished FROM chunk WHERE uuid = ?",
+            f"{number:032x}")]
+        check(flags == [(1, 1, 1)], f"flags of {number}: {flags}")
     proflite(server, "symbols", "add", "--uuid", BUILD, MAPPING)
     redo(server)
     for number in (300, 301):
@@ -262,6 +264,42 @@ def check_android(server):
     before = everything(server)
     redo(server)
     check(everything(server) == before, "a second run changes nothing (Android)")
+
+
+def check_embedded(server):
+    """React Native: JavaScript's profile in the chunk of Android."""
+    path = "app:///index.android.bundle"
+    js = {"samples": [{"elapsed_since_start_ns": str(i * 2_000_000), "thread_id": "1",
+                       "stack_id": i % 2} for i in range(5)],
+          "stacks": [[0], [1, 0]],
+          "frames": [frame(path=path, module=None),
+                     frame(path=path, module=None, function="", column=12)],
+          "thread_metadata": {"1": {"name": "JavaScriptThread"}}}
+    images = {"images": [image(path), {"type": "proguard", "uuid": BUILD}]}
+    for number, document in ((400, js), (401, dict(js, stacks=[[2], [0]])),
+                             (402, dict(js, samples=[dict(js["samples"][0], stack_id=7)]))):
+        server.envelope(envelope(item(android(
+            number, BUILD, js_profile=document, debug_meta=images), platform="android")))
+    server.settle()
+    redo(server)
+    rows = server.sql("""
+        SELECT t.name, a.ts_ns - c.start_ns AS at, s.folded FROM sample a
+        JOIN thread t ON t.id = a.thread_id JOIN chunk c ON c.id = a.chunk_id
+        JOIN stack_folded s ON s.stack_id = a.stack_id
+        WHERE c.uuid = ? ORDER BY t.name, a.ts_ns""", f"{400:032x}")
+    check([tuple(r)[1:] for r in rows if r["name"] == "JavaScriptThread"] == [
+        (i * 2_000_000, "total;" if i % 2 else "total") for i in range(5)],
+        f"JavaScript's samples: {[tuple(r) for r in rows]}")
+    check(sum(r["name"] == "main" for r in rows) == len(METHODS) + 1,
+          "Android's are all there")
+    names = {r["function"]: r["status"] for r in frames(server, 400)}
+    check(names["total"] == "symbolicated" and names[NAMES[1]] == "deobfuscated",
+          f"both are named: {names}")
+    for number, reason in ((401, "stacks"), (402, "samples")):
+        got = server.sql("SELECT outcome, reason FROM outcome WHERE chunk_uuid = ?",
+                         f"{number:032x}")
+        check([tuple(r) for r in got] == [("invalid", f"profiling_malformed_{reason}")],
+              f"{number}: {[tuple(r) for r in got]}")
 
 
 # ---- a live SDK ----
@@ -306,6 +344,7 @@ def main():
         check_scripts(server, folder)
         check_releases(server, folder)
         check_android(server)
+        check_embedded(server)
         check_live(server, folder)
         check("ok" in proflite(server, "check"), "check")
     finish()
