@@ -60,8 +60,8 @@ const struct pl_frame_name *pl_java_names(struct pl_arena *arena,
     for (size_t i = 0; i < count && rows; i++) {
         rows[i] = (struct pl_frame_name){
             .function = written(arena, method, names[i].module, names[i].function),
-            .file = pl_arena_text(arena, *names[i].file || i ? names[i].file
-                                                             : frame->file),
+            .file =
+                pl_arena_text(arena, *names[i].file || i ? names[i].file : frame->file),
             .module = method->whole ? "" : pl_arena_text(arena, names[i].module),
             .line = names[i].line,
             .in_app = i ? -1 : frame->in_app,
@@ -84,16 +84,16 @@ const struct pl_frame_name *pl_java_words(struct pl_arena *arena,
     *changed_out = pl_jvm_signature(method->signature, NULL, &name);
     if (row)
         *row = (struct pl_frame_name){
-            .file = frame->file,
-            .module = frame->class_name,
+            .file = pl_arena_text(arena, frame->file),
+            .module = pl_arena_text(arena, frame->class_name),
             .line = frame->line,
             .column = frame->column,
             .in_app = frame->in_app,
         };
-    if (row && *changed_out) {
-        row->function = written(arena, method, method->class_name, name.data);
-        row = row->function ? row : NULL;
-    }
+    bool ok = row && row->file && row->module;
+    if (ok && *changed_out)
+        ok = (row->function = written(arena, method, method->class_name, name.data)) !=
+             NULL;
     pl_buf_deinit(&name);
-    return row;
+    return ok ? row : NULL;
 }

@@ -13,7 +13,7 @@
 
 #include "process/symbolicate.h"
 
-/* `given` is sorted by module. With `only_better`, only frames that were found, or that
+/* `given` is sorted by module, and not needed afterwards. With `only_better`, only frames that were found, or that
  * have no name yet. Arguments and errors as pl_symbolicate. */
 PL_MUST_CHECK enum pl_status
 pl_given_names(struct pl_symbolizer *symbolizer, struct pl_places *places,

@@ -284,9 +284,9 @@ static int on_array(void *self)
 /* Sections come in order: that is what makes them one map. */
 static bool end_section(struct reader *r)
 {
-    struct pl_source_map_part *last = &r->to->parts[r->to->part_count - 1];
     if (!r->has_part)
         return true;
+    struct pl_source_map_part *last = &r->to->parts[r->to->part_count - 1];
     last->line = r->line;
     last->column = r->column;
     if (last == r->to->parts)
