@@ -176,6 +176,25 @@ def test_fetching(server, library):
           f"{statuses(server, 31)}")
 
 
+def test_mixed(server, library):
+    """React Native: frames of JavaScript and native ones, whose addresses carry signatures."""
+    start = 0x104a10000
+    frames = [{"instruction_addr": hex(start + library.at["inner_leaf"] + (0x7b << 40)), "platform": "cocoa"},
+              {"function": "render", "abs_path": "app:///main.jsbundle", "lineno": 3, "colno": 7},
+              {"instruction_addr": hex(start + library.at["outer"] + (1 << 36))}]
+    document = chunk(41, platform="javascript", frames=frames, stacks=[[0, 1], [2, 1]],
+                     samples=[{"timestamp": 1795345189 + t / 10, "thread_id": "1", "stack_id": t % 2}
+                              for t in range(4)],
+                     debug_meta={"images": [library.image(image_addr=hex(start), code_file="/srv/rn.so")]})
+    proflite(server, "symbols", "sources", "--usual", "--project", "42")
+    server.envelope(envelope(item(document, platform="javascript")))
+    server.settle()
+    names = {name for name, _, _ in names_of(server, 41)}
+    check({"inner", "middle", "outer", "render"} <= names, f"{names}")
+    # The last frame is JavaScript's: nothing is taken off its address, which is nobody's.
+    check(hex(start + library.at["outer"] + (1 << 36)) in names, f"{names}")
+
+
 def test_cocoa_end(server, library):
     """Walks of cocoa end in two frames that are none; one without others is no stack."""
     frames = [{"instruction_addr": hex(BASE + library.at["outer"])}, {"instruction_addr": "0x7f0000000800"},
@@ -198,5 +217,6 @@ with tempfile.TemporaryDirectory(prefix="proflite-native-") as name:
         test_redo(one, built)
         test_statuses(one, built)
         test_fetching(one, built)
+        test_mixed(one, built)
         test_cocoa_end(one, built)
 finish()
