@@ -2,6 +2,7 @@
 
 import { html, signal, useEffect } from "../vendor/preact.js";
 import { bytes, count, moment, plural } from "../lib/format.js";
+import { explainReason } from "../lib/reasons.js";
 import { snippets } from "../lib/snippets.js";
 import { generation } from "../model/data.js";
 import { ask } from "../model/sql.js";
@@ -12,6 +13,16 @@ import { errorNotice } from "../ui/problems.js";
 const questions = {
   keys: "SELECT project_id, public_key FROM project_key ORDER BY project_id, id",
   outcomes: `SELECT category, outcome, coalesce(reason, ''), count(*), max(ts_ns) FROM outcome GROUP BY 1, 2, 3 ORDER BY outcome = 'accepted' DESC, 4 DESC`,
+  refused: `SELECT o.ts_ns, o.project_id, o.category, o.outcome, coalesce(o.reason, ''), o.chunk_uuid FROM outcome o
+  WHERE o.outcome <> 'accepted' ORDER BY o.ts_ns DESC LIMIT 100`,
+  rejected: "SELECT received_ns, project_id, kind, coalesce(error, '') FROM inbox WHERE state = 'rejected' ORDER BY id DESC LIMIT 100",
+  waiting: "SELECT count(*), min(received_ns) FROM inbox WHERE state = 'new'",
+  forward: "SELECT target, state, count(*), max(attempts), max(error) FROM outbox GROUP BY 1, 2 ORDER BY 1, 2",
+  symbols: `SELECT kind, name, coalesce(nullif(debug_id, ''), build_id), bytes, has_debug, origin, added_ns FROM symbol_file
+  WHERE complete = 1 ORDER BY added_ns DESC LIMIT 200`,
+  sources: "SELECT kind, place FROM symbol_source ORDER BY project_id, position",
+  oldest: "SELECT min(start_ns) FROM part",
+  sums: "SELECT level, count(*), min(bucket) * level FROM rolled WHERE state IN (1, 2) GROUP BY 1 ORDER BY 1",
   losses: `SELECT s.app, l.reason, sum(l.count) FROM loss l JOIN session s ON s.id = l.session_id GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50`,
   storage: `SELECT s.app, date(p.start_ns / 1000000000, 'unixepoch'), count(DISTINCT p.session_id), count(*), sum(p.bytes)
   FROM part p JOIN session s ON s.id = p.session_id GROUP BY 1, 2 ORDER BY 2 DESC, 5 DESC LIMIT 400`,
@@ -29,13 +40,27 @@ async function load(name) {
   }
 }
 
+/** One after the other: each takes a process of the server's, and it allows few. */
+async function loadAll(round) {
+  for (const name of Object.keys(questions)) {
+    if (round.over) return;
+    await load(name);
+  }
+}
+
 export function Setup() {
   const now = generation.value;
-  useEffect(() => Object.keys(questions).forEach(load), [now]);
+  useEffect(() => {
+    const round = { over: false };
+    loadAll(round);
+    return () => void (round.over = true);
+  }, [now]);
   return html`<main id="setup"><div class="setup-page">
     <h1 class="visually-hidden">Setup</h1>
     <${Ways} />
     <section aria-labelledby="setup-health"><h2 id="setup-health">What came in</h2><${Health} /></section>
+    <section aria-labelledby="setup-symbols"><h2 id="setup-symbols">Symbol files</h2><${Symbols} /></section>
+    <section aria-labelledby="setup-forward"><h2 id="setup-forward">Forwarding</h2><${Forward} /></section>
     <section aria-labelledby="setup-lost"><h2 id="setup-lost">What was lost while recording</h2><${Losses} /></section>
     <section aria-labelledby="setup-storage"><h2 id="setup-storage">Storage</h2><${Storage} /></section>
   </div></main>`;
@@ -73,10 +98,44 @@ function Rows({ name, columns, empty, row }) {
     <tbody>${rows.map(row)}</tbody></table></div>`;
 }
 
+const rowsOf = (name) => answers.value[name]?.rows ?? [];
+
 function Health() {
-  return html`<${Rows} name="outcomes" empty="Nothing was processed yet." columns=${[["Outcome"], ["Reason"], ["Of"], ["Chunks", "number"], ["Latest"]]}
-    row=${([category, outcome, reason, n, latest]) => html`<tr key=${category + outcome + reason} class=${outcome === "accepted" ? "" : "bad"}>
-      <td>${outcome}</td><td class="code">${reason || "–"}</td><td>${category}</td><td class="number">${count(n)}</td><td class="muted">${moment(Number(latest))}</td></tr>`} />`;
+  const [waiting, since] = rowsOf("waiting")[0] ?? [0, 0];
+  const refused = rowsOf("refused");
+  const rejected = rowsOf("rejected");
+  return html`${waiting > 0 && html`<p>${plural(waiting, "request")} on the disk, not looked into yet, since ${moment(Number(since))}.</p>`}
+    <${Rows} name="outcomes" empty="Nothing came in yet." columns=${[["Outcome"], ["Reason"], ["Of"], ["Chunks", "number"], ["Latest"]]}
+      row=${([category, outcome, reason, n, latest]) => html`<tr key=${category + outcome + reason} class=${outcome === "accepted" ? "" : "bad"}>
+        <td>${outcome}</td><td><${Reason} reason=${reason} /></td><td>${category}</td><td class="number">${count(n)}</td><td class="when muted">${moment(Number(latest))}</td></tr>`} />
+    ${refused.length > 0 && html`<h3>Each that was not accepted${refused.length === 100 ? ", the latest 100" : ""}</h3>
+      <${Rows} name="refused" columns=${[["When"], ["Project", "number"], ["Of"], ["Outcome and reason"], ["Chunk"]]}
+        row=${([at, project, category, outcome, reason, id]) => html`<tr key=${id + category}><td class="when muted">${moment(Number(at))}</td><td class="number">${project}</td>
+          <td>${category}</td><td>${outcome}${reason && html` · <${Reason} reason=${reason} />`}</td><td class="code muted">${id}</td></tr>`} />`}
+    ${rejected.length > 0 && html`<h3>Requests that were taken and could not be read</h3>
+      <${Rows} name="rejected" columns=${[["When"], ["Project", "number"], ["Kind"], ["Why"]]}
+        row=${([at, project, kind, why], i) => html`<tr key=${i}><td class="when muted">${moment(Number(at))}</td><td class="number">${project}</td><td>${kind}</td><td>${why}</td></tr>`} />`}`;
+}
+
+function Reason({ reason }) {
+  const text = explainReason(reason);
+  return html`<span class="code">${reason || "–"}</span>${text && html`<br /><span class="muted">${text}</span>`}`;
+}
+
+function Symbols() {
+  const sources = rowsOf("sources");
+  return html`<p>Names of programs built elsewhere, of minified JavaScript and of ProGuard come from files that are added, or from servers that are asked for them${sources.length > 0 &&
+    html`: ${sources.map(([kind, place]) => `${kind} ${place}`.trim()).join(", ")}`}.</p>
+    <${Code} code="proflite symbols add FILE …" />
+    <${Rows} name="symbols" empty="No file was added yet." columns=${[["File"], ["Kind"], ["Debug id"], ["Size", "number"], ["From"], ["Added"]]}
+      row=${([kind, name, id, size, hasDebug, origin, at]) => html`<tr key=${name + id}><td class="code">${name}</td><td>${kind}${kind === "elf" && !hasDebug ? ", no DWARF" : ""}</td>
+        <td class="code muted">${id}</td><td class="number">${bytes(size)}</td><td>${origin || "added"}</td><td class="when muted">${moment(Number(at))}</td></tr>`} />`;
+}
+
+function Forward() {
+  return html`<${Rows} name="forward" empty="Nothing is sent on from here." columns=${[["To"], ["State"], ["Requests", "number"], ["Tries", "number"], ["Last error"]]}
+    row=${([target, status, n, tries, error]) => html`<tr key=${target + status} class=${status === "dead" ? "bad" : ""}><td>${target}</td><td>${status}</td>
+      <td class="number">${count(n)}</td><td class="number">${tries}</td><td>${error ?? ""}</td></tr>`} />`;
 }
 
 function Losses() {
@@ -87,10 +146,16 @@ function Losses() {
 function Storage() {
   const rows = answers.value.storage?.rows ?? [];
   const whole = rows.reduce((sum, row) => sum + row[4], 0);
-  return html`<p>${bytes(whole)} of samples and stacks${rows.length > 0 ? ` in ${plural(new Set(rows.map((row) => row[1])).size, "day")}` : ""}.
-      Nothing is removed by itself; this keeps a week, and at most two gigabytes:</p>
-    <${Code} code="proflite gc --keep 7d --max-size 2G" />
+  return html`<p>${bytes(whole)} of samples and stacks${rows.length > 0 ? ` in ${plural(new Set(rows.map((row) => row[1])).size, "day")}` : ""}. <${Kept} /> Nothing is removed by itself; this keeps the samples of a week and sums of a year, and at most two gigabytes:</p>
+    <${Code} code="proflite gc --keep 7d --keep-days 365d --max-size 2G" />
     <${Rows} name="storage" empty="Nothing is stored yet." columns=${[["Day (UTC)"], ["Application"], ["Sessions", "number"], ["Parts", "number"], ["Size", "number"], ["Share", "setup-bar"]]}
       row=${([app, at, sessions, parts, size]) => html`<tr key=${`${at} ${app}`}><td>${at}</td><td>${app}</td><td class="number">${count(sessions)}</td>
         <td class="number">${count(parts)}</td><td class="number">${bytes(size)}</td><td class="setup-bar"><span style=${{ width: `${(100 * size) / Math.max(1, whole)}%` }} /></td></tr>`} />`;
+}
+
+/** How far back samples go, and the sums that outlive them. */
+function Kept() {
+  const oldest = rowsOf("oldest")[0]?.[0];
+  const sums = rowsOf("sums").map(([level, , from]) => `by ${Number(level) > 3600 ? "day" : "hour"} back to ${moment(Number(from) * 1e9)}`);
+  return html`${oldest && `Samples go back to ${moment(Number(oldest))}${sums.length ? `, sums ${sums.join(", ")}` : ""}.`}`;
 }

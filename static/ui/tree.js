@@ -14,7 +14,8 @@ import { Icon } from "./parts.js";
 import { VirtualList } from "./virtual.js";
 
 const rowHeight = 22;
-const labelLength = 46;
+const labelLength = 42; // letters a name has room for at the root
+const leastLabel = 20;
 
 export function Tree() {
   const model = flame.value.value;
@@ -71,7 +72,7 @@ function Row({ row, index, model, matches, current, onToggle, onChoose, onMenu }
       <span role="gridcell" class="tree-name" style=${indent}>not listed: too small</span>
       <span role="gridcell" class="number">${percent(hidden, whole)}</span><span role="gridcell" class="number" /></div>`;
   const key = node === 0 ? "" : model.functionKeys[fn];
-  const name = node === 0 ? "all" : fitName(nameVariants(model.functions.name[fn]), labelLength);
+  const name = node === 0 ? "all" : fitName(nameVariants(model.functions.name[fn]), Math.max(leastLabel, labelLength - 2 * depth));
   const kinds = ["tree-row", current && "current", key && key === state.value.fn && "selected", key && key === pointed.value && "pointed",
     node > 0 && model.functions.in_app[fn] === 0 && "system", matches && node > 0 && (matches[fn] ? "match" : "dim")];
   return html`<div role="row" id=${`tree-row-${index}`} class=${kinds.filter(Boolean).join(" ")} aria-level=${depth + 1} aria-selected=${String(current)}

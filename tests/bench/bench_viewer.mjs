@@ -43,10 +43,15 @@ function install() {
     execFileSync("cmake", ["--build", build, "--target", "proflite", "viewer_store", "--", "--quiet"], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** A store whose last sample is at most a few hours old. */
+/** Made anew if it is of another format. */
 function store(millions) {
     const db = path.join(stores, `viewer-${millions}M.db`);
-    if (!fs.existsSync(db)) execFileSync(path.join(build, "viewer_store"), [db, String(millions)]);
+    try {
+        if (fs.existsSync(db)) return execFileSync(proflite, ["--db", db, "ls"], { stdio: "ignore" }), db;
+    } catch {
+        for (const side of ["", "-wal", "-shm", "-lock", "-token"]) fs.rmSync(db + side, { force: true });
+    }
+    execFileSync(path.join(build, "viewer_store"), [db, String(millions)]);
     return db;
 }
 

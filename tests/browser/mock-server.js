@@ -131,6 +131,14 @@ async function readBody(request) {
 function answerSql(world, sql) {
   const answer = (columns, rows) => ({ schema: 1, columns, rows, truncated: false });
   if (/project_key/.test(sql)) return answer(["project_id", "public_key"], [[1, "0123456789abcdef0123456789abcdef"]]);
+  if (/FROM outcome o/.test(sql)) return answer(["ts_ns", "project_id", "category", "outcome", "reason", "chunk_uuid"], [[world.sessions[0]?.end_ns ?? 0, 1, "profile_chunk", "invalid", "profiling_malformed_stacks", "ab".repeat(16)]]);
+  if (/'rejected'/.test(sql)) return answer(["received_ns", "project_id", "kind", "error"], [[world.sessions[0]?.end_ns ?? 0, 1, "envelope", "<i>not an envelope</i>"]]);
+  if (/'new'/.test(sql)) return answer(["n", "since"], [[0, null]]);
+  if (/FROM outbox/.test(sql)) return answer(["target", "state", "n", "tries", "error"], [["sentry", "sent", 40, 1, null], ["sentry", "dead", 1, 6, "403 Forbidden"]]);
+  if (/FROM symbol_file/.test(sql)) return answer(["kind", "name", "id", "bytes", "has_debug", "origin", "added_ns"], [["elf", "renderd.debug", "5d1f8a0c-6f0e-4b7f-a7a9-c1d2e3f40516", 4_200_000, 1, "", world.sessions[0]?.end_ns ?? 0]]);
+  if (/FROM symbol_source/.test(sql)) return answer(["kind", "place"], [["uploaded", ""], ["debuginfod", "https://debuginfod.example"]]);
+  if (/min\(start_ns\) FROM part/.test(sql)) return answer(["oldest"], [[world.sessions[0]?.start_ns ?? null]]);
+  if (/FROM rolled/.test(sql)) return answer(["level", "n", "from"], [[3600, 4, 1.79e9]]);
   if (/FROM outcome/.test(sql)) return answer(["category", "outcome", "reason", "n", "ts"], [["profile_chunk", "accepted", "", 41, world.sessions[0]?.end_ns ?? 0], ["profile_chunk", "invalid", "profiling_malformed_stacks", 2, world.sessions[0]?.end_ns ?? 0]]);
   if (/FROM loss/.test(sql)) return answer(["app", "reason", "samples"], [["renderd", "ring_full", 3]]);
   if (/FROM part/.test(sql)) return answer(["app", "day", "sessions", "parts", "bytes"], world.sessions.slice(0, 3).map((session, i) => [session.app, `2026-11-2${i}`, 1, 4, session.bytes]));

@@ -374,7 +374,8 @@ page("setup: snippets, what came in, storage", "normal", async (page) => {
   await page.waitForSelector(".setup-table");
   await page.click("[role=tab] >> text=Python");
   assert.match(await page.textContent(".setup-code"), /dsn="http:\/\/0123456789abcdef0123456789abcdef@127\.0\.0\.1:\d+\/1"/);
-  assert.match(await page.textContent("#setup"), /profiling_malformed_stacks.*ring_full.*proflite gc/s);
+  await page.waitForFunction(() => document.querySelectorAll(".setup-table").length === 7);
+  assert.match(await page.textContent("#setup"), /profiling_malformed_stacks.*A stack names a frame that is not there.*<i>not an envelope<\/i>.*debuginfod https.*renderd\.debug.*dead.*403 Forbidden.*ring_full.*Samples go back to .* sums by hour back to.*proflite gc/s);
 }, { query: "?page=setup" });
 
 page("export: link, curl, SQL, picture", "normal", async (page) => {
