@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define MOST_STACKS 4096
-#define LEAST       20u
+#define LEAST       10u
 
 struct taken {
     uint8_t end;
