@@ -10,9 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Renewed before each step. A step that takes longer may be overtaken by another
- * process: then both do it, with the same result. */
+/* Renewed before each step, if it is not young. A step that takes longer may be
+ * overtaken by another process: then both do it, with the same result. */
 #define LEASE_MS 60000
+#define YOUNG_MS 10000
+
+/* Chunks are taken, and done with, in transactions of several. */
+#define BATCH_MOST 32
+#define BATCH_MS   100
+
+/* Requests taken in before chunks are looked at again. */
+#define INTAKE_MOST 256
 
 #define RETENTION_DAYS 90
 #define SYMBOLICATE_MS (15 * 60 * 1000)
@@ -27,6 +35,12 @@ struct pl_pass {
     struct pl_places *places;                  /* of this run */
     struct pl_pass_counters counters, counted; /* counted: in the file, too */
     char owner[PL_LEASE_OWNER_BYTES];
+    int64_t leased_ns; /* when the lease was last renewed; 0: it was not */
+
+    /* Done with, but for the transaction that says so. */
+    struct pl_pass_end ends[BATCH_MOST];
+    size_t end_count;
+    int64_t first_end_ns;
 };
 
 enum pl_status pl_pass_open(struct pl_store *store,
@@ -63,9 +77,19 @@ const struct pl_pass_counters *pl_pass_counters(const struct pl_pass *pass)
     return &pass->counters;
 }
 
+static bool stopped(const struct pl_pass *pass)
+{
+    return pass->options.stop && atomic_load(pass->options.stop);
+}
+
 static enum pl_status renew_lease(struct pl_pass *pass, struct pl_error *err)
 {
-    return pl_pass_lease(pass->store, pass->owner, LEASE_MS, err);
+    int64_t now_ns = pl_clock_mono_ns();
+    if (pass->leased_ns && now_ns - pass->leased_ns < YOUNG_MS * PL_NS_PER_MS)
+        return PL_OK;
+    enum pl_status status = pl_pass_lease(pass->store, pass->owner, LEASE_MS, err);
+    pass->leased_ns = status == PL_OK ? now_ns : 0;
+    return status;
 }
 
 /* The first one takes over from an owner that was killed. */
@@ -79,6 +103,56 @@ static enum pl_status take_lease(struct pl_pass *pass, struct pl_error *err)
         return status;
     pl_pass_release(pass->store, holder);
     return renew_lease(pass, err);
+}
+
+/* ---- done with ---- */
+
+static int retention_days(const struct pl_pass *pass)
+{
+    return pass->options.retention_days ? pass->options.retention_days : RETENTION_DAYS;
+}
+
+/* Outcomes, flags and counters of the chunks done with. */
+static enum pl_status flush(struct pl_pass *pass, struct pl_error *err)
+{
+    struct pl_count counts[PL_PASS_COUNTS_MAX];
+    if (!pass->end_count)
+        return PL_OK;
+    size_t count = pl_pass_counts(&pass->counted, &pass->counters, counts);
+    enum pl_status status =
+        pl_pass_finish(pass->store, pass->ends, pass->end_count, counts, count, err);
+    for (size_t i = 0; i < pass->end_count && status == PL_OK; i++) {
+        const struct pl_pass_end *end = &pass->ends[i];
+        pass->counters.duplicates += end->duplicate;
+        pass->counters.outcomes_invalid += !end->duplicate && end->reason;
+        pass->counters.outcomes_accepted += !end->duplicate && !end->reason;
+    }
+    if (status == PL_OK)
+        pass->counted = pass->counters;
+    pass->end_count = 0; /* after an error they are taken again */
+    return status;
+}
+
+static enum pl_status finish(struct pl_pass *pass, const struct pl_pending_chunk *chunk,
+                             const char *outcome, const char *reason, bool normalized,
+                             struct pl_error *err)
+{
+    int64_t now_ns = pl_clock_mono_ns();
+    if (!pass->end_count)
+        pass->first_end_ns = now_ns;
+    pass->ends[pass->end_count++] = (struct pl_pass_end){
+        .chunk_id = chunk->id,
+        .category = chunk->category,
+        .outcome = outcome,
+        .reason = reason,
+        .normalized = normalized,
+        .deobfuscated = chunk->deobfuscated,
+        .retention_days = retention_days(pass),
+    };
+    return pass->end_count == BATCH_MOST ||
+                   now_ns - pass->first_end_ns > BATCH_MS * PL_NS_PER_MS
+               ? flush(pass, err)
+               : PL_OK;
 }
 
 /* ---- symbolicate ---- */
@@ -157,6 +231,8 @@ static enum pl_status name_frames(struct pl_pass *pass,
     struct pl_symbolicated result = {0}, given = {0};
     enum pl_status status =
         pl_pass_raw_frames(pass->store, chunk->id, only_named, &raw, err);
+    if (status == PL_OK && raw.count) /* may take its time: others shall not wait */
+        status = flush(pass, err);
     if (status == PL_OK)
         status = pl_symbolicate(pass->symbolizer, pass->places, chunk->project_id, &raw,
                                 only_named, &result, err);
@@ -283,8 +359,23 @@ static enum pl_status deobfuscate(struct pl_pass *pass, struct pl_pending_chunk 
 
 /* ---- normalize ---- */
 
+/* Only what is to be changed stays in `rows`; frames are shared by chunks, so that is
+ * mostly nothing. Returns how many. */
+static size_t keep_changed(const struct pl_normal_frame_list *before,
+                           struct pl_normal_frame *rows)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < before->count; i++) {
+        const struct pl_normal_frame *old = &before->rows[i];
+        if (old->in_app != rows[i].in_app || strcmp(old->file, rows[i].file) != 0)
+            rows[kept++] = rows[i];
+    }
+    return kept;
+}
+
+/* *done_out: everything is as it should be, but for the chunk's flags. */
 static enum pl_status normalize(struct pl_pass *pass,
-                                const struct pl_pending_chunk *chunk,
+                                const struct pl_pending_chunk *chunk, bool *done_out,
                                 struct pl_error *err)
 {
     int64_t from_ns = pl_clock_mono_ns();
@@ -302,12 +393,11 @@ static enum pl_status normalize(struct pl_pass *pass,
     };
     if (status == PL_OK)
         status = pl_normalize(&options, &frames, &result, err);
-    if (status == PL_OK)
-        status = pl_pass_put_normal(
-            pass->store, chunk->id, result.rows, result.count, chunk->deobfuscated,
-            pass->options.retention_days ? pass->options.retention_days
-                                         : RETENTION_DAYS,
-            err);
+    size_t changed = status == PL_OK ? keep_changed(&frames, result.rows) : 0;
+    if (changed)
+        status = pl_pass_put_normal(pass->store, chunk->id, result.rows, changed,
+                                    chunk->deobfuscated, retention_days(pass), err);
+    *done_out = !changed;
     pass->counters.frames_normalized += result.count;
     pl_own_code_deinit(&own);
     pl_normalized_deinit(&result);
@@ -318,28 +408,6 @@ static enum pl_status normalize(struct pl_pass *pass,
 }
 
 /* ---- one chunk ---- */
-
-static enum pl_status finish(struct pl_pass *pass, const struct pl_pending_chunk *chunk,
-                             const char *outcome, const char *reason,
-                             struct pl_error *err)
-{
-    struct pl_count counts[PL_PASS_COUNTS_MAX];
-    size_t count = pl_pass_counts(&pass->counted, &pass->counters, counts);
-    bool duplicate = false;
-    enum pl_status status =
-        pl_pass_finish(pass->store, chunk->id, chunk->category, outcome, reason, counts,
-                       count, &duplicate, err);
-    if (status != PL_OK)
-        return status;
-    pass->counted = pass->counters;
-    if (duplicate)
-        pass->counters.duplicates++;
-    else if (reason)
-        pass->counters.outcomes_invalid++;
-    else
-        pass->counters.outcomes_accepted++;
-    return PL_OK;
-}
 
 /* Data that a step cannot read is the chunk's fault and ends it; anything else
  * (a full disk, no memory) is not, and the chunk waits for the next run. */
@@ -353,14 +421,14 @@ static enum pl_status reject_if_broken(struct pl_pass *pass,
         return status;
     pl_log(PL_LOG_WARN, "process", "chunk %lld: %s", (long long)chunk->id,
            err ? err->message : reason);
-    return finish(pass, chunk, "invalid", reason, err);
+    return finish(pass, chunk, "invalid", reason, false, err);
 }
 
 static enum pl_status run_chunk(struct pl_pass *pass, struct pl_pending_chunk *chunk,
                                 struct pl_error *err)
 {
     enum pl_status status = PL_OK;
-    bool rejected = false;
+    bool rejected = false, set_flags = false;
     pass->counters.chunks++;
     if (!chunk->sampled) {
         pass->counters.unsampled_profiles++;
@@ -382,51 +450,82 @@ static enum pl_status run_chunk(struct pl_pass *pass, struct pl_pending_chunk *c
             status = renew_lease(pass, err);
     }
     if (status == PL_OK && !rejected && (!chunk->normalized || !chunk->symbolicated)) {
-        status = normalize(pass, chunk, err);
+        status = normalize(pass, chunk, &set_flags, err);
         status = reject_if_broken(pass, chunk, status, "profiling_failed_normalization",
                                   &rejected, err);
     }
     if (status == PL_OK && !rejected)
-        status = finish(pass, chunk, "accepted", NULL, err);
+        status = finish(pass, chunk, "accepted", NULL, set_flags, err);
     return status;
 }
 
-static bool stopped(const struct pl_pass *pass)
-{
-    return pass->options.stop && atomic_load(pass->options.stop);
-}
-
-static enum pl_status take_in(struct pl_pass *pass, struct pl_error *err)
+/* Some of what waits outside; *more_out: there may be more. */
+static enum pl_status take_in(struct pl_pass *pass, bool *more_out,
+                              struct pl_error *err)
 {
     enum pl_status status = PL_OK;
-    while (pass->options.intake && status == PL_OK && !stopped(pass)) {
+    *more_out = false;
+    for (int i = 0; pass->options.intake && i < INTAKE_MOST && !stopped(pass); i++) {
         status = renew_lease(pass, err);
         if (status == PL_OK)
             status = pass->options.intake(pass->options.intake_self, err);
-    }
-    return status == PL_NOT_FOUND ? PL_OK : status;
-}
-
-static enum pl_status run_all(struct pl_pass *pass, struct pl_error *err)
-{
-    int64_t after_id = 0;
-    uint64_t done = 0;
-    for (;;) {
-        struct pl_pending_chunk chunk;
-        enum pl_status status = renew_lease(pass, err);
-        if (status == PL_OK)
-            status = pl_pass_next(pass->store, after_id, &chunk, err);
-        if (status == PL_OK)
-            status = run_chunk(pass, &chunk, err);
         if (status != PL_OK)
             return status == PL_NOT_FOUND ? PL_OK : status;
-        after_id = chunk.id;
-        done++;
-        if (pass->options.progress)
-            pass->options.progress(pass->options.progress_self, done);
-        if (stopped(pass))
-            return PL_OK;
+        *more_out = true;
     }
+    return PL_OK;
+}
+
+static enum pl_status run_batch(struct pl_pass *pass, struct pl_pending_chunk *chunks,
+                                size_t count, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    for (size_t i = 0; i < count && status == PL_OK && (!i || !stopped(pass)); i++) {
+        status = renew_lease(pass, err);
+        if (status == PL_OK)
+            status = run_chunk(pass, &chunks[i], err);
+        if (status == PL_OK && pass->options.progress)
+            pass->options.progress(pass->options.progress_self, pass->counters.chunks);
+    }
+    if (status == PL_OK)
+        return flush(pass, err);
+    (void)flush(pass, NULL); /* those before it */
+    return status;
+}
+
+static enum pl_status run_all(struct pl_pass *pass, int64_t *after_id,
+                              struct pl_error *err)
+{
+    struct pl_pending_chunk chunks[BATCH_MOST];
+    size_t count = 0;
+    enum pl_status status = PL_OK;
+    do {
+        status = renew_lease(pass, err);
+        if (status == PL_OK)
+            status =
+                pl_pass_next(pass->store, *after_id, chunks, BATCH_MOST, &count, err);
+        if (status == PL_OK)
+            status = run_batch(pass, chunks, count, err);
+        if (status != PL_OK)
+            return status == PL_NOT_FOUND ? PL_OK : status;
+        *after_id = chunks[count - 1].id;
+    } while (!stopped(pass));
+    return PL_OK;
+}
+
+/* By turns, so that a flood of requests does not keep chunks waiting. */
+static enum pl_status run_rounds(struct pl_pass *pass, struct pl_error *err)
+{
+    int64_t after_id = 0;
+    bool more = true;
+    enum pl_status status = PL_OK;
+    while (more && status == PL_OK) {
+        status = take_in(pass, &more, err);
+        if (status == PL_OK)
+            status = run_all(pass, &after_id, err);
+        more = more && !stopped(pass);
+    }
+    return status;
 }
 
 /* Hours that nobody writes to any more; most are summed up by their writer. */
@@ -447,12 +546,11 @@ enum pl_status pl_pass_run(struct pl_pass *pass, struct pl_error *err)
     if (status == PL_OK && pass->options.redo)
         status = pl_pass_redo_all(pass->store, err);
     if (status == PL_OK)
-        status = take_in(pass, err);
-    if (status == PL_OK)
-        status = run_all(pass, err);
+        status = run_rounds(pass, err);
     if (status == PL_OK)
         status = sum_up(pass, err);
     pl_pass_release(pass->store, pass->owner);
+    pass->leased_ns = 0;
     pl_places_close(pass->places);
     pass->places = NULL;
     return status;

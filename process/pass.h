@@ -3,10 +3,11 @@
  *   intake ─▶ sampled check ─▶ metadata ─▶ symbolicate ─▶ deobfuscate ─▶ normalize
  *          ─▶ outcome
  *
- * Each step is one transaction together with its flag, so the pass may be killed
- * at any instruction and run again: steps whose flag is set are passed by, a chunk
- * gets exactly one outcome. A failing or slow symbolication keeps the chunk, with
- * the error stored beside it; only data that a step cannot read rejects it.
+ * Each step is one transaction together with its flag, the last one of several
+ * chunks, so the pass may be killed at any instruction and run again: steps whose
+ * flag is set are passed by, a chunk gets exactly one outcome. A failing or slow
+ * symbolication keeps the chunk, with the error stored beside it; only data that a
+ * step cannot read rejects it.
  *
  * Symbolicated is what Sentry symbolicates: our own recordings, and what SDKs for
  * cocoa, rust, javascript and node sent. Without debug_meta, or without samples,

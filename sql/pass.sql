@@ -5,7 +5,7 @@ SELECT id, project_id, uuid, sampled, symbolicated, deobfuscated, normalized,
        coalesce(format, ''), coalesce(platform, ''), debug_meta, has_profile
 FROM chunk
 WHERE finished <> 1 AND id > :after
-ORDER BY id LIMIT 1;
+ORDER BY id LIMIT :most;
 
 -- name: pass_take
 -- In work, until somebody extends it; an unsampled one needs no more.

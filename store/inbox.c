@@ -158,27 +158,47 @@ enum pl_status pl_inbox_body(struct pl_store *store, int64_t id, struct pl_spool
     return status;
 }
 
-enum pl_status pl_inbox_finish(struct pl_store *store, int64_t id, const char *error,
-                               struct pl_error *err)
+static enum pl_status finish(struct pl_store *store, int64_t id, const char *error,
+                             struct pl_error *err)
 {
     struct pl_text_pool pool = {0};
     struct pl_stmt *stmt;
-    enum pl_status status = pl_db_begin_write(store, err);
+    enum pl_status status = pl_stmt_get(store, PL_SQL_INBOX_FINISH, &stmt, err);
     if (status != PL_OK)
         return status;
-    status = pl_stmt_get(store, PL_SQL_INBOX_FINISH, &stmt, err);
-    if (status == PL_OK) {
-        pl_stmt_int(stmt, ":id", id);
-        pl_stmt_text(stmt, ":state", error ? "rejected" : "stored");
-        pl_stmt_text(stmt, ":error", pl_text_clean(&pool, error, PL_TEXT_VALUE));
-        status = pl_stmt_run(stmt, err);
-    }
-    if (status == PL_OK)
-        status = pl_db_commit(store, err);
-    else
-        pl_db_rollback(store);
+    pl_stmt_int(stmt, ":id", id);
+    pl_stmt_text(stmt, ":state", error ? "rejected" : "stored");
+    pl_stmt_text(stmt, ":error", pl_text_clean(&pool, error, PL_TEXT_VALUE));
+    status = pl_stmt_run(stmt, err);
     pl_text_pool_deinit(&pool);
     return status;
+}
+
+static enum pl_status end_write(struct pl_store *store, enum pl_status status,
+                                struct pl_error *err)
+{
+    if (status == PL_OK)
+        return pl_db_commit(store, err);
+    pl_db_rollback(store);
+    return status;
+}
+
+enum pl_status pl_inbox_finish(struct pl_store *store, int64_t id, const char *error,
+                               struct pl_error *err)
+{
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status == PL_OK)
+        status = finish(store, id, error, err);
+    return end_write(store, status, err);
+}
+
+enum pl_status pl_inbox_finish_all(struct pl_store *store, const int64_t *ids,
+                                   size_t count, struct pl_error *err)
+{
+    enum pl_status status = count ? pl_db_begin_write(store, err) : PL_OK;
+    for (size_t i = 0; i < count && status == PL_OK; i++)
+        status = finish(store, ids[i], NULL, err);
+    return count ? end_write(store, status, err) : PL_OK;
 }
 
 /* ---- retention ---- */

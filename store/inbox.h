@@ -48,6 +48,11 @@ PL_MUST_CHECK enum pl_status pl_inbox_row_of(struct pl_store *store, int64_t pro
 PL_MUST_CHECK enum pl_status pl_inbox_body(struct pl_store *store, int64_t id,
                                            struct pl_spool *body, struct pl_error *err);
 
+/* Nothing of these is left to take: they are "stored". In one transaction. */
+PL_MUST_CHECK enum pl_status pl_inbox_finish_all(struct pl_store *store,
+                                                 const int64_t *ids, size_t count,
+                                                 struct pl_error *err);
+
 /* Nothing of it is left to take. `error` NULL: "stored", else "rejected". */
 PL_MUST_CHECK enum pl_status pl_inbox_finish(struct pl_store *store, int64_t id,
                                              const char *error, struct pl_error *err);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "store/db.h"
 #include "store/symbols.h"
+#include "store/symbols_frames.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,22 +27,9 @@ static const char *category_of(const char *format, const char *platform)
     return "profile_chunk";
 }
 
-static enum pl_status read_next(struct pl_store *store, int64_t after_id,
-                                struct pl_pending_chunk *chunk_out,
-                                struct pl_error *err)
+static void read_chunk(const struct pl_stmt *stmt, struct pl_pending_chunk *chunk)
 {
-    struct pl_stmt *stmt;
-    bool row;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_NEXT, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":after", after_id);
-    status = pl_stmt_row(stmt, &row, err);
-    if (status != PL_OK)
-        return status;
-    if (!row)
-        return pl_error_set(err, PL_NOT_FOUND, "no chunk is waiting");
-    *chunk_out = (struct pl_pending_chunk){
+    *chunk = (struct pl_pending_chunk){
         .id = pl_stmt_column_int(stmt, 0),
         .project_id = pl_stmt_column_int(stmt, 1),
         .sampled = pl_stmt_column_int(stmt, 3),
@@ -53,14 +41,33 @@ static enum pl_status read_next(struct pl_store *store, int64_t after_id,
         .debug_meta = (enum pl_debug_meta)pl_stmt_column_int(stmt, 9),
         .has_profile = pl_stmt_column_int(stmt, 10),
     };
-    snprintf(chunk_out->format, sizeof chunk_out->format, "%s",
-             pl_stmt_column_text(stmt, 7));
-    snprintf(chunk_out->platform, sizeof chunk_out->platform, "%s",
-             pl_stmt_column_text(stmt, 8));
-    snprintf(chunk_out->uuid, sizeof chunk_out->uuid, "%s",
-             pl_stmt_column_text(stmt, 2));
-    pl_stmt_reset(stmt);
-    return PL_OK;
+    (void)snprintf(chunk->uuid, sizeof chunk->uuid, "%s", pl_stmt_column_text(stmt, 2));
+    (void)snprintf(chunk->format, sizeof chunk->format, "%s",
+                   pl_stmt_column_text(stmt, 7));
+    (void)snprintf(chunk->platform, sizeof chunk->platform, "%s",
+                   pl_stmt_column_text(stmt, 8));
+}
+
+static enum pl_status read_next(struct pl_store *store, int64_t after_id,
+                                struct pl_pending_chunk *chunks, size_t most,
+                                size_t *count_out, struct pl_error *err)
+{
+    struct pl_stmt *stmt;
+    bool row = true;
+    *count_out = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_NEXT, &stmt, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(stmt, ":after", after_id);
+    pl_stmt_int(stmt, ":most", (int64_t)most);
+    while (status == PL_OK && row) {
+        status = pl_stmt_row(stmt, &row, err);
+        if (status == PL_OK && row && *count_out < most)
+            read_chunk(stmt, &chunks[(*count_out)++]);
+    }
+    if (status == PL_OK && !*count_out)
+        return pl_error_set(err, PL_NOT_FOUND, "no chunk is waiting");
+    return status;
 }
 
 /* Run `sql` with :id bound. */
@@ -75,24 +82,32 @@ static enum pl_status run_with_id(struct pl_store *store, enum pl_sql sql, int64
     return pl_stmt_run(stmt, err);
 }
 
-enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
-                            struct pl_pending_chunk *chunk_out, struct pl_error *err)
+static enum pl_status take(struct pl_store *store, const struct pl_pending_chunk *chunk,
+                           struct pl_error *err)
 {
-    struct pl_pending_chunk chunk;
-    enum pl_status status = read_next(store, after_id, &chunk, err);
+    enum pl_status status = run_with_id(store, PL_SQL_PASS_TAKE, chunk->id, err);
+    return status == PL_OK && !chunk->sampled
+               ? pl_counter_add(store, "unsampled_profiles", 1, err)
+               : status;
+}
+
+enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
+                            struct pl_pending_chunk *chunks_out, size_t most,
+                            size_t *count_out, struct pl_error *err)
+{
+    size_t count = 0;
+    enum pl_status status = read_next(store, after_id, chunks_out, most, &count, err);
     if (status != PL_OK) /* usually there is nothing: no lock for that */
         return status;
     status = pl_db_begin_write(store, err);
     if (status == PL_OK)
-        status = read_next(store, after_id, &chunk, err);
-    if (status == PL_OK)
-        status = run_with_id(store, PL_SQL_PASS_TAKE, chunk.id, err);
-    if (status == PL_OK && !chunk.sampled)
-        status = pl_counter_add(store, "unsampled_profiles", 1, err);
+        status = read_next(store, after_id, chunks_out, most, &count, err);
+    for (size_t i = 0; i < count && status == PL_OK; i++)
+        status = take(store, &chunks_out[i], err);
     if (status == PL_OK)
         status = pl_db_commit_unseen(store, err);
     if (status == PL_OK)
-        *chunk_out = chunk;
+        *count_out = count;
     else
         pl_db_rollback(store);
     return status;
@@ -246,26 +261,32 @@ static enum pl_status add_outcome(struct pl_store *store, int64_t chunk_id,
                     : count_duplicate(store, chunk_id, err);
 }
 
-enum pl_status pl_pass_finish(struct pl_store *store, int64_t chunk_id,
-                              const char *category, const char *outcome,
-                              const char *reason, const struct pl_count *counts,
-                              size_t count, bool *duplicate_out, struct pl_error *err)
+static enum pl_status end_chunk(struct pl_store *store, struct pl_pass_end *end,
+                                struct pl_error *err)
 {
-    bool duplicate = false;
+    enum pl_status status = PL_OK;
+    if (end->normalized)
+        status = pl_pass_set_normal(store, end->chunk_id, end->deobfuscated,
+                                    end->retention_days, err);
+    if (status == PL_OK)
+        status = add_outcome(store, end->chunk_id, end->category, end->outcome,
+                             end->reason, &end->duplicate, err);
+    return status == PL_OK ? run_with_id(store, PL_SQL_PASS_FINISH, end->chunk_id, err)
+                           : status;
+}
+
+enum pl_status pl_pass_finish(struct pl_store *store, struct pl_pass_end *ends,
+                              size_t end_count, const struct pl_count *counts,
+                              size_t count_count, struct pl_error *err)
+{
     enum pl_status status = pl_db_begin_write(store, err);
-    if (status != PL_OK)
-        return status;
-    status = add_outcome(store, chunk_id, category, outcome, reason, &duplicate, err);
+    for (size_t i = 0; i < end_count && status == PL_OK; i++)
+        status = end_chunk(store, &ends[i], err);
     if (status == PL_OK)
-        status = pl_counters_add(store, counts, count, err);
+        status = pl_counters_add(store, counts, count_count, err);
     if (status == PL_OK)
-        status = run_with_id(store, PL_SQL_PASS_FINISH, chunk_id, err);
-    if (status == PL_OK)
-        status = pl_db_commit(store, err);
-    if (status == PL_OK)
-        *duplicate_out = duplicate;
-    else
-        pl_db_rollback(store);
+        return pl_db_commit(store, err);
+    pl_db_rollback(store);
     return status;
 }
 

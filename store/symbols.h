@@ -25,11 +25,12 @@ struct pl_pending_chunk {
     bool has_profile; /* false: it says when and where, and has no samples */
 };
 
-/* NOT_FOUND: nothing to do. `after_id` lets a pass step past a chunk it failed. Takes
- * the chunk: if a writer adds to it from now on, the flags set below do not
- * stick and it comes again. Flags stick to no chunk that was not taken. */
+/* Up to `most` of them. NOT_FOUND: nothing to do. `after_id` lets a pass step past a
+ * chunk it failed. Takes the chunks: if a writer adds to one from now on, the flags set
+ * below do not stick and it comes again. Flags stick to no chunk that was not taken. */
 PL_MUST_CHECK enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
-                                          struct pl_pending_chunk *chunk_out,
+                                          struct pl_pending_chunk *chunks_out,
+                                          size_t most, size_t *count_out,
                                           struct pl_error *err);
 
 /* One process at a time runs the pass on a file: take the lease (owner is any
@@ -169,16 +170,25 @@ pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
                    const struct pl_normal_frame *frames, size_t count,
                    bool deobfuscated, int retention_days, struct pl_error *err);
 
-/* Sampled check and final step. `outcome` is Sentry's word ("accepted",
- * "invalid", ...), reason nullable. Exactly one per (project, chunk, category):
- * a second call adds nothing and says so through `*duplicate_out`. Marks the
- * chunk done, so that pl_pass_next passes it by. `counts` go into the file's counters
- * (store/counters.h) in the same transaction. */
-PL_MUST_CHECK enum pl_status pl_pass_finish(struct pl_store *store, int64_t chunk_id,
-                                            const char *category, const char *outcome,
-                                            const char *reason,
-                                            const struct pl_count *counts, size_t count,
-                                            bool *duplicate_out, struct pl_error *err);
+/* The last step of one chunk. `outcome` is Sentry's word ("accepted", "invalid", ...),
+ * reason nullable. */
+struct pl_pass_end {
+    int64_t chunk_id;
+    const char *category, *outcome, *reason; /* static text */
+    bool normalized; /* set its flags as pl_pass_put_normal does without rows */
+    bool deobfuscated;
+    int retention_days;
+    bool duplicate; /* set: it had its outcome already */
+};
+
+/* All of them in one transaction. Exactly one outcome per (project, chunk, category): a
+ * second one is not added and said through `duplicate`. Marks the chunks done, so that
+ * pl_pass_next passes them by. `counts` go into the file's counters
+ * (store/counters.h).  Errors  NOT_FOUND one of the chunks is gone. */
+PL_MUST_CHECK enum pl_status pl_pass_finish(struct pl_store *store,
+                                            struct pl_pass_end *ends, size_t end_count,
+                                            const struct pl_count *counts,
+                                            size_t count_count, struct pl_error *err);
 
 /* Mark every chunk of the file (or those of modules now available) as not
  * symbolicated, so that the next pass redoes them. */

@@ -22,6 +22,12 @@ PL_MUST_CHECK enum pl_status pl_function_intern(struct pl_store *store,
                                                 const struct pl_function_key *key,
                                                 int64_t *id_out, struct pl_error *err);
 
+/* What pl_pass_put_normal does besides its rows. */
+PL_MUST_CHECK enum pl_status pl_pass_set_normal(struct pl_store *store,
+                                                int64_t chunk_id, bool deobfuscated,
+                                                int retention_days,
+                                                struct pl_error *err);
+
 struct pl_frame_name_row {
     int64_t frame_id, depth, function_id, line, column, in_app;
     const char *status;

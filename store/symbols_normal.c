@@ -219,9 +219,9 @@ static enum pl_status put_frame(struct pl_store *store,
     return status;
 }
 
-static enum pl_status put_flags(struct pl_store *store, int64_t chunk_id,
-                                bool deobfuscated, int retention_days,
-                                struct pl_error *err)
+enum pl_status pl_pass_set_normal(struct pl_store *store, int64_t chunk_id,
+                                  bool deobfuscated, int retention_days,
+                                  struct pl_error *err)
 {
     struct pl_stmt *stmt;
     enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_NORMALIZED, &stmt, err);
@@ -243,7 +243,7 @@ enum pl_status pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
     for (size_t i = 0; i < count && status == PL_OK; i++)
         status = put_frame(store, &frames[i], &pool, err);
     if (status == PL_OK)
-        status = put_flags(store, chunk_id, deobfuscated, retention_days, err);
+        status = pl_pass_set_normal(store, chunk_id, deobfuscated, retention_days, err);
     if (status == PL_OK)
         status = pl_db_commit(store, err);
     else

@@ -91,14 +91,15 @@ static inline enum pl_status day_name(struct day *day, int64_t chunk_id,
 static inline enum pl_status day_pass(struct day *day, struct pl_error *err)
 {
     struct pl_pending_chunk chunk;
-    bool twice;
+    size_t count;
     enum pl_status status = pl_pass_lease(day->store, "day", 60000, err);
     while (status == PL_OK &&
-           (status = pl_pass_next(day->store, 0, &chunk, err)) == PL_OK) {
+           (status = pl_pass_next(day->store, 0, &chunk, 1, &count, err)) == PL_OK) {
         status = day_name(day, chunk.id, err);
+        struct pl_pass_end end = {
+            .chunk_id = chunk.id, .category = "profile_chunk", .outcome = "accepted"};
         if (status == PL_OK)
-            status = pl_pass_finish(day->store, chunk.id, "profile_chunk", "accepted",
-                                    NULL, NULL, 0, &twice, err);
+            status = pl_pass_finish(day->store, &end, 1, NULL, 0, err);
     }
     pl_pass_release(day->store, "day");
     return status == PL_NOT_FOUND ? PL_OK : status;

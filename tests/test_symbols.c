@@ -95,23 +95,33 @@ static void put_part(int chunk, int number, uint64_t first)
 static struct pl_pending_chunk take(int64_t after_id)
 {
     struct pl_pending_chunk chunk = {0};
-    CHECK_OK(pl_pass_next(store, after_id, &chunk, &err), err);
+    size_t count = 0;
+    CHECK_OK(pl_pass_next(store, after_id, &chunk, 1, &count, &err), err);
+    CHECK(count == 1);
     return chunk;
 }
 
 static bool nothing_waits(void)
 {
     struct pl_pending_chunk chunk;
-    return pl_pass_next(store, 0, &chunk, &err) == PL_NOT_FOUND;
+    size_t count;
+    return pl_pass_next(store, 0, &chunk, 1, &count, &err) == PL_NOT_FOUND;
+}
+
+static bool finish_as(int64_t chunk_id, const char *category, const char *outcome,
+                      const char *reason)
+{
+    struct pl_pass_end end = {.chunk_id = chunk_id,
+                              .category = category,
+                              .outcome = outcome,
+                              .reason = reason};
+    CHECK_OK(pl_pass_finish(store, &end, 1, NULL, 0, &err), err);
+    return end.duplicate;
 }
 
 static bool finish(int64_t chunk_id)
 {
-    bool duplicate = false;
-    CHECK_OK(pl_pass_finish(store, chunk_id, "profile_chunk", "accepted", NULL, NULL, 0,
-                            &duplicate, &err),
-             err);
-    return duplicate;
+    return finish_as(chunk_id, "profile_chunk", "accepted", NULL);
 }
 
 /* ---- SQL helpers ---- */
@@ -185,12 +195,10 @@ static void test_chunks_in_order(void)
               "0,profile_chunk,accepted,NULL,1|0,profile_chunk,accepted,NULL,1");
     check_sql("SELECT name, value FROM counter",
               "outcome_duplicates,1|outcomes{outcome=\"accepted\",reason=\"\"},2");
-    bool duplicate;
-    CHECK(pl_pass_finish(store, 99, "profile_chunk", "accepted", NULL, NULL, 0,
-                         &duplicate, &err) == PL_NOT_FOUND);
-    CHECK_OK(pl_pass_finish(store, first.id, "profile_duration", "invalid", "why", NULL,
-                            0, &duplicate, &err),
-             err);
+    struct pl_pass_end gone = {
+        .chunk_id = 99, .category = "profile_chunk", .outcome = "accepted"};
+    CHECK(pl_pass_finish(store, &gone, 1, NULL, 0, &err) == PL_NOT_FOUND);
+    bool duplicate = finish_as(first.id, "profile_duration", "invalid", "why");
     CHECK(!duplicate, "another category is another outcome");
     close_store();
 }
@@ -307,7 +315,6 @@ static void test_names(void)
 static void test_grown_meanwhile(void)
 {
     struct pl_raw_frame_list raw = {0};
-    bool duplicate;
     open_store();
     put_part(0, 0, 1);
     struct pl_pending_chunk chunk = take(0);
@@ -316,10 +323,7 @@ static void test_grown_meanwhile(void)
     put_part(0, 1, 5);
     CHECK_OK(put_names(chunk.id, NULL, 0, true, NULL, NULL, NULL, &err), err);
     CHECK_OK(pl_pass_put_normal(store, chunk.id, NULL, 0, false, 90, &err), err);
-    CHECK_OK(pl_pass_finish(store, chunk.id, "profile_chunk", "accepted", NULL, NULL, 0,
-                            &duplicate, &err),
-             err);
-    CHECK(!duplicate);
+    CHECK(!finish(chunk.id));
     chunk = take(0);
     CHECK(!chunk.symbolicated && !chunk.normalized);
     CHECK_OK(pl_pass_raw_frames(store, chunk.id, false, &raw, &err), err);

@@ -13,12 +13,18 @@
 #define PIECE_BYTES 65536
 #define QUIET_NS    (300 * PL_NS_PER_S) /* then a session is over */
 #define SWEEP_NS    (60 * PL_NS_PER_S)
+#define DONE_MOST   32
 
 struct pl_intake {
     struct pl_store *store;
     char *folder; /* of the store, for bodies that do not fit in memory */
     int64_t swept_ns;
     struct pl_intake_counts counts;
+    /* Rows of which all items are taken, until one transaction says so of them all.
+     * Killed before, they are read once more, and nothing is found to be taken. */
+    int64_t done[DONE_MOST];
+    size_t done_count;
+    int64_t after_id; /* rows up to here are done, or are to be tried again later */
 };
 
 /* One row on its way. */
@@ -234,6 +240,13 @@ static enum pl_status read_task(struct row *row, struct pl_error *err)
     return status;
 }
 
+static enum pl_status finish_rows(struct pl_intake *intake, struct pl_error *err)
+{
+    size_t count = intake->done_count;
+    intake->done_count = 0; /* after an error they are found again */
+    return pl_inbox_finish_all(intake->store, intake->done, count, err);
+}
+
 /* What cannot be read was looked at before it was acknowledged, so it is rare; it is
  * set aside. Anything else is no fault of the row: it waits. */
 static enum pl_status take_row(struct row *row, struct pl_error *err)
@@ -251,7 +264,10 @@ static enum pl_status take_row(struct row *row, struct pl_error *err)
         pl_log(PL_LOG_WARN, "web", "inbox row %lld: %s", (long long)row->info.id, why);
         return pl_inbox_finish(store, row->info.id, why, err);
     }
-    return status == PL_OK ? pl_inbox_finish(store, row->info.id, NULL, err) : status;
+    if (status != PL_OK)
+        return status;
+    row->intake->done[row->intake->done_count++] = row->info.id;
+    return row->intake->done_count == DONE_MOST ? finish_rows(row->intake, err) : PL_OK;
 }
 
 static enum pl_status sweep(struct pl_intake *intake, struct pl_error *err)
@@ -268,10 +284,14 @@ enum pl_status pl_intake_run(void *self, struct pl_error *err)
     struct pl_intake *intake = self;
     struct pl_error local = {0};
     struct row row = {.intake = intake, .item.index = -1, .err = err ? err : &local};
-    enum pl_status status = pl_inbox_next(intake->store, 0, &row.info, err);
+    enum pl_status status =
+        pl_inbox_next(intake->store, intake->after_id, &row.info, err);
     if (status == PL_NOT_FOUND) {
-        enum pl_status swept = sweep(intake, err);
-        return swept == PL_OK ? status : swept;
+        enum pl_status done = finish_rows(intake, err);
+        if (done == PL_OK)
+            done = sweep(intake, err);
+        intake->after_id = 0;
+        return done == PL_OK ? status : done;
     }
     if (status != PL_OK)
         return status;
@@ -282,6 +302,7 @@ enum pl_status pl_intake_run(void *self, struct pl_error *err)
     pl_spool_init(&row.body, intake->folder, PL_LIMIT_BODY);
     status = take_row(&row, row.err);
     pl_spool_deinit(&row.body);
+    intake->after_id = status == PL_OK ? row.info.id : 0;
     return status;
 }
 

@@ -38,18 +38,36 @@ static const char *text(const struct build *b, uint32_t at)
 
 /* ---- times and weights ---- */
 
-static int compare_times(const void *left, const void *right)
+static void swap(int64_t *values, size_t i, size_t j)
 {
-    const int64_t *a = left, *b = right;
-    return (*a > *b) - (*a < *b);
+    int64_t value = values[i];
+    values[i] = values[j];
+    values[j] = value;
 }
 
+/* The value that sorting would put in the middle: only the part it is in is parted
+ * again. Gaps that are all alike part evenly, too. */
 static int64_t median(int64_t *values, size_t count)
 {
-    if (!count)
-        return 0;
-    qsort(values, count, sizeof *values, compare_times);
-    return values[count / 2];
+    size_t low = 0, high = count, wanted = count / 2;
+    while (high - low > 1) {
+        int64_t pivot = values[low + (high - low - 1) / 2];
+        size_t i = low, j = high - 1;
+        for (;; i++, j--) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            swap(values, i, j);
+        }
+        if (wanted <= j)
+            high = j + 1;
+        else
+            low = j + 1;
+    }
+    return count ? values[low] : 0;
 }
 
 static bool is_end(const struct build *b, size_t sample)
