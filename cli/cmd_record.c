@@ -236,6 +236,7 @@ static int start(struct record *r)
                             ? r->settings.values[PL_SETTING_max_overhead].text
                             : NULL,
         .mask = &r->supervisor.before,
+        .sigchld_ignored = r->supervisor.sigchld_ignored,
     };
     int exit_code = pl_launch_start(&launch, &child, &err);
     if (exit_code) {

@@ -153,6 +153,8 @@ static _Noreturn void become(const struct pl_launch *launch, char **env, int rep
         if (was_ignored[i])
             (void)syscall(SYS_rt_sigaction, FIRST_LIBC_SIGNAL + i, &ignore, NULL,
                           sizeof ignore.mask);
+    if (launch->sigchld_ignored)
+        (void)signal(SIGCHLD, SIG_IGN);
     (void)sigprocmask(SIG_SETMASK, launch->mask, NULL);
     execvpe(launch->argv[0], launch->argv, env);
     int error = errno;

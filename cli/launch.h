@@ -18,6 +18,7 @@ struct pl_launch {
     long hz;
     const char *max_overhead; /* as text; NULL: no limit */
     const sigset_t *mask;     /* signal mask the program starts with */
+    bool sigchld_ignored;     /* it starts so */
 };
 
 /* libproflite-preload.so beside this executable, or where an install puts it.

@@ -31,16 +31,19 @@ void pl_supervise_begin(struct pl_supervisor *s)
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
         sigaddset(&s->watched, watched[i]);
     sigprocmask(SIG_BLOCK, &s->watched, NULL);
+    /* Ignored, the kernel would reap for us. To set it later would throw away the word
+     * of a program that is gone already. */
+    struct sigaction usual = {.sa_handler = SIG_DFL}, before;
+    s->sigchld_ignored =
+        sigaction(SIGCHLD, &usual, &before) == 0 && before.sa_handler == SIG_IGN;
 }
 
 void pl_supervise_child(struct pl_supervisor *s, pid_t child)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    struct sigaction usual = {.sa_handler = SIG_DFL};
     s->child = child;
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGXFSZ, &ignore, NULL);
-    sigaction(SIGCHLD, &usual, NULL); /* ignored, the kernel would reap for us */
 }
 
 /* Stop as the program did, so that the shell that waits for us takes over. Only

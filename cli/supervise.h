@@ -13,6 +13,7 @@
 
 struct pl_supervisor {
     sigset_t watched, before; /* signals we take; the mask we were started with */
+    bool sigchld_ignored;     /* when we were started: the program's, too */
     pid_t child;
     bool child_stopped;
     bool ended;
