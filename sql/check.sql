@@ -110,6 +110,19 @@ WHERE (o.chunk_id IS NULL) = (o.inbox_id IS NULL)
   OR (o.chunk_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.id = o.chunk_id))
   OR (o.inbox_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.id = o.inbox_id));
 
+-- name: check_symbol_files
+SELECT format('symbol file %d: not all of its pieces', f.id)
+FROM symbol_file f /*scan*/
+WHERE f.complete = 1
+  AND (SELECT count(*) FROM symbol_piece p
+       WHERE p.file_id = f.id AND p.number BETWEEN 0 AND (f.bytes - 1) / 1048576)
+      <> (f.bytes + 1048575) / 1048576;
+
+-- name: check_symbol_pieces
+SELECT format('symbol piece %d of %d: no such file', p.number, p.file_id)
+FROM symbol_piece p /*scan*/
+WHERE NOT EXISTS (SELECT 1 FROM symbol_file f WHERE f.id = p.file_id);
+
 -- ---- times --------------------------------------------------------------------
 
 -- name: check_part_times

@@ -2,6 +2,7 @@
  * handed to the symbol worker as descriptors; and where symbols are looked for. */
 #include "process/symbolicate.h"
 #include "process/worker.h"
+#include "store/check.h"
 #include "store/symbol_files.h"
 #include "store/symbol_sources.h"
 #include "tests/store_support.h"
@@ -310,6 +311,60 @@ static void test_uploaded_debug_file(void)
     pl_store_close(store);
 }
 
+/* Debian's own sqlite3 as the one who damages. */
+static bool damage(const char *db, const char *sql)
+{
+    pid_t pid = fork();
+    int status = 1;
+    if (pid == 0) {
+        (void)execlp("sqlite3", "sqlite3", "-batch", db, sql, (char *)NULL);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void count_finding(void *self, const char *kind, const char *message)
+{
+    (void)kind;
+    printf("%s\n", message);
+    ++*(int *)self;
+}
+
+/* What is lost of a file is told, and never half of it given. */
+static void test_damaged(void)
+{
+    static const struct {
+        const char *sql;
+        int findings;
+    } cases[] = {
+        {"SELECT 1", 0},
+        {"DELETE FROM symbol_piece WHERE number = 1", 1},
+        {"DELETE FROM symbol_file", 3},
+        {"UPDATE symbol_piece SET data = x'00' WHERE number = 2", 0},
+        {"UPDATE symbol_file SET bytes = 1", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pl_store *store = open_store();
+        struct pl_symbol_file file = elf_file("x", "00112233445566778899");
+        struct pl_check_result result = {0};
+        struct pl_error err = {0};
+        int64_t id = 0;
+        bool known;
+        int fd = make_file((2 << 20) + 5, 3), back = -1, findings = 0;
+        struct pl_check_visitor visitor = {&findings, count_finding};
+        CHECK_OK(pl_symbol_file_add(store, &file, fd, &id, &known, &err), err);
+        CHECK(damage(pl_store_path(store), cases[i].sql), "%s", cases[i].sql);
+        CHECK_OK(pl_store_check(store, &visitor, &result, &err), err);
+        CHECK(findings == cases[i].findings, "case %zu: %d", i, findings);
+        enum pl_status status = pl_symbol_file_open(store, id, &back, &err);
+        CHECK((status == PL_OK) == (i == 0), "case %zu: %s", i, pl_status_name(status));
+        if (back >= 0)
+            close(back);
+        close(fd);
+        pl_store_close(store);
+    }
+}
+
 static void test_misses(void)
 {
     struct pl_store *store = open_store();
@@ -332,4 +387,5 @@ static void test_misses(void)
 
 TEST_MAIN({"round trip", test_round_trip}, {"find", test_find},
           {"identify", test_identify},
-          {"uploaded debug file", test_uploaded_debug_file}, {"misses", test_misses})
+          {"uploaded debug file", test_uploaded_debug_file}, {"damaged", test_damaged},
+          {"misses", test_misses})
