@@ -67,7 +67,11 @@ static enum pl_status print(const struct pl_symbols_request *request,
     }
     if (json)
         pl_buf_puts(&buf, "]}");
-    return json ? pl_cli_print_document(&buf, err) : pl_cli_print(&buf, stdout, err);
+    if (json)
+        return pl_cli_print_document(&buf, err);
+    enum pl_status status = pl_cli_print(&buf, stdout, err);
+    pl_buf_deinit(&buf);
+    return status;
 }
 
 int pl_symbols_sources(const struct pl_symbols_request *request)
