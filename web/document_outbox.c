@@ -98,18 +98,25 @@ static void put_line(struct pl_buf *out, const char *name,
                   name, state->id, value);
 }
 
+static void put_head(struct pl_buf *out, const char *name, const char *type,
+                     const char *help)
+{
+    pl_buf_printf(out, "# HELP proflite_forward_%s %s\n# TYPE proflite_forward_%s %s\n",
+                  name, help, name, type);
+}
+
 static void put_counters(struct pl_buf *out, const struct pl_outbox_state_list *list)
 {
     static const struct {
-        const char *metric, *count;
+        const char *metric, *count, *help;
     } counters[] = {
-        {"sent_total", "sent"},
-        {"sent_bytes_total", "sent_bytes"},
-        {"retries_total", "retries"},
-        {"limited_total", "limited"},
+        {"sent_total", "sent", "What the upstream took."},
+        {"sent_bytes_total", "sent_bytes", "Bytes of it."},
+        {"retries_total", "retries", "Tries that are to be made again."},
+        {"limited_total", "limited", "What waits because of a rate limit."},
     };
     for (size_t c = 0; c < sizeof counters / sizeof counters[0]; c++) {
-        pl_buf_printf(out, "# TYPE proflite_forward_%s counter\n", counters[c].metric);
+        put_head(out, counters[c].metric, "counter", counters[c].help);
         for (size_t i = 0; i < list->count; i++)
             put_line(out, counters[c].metric, &list->rows[i],
                      count_of(&list->rows[i], counters[c].count));
@@ -119,17 +126,16 @@ static void put_counters(struct pl_buf *out, const struct pl_outbox_state_list *
 static void put_dead_counters(struct pl_buf *out,
                               const struct pl_outbox_state_list *list)
 {
-    pl_buf_puts(out, "# TYPE proflite_forward_dead_total counter\n");
+    put_head(out, "dead_total", "counter", "What was given up, by reason.");
     for (size_t i = 0; i < list->count; i++) {
         const struct pl_outbox_state *state = &list->rows[i];
         for (size_t c = 0; c < state->count_count; c++) {
             const char *reason = dead_reason(&state->counts[c]);
             if (!reason)
                 continue;
-            pl_buf_printf(out,
-                          "proflite_forward_dead_total{target=\"%" PRId64
-                          "\",reason=\"",
-                          state->id);
+            pl_buf_printf(
+                out, "proflite_forward_dead_total{target=\"%" PRId64 "\",reason=\"",
+                state->id);
             put_label(out, reason);
             pl_buf_printf(out, "\"} %" PRId64 "\n", state->counts[c].value);
         }
@@ -140,13 +146,13 @@ void pl_outbox_metrics(struct pl_buf *out, const struct pl_outbox_state_list *li
 {
     put_counters(out, list);
     put_dead_counters(out, list);
-    pl_buf_puts(out, "# TYPE proflite_forward_waiting gauge\n");
+    put_head(out, "waiting", "gauge", "What is still to be sent.");
     for (size_t i = 0; i < list->count; i++)
         put_line(out, "waiting", &list->rows[i], list->rows[i].waiting);
-    pl_buf_puts(out, "# TYPE proflite_forward_waiting_bytes gauge\n");
+    put_head(out, "waiting_bytes", "gauge", "Bytes of it.");
     for (size_t i = 0; i < list->count; i++)
         put_line(out, "waiting_bytes", &list->rows[i], list->rows[i].waiting_bytes);
-    pl_buf_puts(out, "# TYPE proflite_forward_paused gauge\n");
+    put_head(out, "paused", "gauge", "1: nothing is sent for now.");
     for (size_t i = 0; i < list->count; i++)
         put_line(out, "paused", &list->rows[i], list->rows[i].paused);
 }

@@ -128,15 +128,15 @@ def metrics(server):
     status, headers, body = server.post("/metrics", b"", method="GET")
     check(status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4"),
           f"/metrics: {status} {headers}")
-    types, values, family = {}, {}, None
+    types, values, family, helped = {}, {}, None, None
     for line in body.decode().splitlines():
         if line.startswith("# HELP "):
-            family = line.split(" ")[2]
-            check(family not in types, f"{family} comes once")
+            helped = line.split(" ")[2]
         elif line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
-            check(name == family and kind in ("counter", "gauge", "summary"), line)
-            types[name] = kind
+            check(name == helped, f"help before the type: {line}")
+            check(name not in types and kind in ("counter", "gauge", "summary"), line)
+            types[name], family = kind, name
         else:
             match = SAMPLE.fullmatch(line)
             if not check(match, f"no sample: {line}"):
