@@ -26,6 +26,7 @@
  * @property {"top"|"tree"|"callers"} tab   left
  * @property {"flame"|"chart"|"sandwich"} view  right
  * @property {boolean} invert     leaves first
+ * @property {"weight"|"name"} order  of siblings in the graph
  * @property {"cpu"|"off"|"wall"} heat  what the timeline shows: running, waiting, both
  * @property {string} a           Compare: what is compared, as text (lib/compare.js)
  * @property {string} b
@@ -41,6 +42,7 @@ const choices = {
   tab: ["top", "tree", "callers"],
   view: ["flame", "chart", "sandwich"],
   heat: ["cpu", "off", "wall"],
+  order: ["weight", "name"],
   by: ["share", "time"],
   show: ["table", "flame", "line"],
 };
@@ -50,7 +52,7 @@ export function defaultState() {
   return {
     page: "explore", app: "", recording: "", session: [], thread: [], label: [], release: "", env: "",
     metric: "wall", from: 0, to: 0, windowFrom: 0, windowTo: 0, last: 0, transforms: [], query: "", zoom: "", fn: "",
-    sort: "self", tab: "top", view: "flame", invert: false, heat: "cpu", a: "", b: "", by: "share", sql: "", show: "table",
+    sort: "self", tab: "top", view: "flame", invert: false, order: "weight", heat: "cpu", a: "", b: "", by: "share", sql: "", show: "table",
   };
 }
 
@@ -112,6 +114,7 @@ export function formatState(state) {
   add("fn", state.fn);
   for (const name of ["sort", "tab", "view"]) addChoice(name);
   add("invert", state.invert ? "1" : "");
+  addChoice("order");
   addChoice("heat");
   add("a", state.a);
   add("b", state.b);

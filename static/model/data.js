@@ -188,7 +188,7 @@ export const looked = signal({ zoom: "", key: "", ns: 0 });
 effect(() => {
   const wanted = exploring.value ? flameParams.value : null;
   const { of, root, fine } = detail.value;
-  flame.load(wanted && { ...wanted, ...(of === JSON.stringify(wanted) ? { root, fine } : { root: "", fine: -1 }) }, asking.value);
+  flame.load(wanted && { ...wanted, order: state.value.order, ...(of === JSON.stringify(wanted) ? { root, fine } : { root: "", fine: -1 }) }, asking.value);
 });
 
 /** When what fills the view hides boxes that could be seen, ask for them. */

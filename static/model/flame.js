@@ -16,18 +16,23 @@ export class FlameResource extends Resource {
     this.whole = { of: "", answer: /** @type {any} */ (null) };
   }
 
+  /** @param {any} answer @param {string} order of siblings */
+  async arrange(answer, order) {
+    return decodeFlame(order === "name" ? (await import("../lib/by-name.js")).byName(answer) : answer);
+  }
+
   /**
-   * @param {any} params with `fine`: -1 a first look, 0 a second one, above that the weight
+   * @param {any} params with `order` of siblings, and `fine`: -1 a first look, 0 a second one, above that the weight
    *   of the smallest boxes below the node `root` ("": of all)
    */
-  async ask({ root, fine, ...selection }, signal, generation) {
+  async ask({ root, fine, order, ...selection }, signal, generation) {
     if (fine > 0 && root === "")
-      return decodeFlame(await get(this.route, { ...selection, min_ns: fine, max_nodes: mostNodes }, signal));
+      return this.arrange(await get(this.route, { ...selection, min_ns: fine, max_nodes: mostNodes }, signal), order);
     const whole = await this.askWhole({ ...selection, min_ns: 0, max_nodes: fine < 0 ? firstNodes : secondNodes }, signal, generation);
-    if (fine <= 0) return decodeFlame(whole);
+    if (fine <= 0) return this.arrange(whole, order);
     const [closer, { graft }] = await Promise.all([
       get(this.route, { ...selection, root, min_ns: fine, max_nodes: mostNodes }, signal), import("../lib/graft.js")]);
-    return decodeFlame(graft(whole, closer));
+    return this.arrange(graft(whole, closer), order);
   }
 
   async askWhole(params, signal, generation) {

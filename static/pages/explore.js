@@ -31,7 +31,7 @@ export function Explore({ graph }) {
   if (problem || !sessions.value.value)
     return html`<main id="explore"><h1 class="visually-hidden">Explore profiles</h1>
       <section id="notice">${problem ? html`<${Notice} ...${problem} />` : html`<${Loading} what="the store" />`}</section></main>`;
-  const { tab, view, invert } = state.value;
+  const { tab, view, invert, order } = state.value;
   const dim = (resource) => (resource.loading.value && !isLive.value ? "loading" : "");
   return html`<main id="explore">
     <h1 class="visually-hidden">Explore profiles</h1>
@@ -46,7 +46,9 @@ export function Explore({ graph }) {
       <section id="right" aria-label="Graph">
         <${Tabs} label="Graph" value=${view} options=${views} onChoose=${(id) => setState({ view: id })}>
           ${view === "flame" && html`<label class="tabs-option"><input type="checkbox" checked=${invert}
-            onChange=${() => setState({ invert: !invert, zoom: "" })} /> Callees first</label>`}
+            onChange=${() => setState({ invert: !invert, zoom: "" })} /> Callees first</label>
+            <label class="tabs-option"><input type="checkbox" checked=${order === "name"}
+            onChange=${() => setState({ order: order === "name" ? "weight" : "name" })} /> Sort by name</label>`}
         <//>
         ${view === "flame" && html`<${Flame} graph=${graph} />`}
         ${view === "chart" && html`<${Chart} />`}${view === "sandwich" && html`<${Sandwich} />`}

@@ -1,6 +1,7 @@
 // How to get profiles in, what became of those that came, and what they take up.
 
 import { html, signal, useEffect } from "../vendor/preact.js";
+import { get } from "../api.js";
 import { bytes, count, moment, plural } from "../lib/format.js";
 import { explainReason } from "../lib/reasons.js";
 import { snippets } from "../lib/snippets.js";
@@ -17,7 +18,6 @@ const questions = {
   WHERE o.outcome <> 'accepted' ORDER BY o.ts_ns DESC LIMIT 100`,
   rejected: "SELECT received_ns, project_id, kind, coalesce(error, '') FROM inbox WHERE state = 'rejected' ORDER BY id DESC LIMIT 100",
   waiting: "SELECT count(*), min(received_ns) FROM inbox WHERE state = 'new'",
-  forward: "SELECT target, state, count(*), max(attempts), max(error) FROM outbox GROUP BY 1, 2 ORDER BY 1, 2",
   symbols: `SELECT kind, name, coalesce(nullif(debug_id, ''), build_id), bytes, has_debug, origin, added_ns FROM symbol_file
   WHERE complete = 1 ORDER BY added_ns DESC LIMIT 200`,
   sources: "SELECT kind, place FROM symbol_source ORDER BY project_id, position",
@@ -33,7 +33,7 @@ const answers = signal(/** @type {Record<string, {rows?: any[][], error?: Error}
 
 async function load(name) {
   try {
-    const { rows } = await ask(questions[name]);
+    const rows = name === "forward" ? (await get("health")).forward : (await ask(questions[name])).rows;
     answers.value = { ...answers.value, [name]: { rows } };
   } catch (error) {
     answers.value = { ...answers.value, [name]: { error } };
@@ -42,7 +42,7 @@ async function load(name) {
 
 /** One after the other: each takes a process of the server's, and it allows few. */
 async function loadAll(round) {
-  for (const name of Object.keys(questions)) {
+  for (const name of [...Object.keys(questions), "forward"]) {
     if (round.over) return;
     await load(name);
   }
@@ -133,9 +133,17 @@ function Symbols() {
 }
 
 function Forward() {
-  return html`<${Rows} name="forward" empty="Nothing is sent on from here." columns=${[["To"], ["State"], ["Requests", "number"], ["Tries", "number"], ["Last error"]]}
-    row=${([target, status, n, tries, error]) => html`<tr key=${target + status} class=${status === "dead" ? "bad" : ""}><td>${target}</td><td>${status}</td>
-      <td class="number">${count(n)}</td><td class="number">${tries}</td><td>${error ?? ""}</td></tr>`} />`;
+  return html`<${Rows} name="forward" empty="Nothing is sent on from here. proflite forward --to DSN does, or serve --forward DSN." columns=${[["To"], ["State"], ["Sent", "number"], ["Waiting", "number"], ["Given up"]]}
+    row=${(one) => html`<tr key=${one.id} class=${one.paused || Object.keys(one.dead).length ? "bad" : ""}><td>${one.target}</td><td>${forwardState(one)}</td>
+      <td class="number">${count(one.sent)}<br /><span class="muted">${bytes(one.sent_bytes)}</span></td>
+      <td class="number">${count(one.waiting)}<br /><span class="muted">${one.waiting ? `since ${moment(one.oldest_ns)}` : ""}</span></td>
+      <td>${Object.entries(one.dead).map(([reason, n]) => html`<div key=${reason}><span class="code">${reason}</span> ${count(n)}</div>`)}</td></tr>`} />`;
+}
+
+function forwardState({ paused, trouble, limits, next_try_ns: next }) {
+  const limited = limits.map((limit) => `${limit.category || "everything"} limited until ${moment(limit.until_ns)}`);
+  const again = trouble && next ? `, again ${moment(next)}` : "";
+  return [paused && "paused: it refuses us", trouble && `${trouble}${again}`, ...limited].filter(Boolean).join("; ") || "fine";
 }
 
 function Losses() {

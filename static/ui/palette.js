@@ -15,10 +15,11 @@ const mostShown = 12;
 
 /** @returns {import("./actions.js").Action[]} */
 function pageActions() {
-  const { metric, invert, page } = state.peek();
+  const { metric, invert, order, page } = state.peek();
   return [
     { id: "metric", label: metric === "cpu" ? "Show wall time" : "Show CPU time", keys: "m", run: () => setState({ metric: metric === "cpu" ? "wall" : "cpu" }) },
     { id: "invert", label: invert ? "Callers first" : "Callees first", keys: "t", run: () => setState({ invert: !invert, zoom: "" }) },
+    { id: "order", label: order === "name" ? "Sort the graph by weight" : "Sort the graph by name", run: () => setState({ order: order === "name" ? "weight" : "name" }) },
     { id: "sessions", label: "Choose sessions", keys: "s", run: () => openDialog("sessions") },
     ...plainTransforms.map(([id, label]) => ({ id, label, run: () => addTransform(id) })),
     { id: "undo", label: "Undo", keys: "Ctrl Z", run: undo },

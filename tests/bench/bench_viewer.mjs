@@ -40,7 +40,8 @@ function install() {
     if (!fs.existsSync(manifest)) fs.writeFileSync(manifest, '{"private":true}');
     if (!peers.every((one) => fs.existsSync(path.join(home, "node_modules", one.split("@")[0]))))
         execFileSync("npm", ["install", "--silent", ...peers], { cwd: home });
-    execFileSync("cmake", ["--build", build, "--target", "proflite", "viewer_store", "--", "--quiet"], { stdio: ["ignore", "ignore", "inherit"] });
+    if (fs.existsSync(path.join(build, "CMakeCache.txt")))
+        execFileSync("cmake", ["--build", build, "--target", "proflite", "viewer_store", "--", "--quiet"], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 /** Made anew if it is of another format. */

@@ -104,6 +104,8 @@ const routes = {
       ...times(world, params), root, node_count: nodeCount, shown: nodes.parent.length, hidden_ns: hidden, functions, nodes,
     };
   },
+  health: () => ({ schema: 1, ok: true, version: "0.1.0", generation: "1", forward: [{ id: 1, target: "https://sentry.example/2", waiting: 3, waiting_bytes: 900, oldest_ns: 1.79e18, sent: 40, sent_bytes: 9e6,
+    retries: 2, limited: 1, dead: { http_400: 1 }, paused: true, trouble: "403 Forbidden", next_try_ns: 1.79e18, limits: [{ category: "profile_chunk", until_ns: 1.79e18, reason: "quota" }] }] }),
   labels: (world) => ({ schema: 1, labels: world.sessions.length === 0 ? [] : [
     { key: "span", value: "GET /cart", samples: 900, weight_ns: 9e9, cpu_ns: 4e9 }, { key: "tenant", value: "<i>acme</i>", samples: 300, weight_ns: 3e9, cpu_ns: 1e9 }] }),
   diff: (world) => diffOf(world),
@@ -134,7 +136,6 @@ function answerSql(world, sql) {
   if (/FROM outcome o/.test(sql)) return answer(["ts_ns", "project_id", "category", "outcome", "reason", "chunk_uuid"], [[world.sessions[0]?.end_ns ?? 0, 1, "profile_chunk", "invalid", "profiling_malformed_stacks", "ab".repeat(16)]]);
   if (/'rejected'/.test(sql)) return answer(["received_ns", "project_id", "kind", "error"], [[world.sessions[0]?.end_ns ?? 0, 1, "envelope", "<i>not an envelope</i>"]]);
   if (/'new'/.test(sql)) return answer(["n", "since"], [[0, null]]);
-  if (/FROM outbox/.test(sql)) return answer(["target", "state", "n", "tries", "error"], [["sentry", "sent", 40, 1, null], ["sentry", "dead", 1, 6, "403 Forbidden"]]);
   if (/FROM symbol_file/.test(sql)) return answer(["kind", "name", "id", "bytes", "has_debug", "origin", "added_ns"], [["elf", "renderd.debug", "5d1f8a0c-6f0e-4b7f-a7a9-c1d2e3f40516", 4_200_000, 1, "", world.sessions[0]?.end_ns ?? 0]]);
   if (/FROM symbol_source/.test(sql)) return answer(["kind", "place"], [["uploaded", ""], ["debuginfod", "https://debuginfod.example"]]);
   if (/min\(start_ns\) FROM part/.test(sql)) return answer(["oldest"], [[world.sessions[0]?.start_ns ?? null]]);

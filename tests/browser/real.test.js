@@ -148,7 +148,9 @@ test("every view answers on real data", { timeout: 60_000 }, async () => {
   assert.match(await page.textContent("#compare"), /B holds no samples/);
   await open("?page=compare&a=all&b=thread_name:hot", ".compare-table");
   await open("?page=setup", ".setup-table");
-  assert.match(await page.textContent("#setup"), /accepted/);
+  await page.waitForFunction(() => !document.querySelector("#setup .skeleton"));
+  assert.match(await page.textContent("#setup"), /accepted.*Nothing is sent on from here/s);
+  assert.equal(await page.locator("#setup .notice").count(), 0, "each question is answered");
   assert.deepEqual(errors, []);
 });
 

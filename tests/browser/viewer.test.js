@@ -97,6 +97,19 @@ page("walks the graph by keyboard, for screen readers too", "normal", async (pag
   assert.equal(search(page).get("zoom"), null);
 });
 
+page("sorts the graph by name", "normal", async (page) => {
+  await ready(page);
+  const shown = () => page.locator("#flame canvas").evaluate((canvas) => canvas.toDataURL().length);
+  const before = await shown();
+  await page.click("text=Sort by name");
+  assert.equal(search(page).get("order"), "name");
+  await page.waitForFunction((before) => document.querySelector("#flame canvas").toDataURL().length !== before, before);
+  await page.focus("#flame [role=treegrid]");
+  for (const key of ["Home", "ArrowDown", "ArrowDown"]) await page.keyboard.press(key);
+  const rows = await page.locator('#flame [role=row][aria-level="2"] [role=gridcell]:first-child').allTextContents();
+  assert.deepEqual(rows, [...rows].sort());
+});
+
 page("searches text and regular expressions, steps through matches", "normal", async (page) => {
   await ready(page);
   await page.keyboard.press("/");
@@ -375,7 +388,7 @@ page("setup: snippets, what came in, storage", "normal", async (page) => {
   await page.click("[role=tab] >> text=Python");
   assert.match(await page.textContent(".setup-code"), /dsn="http:\/\/0123456789abcdef0123456789abcdef@127\.0\.0\.1:\d+\/1"/);
   await page.waitForFunction(() => document.querySelectorAll(".setup-table").length === 7);
-  assert.match(await page.textContent("#setup"), /profiling_malformed_stacks.*A stack names a frame that is not there.*<i>not an envelope<\/i>.*debuginfod https.*renderd\.debug.*dead.*403 Forbidden.*ring_full.*Samples go back to .* sums by hour back to.*proflite gc/s);
+  assert.match(await page.textContent("#setup"), /profiling_malformed_stacks.*A stack names a frame that is not there.*<i>not an envelope<\/i>.*debuginfod https.*renderd\.debug.*sentry\.example.*paused: it refuses us; 403 Forbidden.*profile_chunk limited until.*http_400 1.*ring_full.*Samples go back to .* sums by hour back to.*proflite gc/s);
 }, { query: "?page=setup" });
 
 page("export: link, curl, SQL, picture", "normal", async (page) => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { childrenOf, decodeFlame, findNode, firstEndingAfter, functionTotals, nodeAt, nodeKey, pathTo } from "../../../static/lib/flame-model.js";
 import { paintRow } from "../../../static/lib/flame-spans.js";
+import { byName } from "../../../static/lib/by-name.js";
 import { graft } from "../../../static/lib/graft.js";
 import { compileQuery, matchFunctions, matchedNodes } from "../../../static/lib/search.js";
 import { makeTree, prune } from "../mock-data.js";
@@ -78,6 +79,19 @@ test("a closer look is put where it belongs, at any depth", () => {
   assert.deepEqual(told(graft(whole, deep)), ["all 100 hides 0", "  main 90 hides 5", "    work 60 hides 50", "    read 15 hides 4", "      block 8 hides 0", "        read 5 hides 0", "  idle 10 hides 0"]);
   assert.equal(graft(whole, deep).hidden_ns, 59);
   assert.equal(graft(whole, { ...deep, root: -1 }), whole);
+});
+
+test("by name, each box keeps its weight, its callers and its key", () => {
+  const sorted = decodeFlame(byName(answer));
+  assert.deepEqual([...sorted.total], [100, 8, 90, 10, 60, 20], "all, idle, main, read, work, main");
+  assert.deepEqual([...sorted.depth], [0, 1, 1, 2, 2, 3]);
+  assert.equal(nodeKey(sorted, 5), nodeKey(model, 3));
+  const big = makeTree({ seed: 3, size: 3000, samples: 5000 });
+  const [one, other] = [decodeFlame(big), decodeFlame(byName(big))];
+  const told = (from) => Array.from({ length: from.count }, (_, i) => `${nodeKey(from, i)} ${from.total[i]} ${from.self[i]} ${from.samples[i]} ${nodeKey(from, from.parent[i])}`).sort();
+  assert.deepEqual(told(other), told(one));
+  for (let i = 2; i < other.count; i++)
+    if (other.parent[i] === other.parent[i - 1]) assert.ok(other.functions.name[other.fn[i - 1]] <= other.functions.name[other.fn[i]]);
 });
 
 // tests/test_prune.c has the same: the server finds nodes by these keys.
