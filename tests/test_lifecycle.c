@@ -326,10 +326,12 @@ static void test_no_thread(void)
 
 static void test_no_sampler(void)
 {
+#ifndef __SANITIZE_ADDRESS__ /* whose leak check makes its thread with that call, too */
     make_folder();
     check_host("no_sampler");
     CHECK(ask("SELECT count(*) FROM sample") == 0);
     remove_folder();
+#endif
 }
 
 static void test_secure(void)

@@ -76,6 +76,8 @@ def test_depth(folder):
     db, _ = victim(folder, "deep", 0)
     deepest = sql(db, "SELECT max(depth) AS n FROM stack_frame")[0]["n"]
     check(deepest >= 128, f"depth {deepest}")
+    cut = sql(db, "SELECT count(*) AS n FROM stack_frame WHERE depth = 0 AND function = '[truncated]'")[0]["n"]
+    check(cut > 0, "and says that its root is missing")
     top, total = functions(db)
     check(top["burn"]["self_ns"] + top.get("clock_gettime", {"self_ns": 0})["self_ns"] > 0.9 * total or
           top["burn"]["total_ns"] > 0.9 * total, "the leaf is kept in deep recursion")

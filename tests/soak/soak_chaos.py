@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
-from support import BUILD, PROFLITE, check, main, run, sessions
+from support import BUILD, PROFLITE, check, check_ledger, main, run, sessions
 
 CHAOS = BUILD / "tests" / "chaos"
 SHORT = sys.argv[1:] == ["short"]
@@ -32,6 +32,7 @@ def recorded(mode):
         rows = sessions(db)
         print(f"{mode}: {seconds} s, {len(rows)} processes, {sum(r['samples'] for r in rows)} samples, {sum(r['lost'] for r in rows)} lost", flush=True)
         check(sum(r["samples"] for r in rows) > 200, f"{mode}: samples")
+        check_ledger(db, mode)
 
 
 def test_flood(_):

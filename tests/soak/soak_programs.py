@@ -15,7 +15,7 @@ import tempfile
 import sys
 import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
-from support import PROFLITE, check, main, run, sessions, sql
+from support import PROFLITE, check, check_ledger, main, run, sessions, sql
 
 LEAST_COMPLETE = 0.995  # runs of seconds, start-up included; soak_oracle.py wants .999
 TIMEOUT_S = 240
@@ -351,6 +351,7 @@ def compare(name, prepare, least, keep):
     print(f"{name:10} {alone_s:6.1f} s alone {recorded_s:6.1f} s recorded {len(rows):4} processes {samples:7} samples "
           f"{lost:5} lost  rooted {100 * share:7.3f} %  {causes}", flush=True)
     check(samples > 200, f"{name}: {samples} samples")
+    check_ledger(db, name)
     check(share >= least, f"{name}: only {100 * share:.3f} % of the stacks reach the root: {causes}")
     if not keep:
         for folder in (alone_in, recorded_in):
