@@ -113,7 +113,8 @@ static const char *place_source(struct work *work, const char *bundle,
         root += strcspn(root, "/");
     size_t before = (size_t)(root - bundle);
     const char *slash = strrchr(root, '/');
-    char *folder = strndup(root, slash ? (size_t)(slash - root) + 1 : 0);
+    char *folder = slash ? strndup(root, (size_t)(slash - root) + 1)
+                         : strdup(root == bundle ? "" : "/");
     char *path = folder ? pl_path_join(folder, source) : NULL;
     char *text = path ? pl_arena_alloc(work->arena, before + strlen(path) + 1) : NULL;
     if (text) {

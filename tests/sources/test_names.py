@@ -145,6 +145,21 @@ def check_scripts(server, folder):
     check(tuple(flags) == (1, 1, 0, None), f"flags: {tuple(flags)}")
 
 
+def check_mixed(server):
+    """React Native on a phone of Apple's: both kinds of frames in one stack."""
+    path = "app:///main.jsbundle"
+    made = [frame(path=path, platform="javascript"), {"instruction_addr": "0x104a10010"}]
+    server.envelope(envelope(item(script_chunk(120, "cocoa", made, [
+        image(path), {"type": "macho", "code_file": "/app/bin", "image_addr": "0x104a10000",
+                      "image_size": 4096, "image_vmaddr": "0x1000",
+                      "debug_id": "DEB0DEB0-1111-2222-3333-444455556666"}]),
+        platform="cocoa")))
+    server.settle()
+    got = {f["function"]: f["status"] for f in frames(server, 120)}
+    check(got.get("total") == "symbolicated" and any("bin+0x" in name for name in got),
+          f"mixed: {got}")
+
+
 def check_releases(server, folder):
     """The same frame of two releases is two frames."""
     for i, debug_id in enumerate(RELEASES):
@@ -342,6 +357,7 @@ def main():
     with tempfile.TemporaryDirectory() as name, Server() as server:
         folder = pathlib.Path(name)
         check_scripts(server, folder)
+        check_mixed(server)
         check_releases(server, folder)
         check_android(server)
         check_embedded(server)
