@@ -13,6 +13,8 @@
  * moment in the host's table. */
 #include "collector/capture.h"
 
+#include "collector/bare_thread.h"
+#include "collector/capture_file.h"
 #include "collector/handler.h"
 #include "collector/sampler.h"
 #include "collector/sys.h"
@@ -27,15 +29,12 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define STACK_BYTES (128u * 1024)
 #define GUARD_BYTES 4096u
 #define TLS_BYTES   8192u
-#define NAME_BYTES  64u
 
 /* The one mapping; the code map follows it on a page of its own. */
 struct memory {
@@ -77,41 +76,6 @@ static void *memory_or_null(long address)
 
 /* ---- the bare thread ---- */
 
-/* long start_bare_thread(flags, stack_top, parent_tid, child_tid, tls, run, argument):
- * clone(2), whose child calls run(argument) on the new stack and then ends itself. */
-long pl_start_bare_thread(unsigned long flags, void *stack_top, void *parent_tid,
-                          void *child_tid, void *tls, int (*run)(struct pl_sampler *),
-                          struct pl_sampler *argument);
-__asm__(".text\n"
-        ".hidden pl_start_bare_thread\n"
-        ".globl pl_start_bare_thread\n"
-        ".type pl_start_bare_thread, @function\n"
-        "pl_start_bare_thread:\n"
-        ".cfi_startproc\n"
-        "    mov  8(%rsp), %rax\n" /* argument */
-        "    sub  $16, %rsi\n"
-        "    mov  %r9, (%rsi)\n" /* run */
-        "    mov  %rax, 8(%rsi)\n"
-        "    mov  %rcx, %r10\n" /* the kernel's order: parent_tid child_tid tls */
-        "    mov  $56, %eax\n"
-        "    syscall\n"
-        "    test %rax, %rax\n"
-        "    jnz  1f\n"
-        "    .cfi_undefined rip\n"
-        "    xor  %ebp, %ebp\n"
-        "    pop  %rax\n"
-        "    pop  %rdi\n"
-        "    call *%rax\n"
-        "    mov  %eax, %edi\n"
-        "    mov  $60, %eax\n"
-        "    syscall\n"
-        "    hlt\n"
-        "1:  .cfi_restore rip\n"
-        "    ret\n"
-        ".cfi_endproc\n"
-        ".size pl_start_bare_thread, . - pl_start_bare_thread\n"
-        ".previous\n");
-
 static int start_sampler(struct memory *memory)
 {
     struct pl_sampler *sampler = &memory->sampler;
@@ -148,7 +112,7 @@ static void join_sampler(struct memory *memory)
         pl_sys4(SYS_futex, PL_ARG(&sampler_alive), FUTEX_WAIT, alive, 0);
 }
 
-/* ---- the segment ---- */
+/* ---- the host ---- */
 
 /* Valgrind runs the program on a processor of its own, which knows no threads but
  * those of libc. It answers this sequence, which does nothing elsewhere. */
@@ -184,129 +148,10 @@ static bool is_traced(void)
     return found && found[sizeof field - 1] != '0';
 }
 
-/* Field 22 of /proc/self/stat, the one that tells this process from a later one of
- * the same number. */
-static uint64_t read_pid_start(void)
-{
-    char text[1024];
-    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG("/proc/self/stat"),
-                      O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return 0;
-    long got = pl_sys3(SYS_read, fd, PL_ARG(text), sizeof text);
-    pl_sys3(SYS_close, fd, 0, 0);
-    long at = got > 0 ? got : 0;
-    while (at > 0 && text[at - 1] != ')')
-        at--;
-    int field = 2;
-    for (; at < got && field < 22; at++)
-        field += text[at] == ' ';
-    uint64_t value = 0;
-    for (; at < got && text[at] >= '0' && text[at] <= '9'; at++)
-        value = value * 10 + (uint64_t)(text[at] - '0');
-    return value;
-}
-
-static void fill_names(struct pl_segment *segment)
-{
-    long got = pl_sys3(SYS_readlink, PL_ARG("/proc/self/exe"), PL_ARG(segment->exe),
-                       sizeof segment->exe - 1);
-    const char *name = capture.app, *exe = segment->exe;
-    if (got < 0)
-        segment->exe[0] = '\0';
-    if (!*name) {
-        name = exe;
-        for (const char *c = exe; *c; c++) {
-            if (*c == '/')
-                name = c + 1;
-        }
-    }
-    for (size_t i = 0; name[i] && i < sizeof segment->app - 1; i++)
-        segment->app[i] = name[i];
-}
-
-static void fill_segment(struct pl_segment *segment, const struct pl_state *state)
-{
-    segment->magic = PL_SEG_MAGIC;
-    segment->version = PL_SEG_VERSION;
-    segment->header_bytes = sizeof *segment;
-    segment->pid = (uint32_t)state->pid;
-    segment->parent_pid = (uint32_t)pl_sys3(SYS_getppid, 0, 0, 0);
-    segment->pid_start = read_pid_start();
-    pl_copy(segment->session_id, capture.session_id, sizeof segment->session_id);
-    pl_copy(segment->parent_session_id, capture.parent_session_id,
-            sizeof segment->parent_session_id);
-    segment->cpu_mode = state->cpu_mode;
-    segment->period_ns = state->period_ns;
-    segment->mono_origin_ns = pl_vclock_ns(CLOCK_MONOTONIC);
-    segment->wall_origin_ns = pl_vclock_ns(CLOCK_REALTIME);
-    fill_names(segment);
-}
-
-/* "<dir>/.<pid>-<8 hex>.seg" or without the dot. */
 static void segment_path(char *path, const char *dot)
 {
-    char *at = pl_text_append(path, capture.dir);
-    at = pl_text_append(at, "/");
-    at = pl_text_append(at, dot);
-    at = pl_text_append_number(at, (uint64_t)capture.memory->state.pid);
-    at = pl_text_append(at, "-");
-    for (unsigned i = 0; i < 4; i++) {
-        *at++ = "0123456789abcdef"[capture.session_id[i] >> 4];
-        *at++ = "0123456789abcdef"[capture.session_id[i] & 15];
-    }
-    pl_text_append(at, ".seg");
-}
-
-/* Beyond the host's limit for files there is a signal, not only an error. */
-static bool is_over_limit(uint64_t bytes)
-{
-    struct rlimit limit;
-    return pl_sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, PL_ARG(&limit)) == 0 &&
-           limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes;
-}
-
-/* Make the file, allocate it, map it. Returns its descriptor. */
-static int make_segment(struct pl_state *state, const char *path)
-{
-    const uint64_t bytes = (sizeof(struct pl_segment) + 4095) & ~UINT64_C(4095);
-    if (is_over_limit(bytes))
-        return -EFBIG;
-    long fd = pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path),
-                      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return (int)fd;
-    long result = pl_sys4(SYS_fallocate, fd, 0, 0, PL_ARG(bytes));
-    if (result == 0) {
-        long address = pl_sys6(SYS_mmap, 0, PL_ARG(bytes), PROT_READ | PROT_WRITE,
-                               MAP_SHARED, fd, 0);
-        state->segment = memory_or_null(address);
-        result = state->segment ? 0 : address;
-    }
-    if (result < 0) {
-        pl_sys3(SYS_unlink, PL_ARG(path), 0, 0);
-        pl_sys3(SYS_close, fd, 0, 0);
-        return (int)result;
-    }
-    state->segment_bytes = bytes;
-    pl_sys3(SYS_madvise, PL_ARG(state->segment), PL_ARG(bytes), MADV_DONTFORK);
-    return (int)fd;
-}
-
-static void unmap_segment(struct pl_state *state)
-{
-    for (unsigned i = 0; i < PL_SEG_MAX_THREADS; i++) {
-        uint8_t *ring = state->slots[i].ring.bytes;
-        if (ring && !atomic_load(&state->slots[i].busy)) {
-            state->slots[i].ring.bytes = NULL;
-            pl_sys3(SYS_munmap, PL_ARG(ring), PL_RING_BYTES, 0);
-            if (state->slots[i].cache)
-                pl_sys3(SYS_munmap, PL_ARG(state->slots[i].cache),
-                        sizeof *state->slots[i].cache, 0);
-        }
-    }
-    pl_sys3(SYS_munmap, PL_ARG(state->segment), PL_ARG(state->segment_bytes), 0);
-    state->segment = NULL;
+    pl_capture_file_path(path, capture.dir, dot, capture.memory->state.pid,
+                         capture.session_id);
 }
 
 /* ---- start and stop ---- */
@@ -365,7 +210,8 @@ static uint64_t main_address(void)
 
 static int start_session(void)
 {
-    char hidden[sizeof capture.dir + NAME_BYTES], path[sizeof capture.dir + NAME_BYTES];
+    char hidden[sizeof capture.dir + PL_CAPTURE_FILE_NAME],
+        path[sizeof capture.dir + PL_CAPTURE_FILE_NAME];
     int result = is_emulated() || is_traced() ? -EBUSY : make_memory();
     if (result < 0)
         return result;
@@ -385,10 +231,11 @@ static int start_session(void)
         return result;
     segment_path(hidden, ".");
     segment_path(path, "");
-    int fd = make_segment(state, hidden);
+    int fd = pl_capture_file_make(state, hidden);
     if (fd < 0)
         return fd;
-    fill_segment(state->segment, state);
+    pl_capture_file_fill(state->segment, state, capture.app, capture.session_id,
+                         capture.parent_session_id);
     sampler->state = state;
     sampler->segment = state->segment;
     sampler->segment_fd = fd;
@@ -411,7 +258,7 @@ static int start_session(void)
     if (result < 0) {
         atomic_store(&pl_state_current, NULL);
         pl_sys3(SYS_unlink, PL_ARG(hidden), 0, 0);
-        unmap_segment(state);
+        pl_capture_file_unmap(state);
         return result;
     }
     capture.pid = state->pid;
@@ -525,13 +372,13 @@ void pl_capture_stop(void)
     join_sampler(capture.memory);
     atomic_store(&pl_state_current, NULL);
     atomic_store_explicit(&state->segment->state, PL_SEG_EXITED, memory_order_release);
-    unmap_segment(state);
+    pl_capture_file_unmap(state);
     capture.pid = 0;
 }
 
 static int open_segment(void)
 {
-    char path[sizeof capture.dir + NAME_BYTES];
+    char path[sizeof capture.dir + PL_CAPTURE_FILE_NAME];
     segment_path(path, "");
     return (int)pl_sys4(SYS_openat, AT_FDCWD, PL_ARG(path),
                         O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);

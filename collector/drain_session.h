@@ -78,9 +78,16 @@ void pl_drain_session_remove(struct pl_drain_shared *shared,
 /* Frees; the segment's file and the journal stay. NULL is fine. */
 void pl_drain_session_close(struct pl_drain_session *session);
 
-/* Read all there is, resolve, and queue what is complete. */
 /* Hand the open window over as far as it goes, for whoever watches. */
 void pl_drain_session_show(struct pl_drain_shared *shared, struct pl_drain_session *s);
+
+/* drain_read.c: all there is, into the timeline. `final`: what was left in a ring until
+ * its module is known comes, too. */
+void pl_drain_session_read(struct pl_drain_shared *shared,
+                           struct pl_drain_session *session, int64_t now_ns,
+                           bool final);
+
+/* Read all there is, resolve, and queue what is complete. */
 void pl_drain_session_pump(struct pl_drain_shared *shared,
                            struct pl_drain_session *session, int64_t now_ns);
 

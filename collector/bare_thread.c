@@ -1,0 +1,31 @@
+#include "collector/bare_thread.h"
+
+__asm__(".text\n"
+        ".hidden pl_start_bare_thread\n"
+        ".globl pl_start_bare_thread\n"
+        ".type pl_start_bare_thread, @function\n"
+        "pl_start_bare_thread:\n"
+        ".cfi_startproc\n"
+        "    mov  8(%rsp), %rax\n" /* argument */
+        "    sub  $16, %rsi\n"
+        "    mov  %r9, (%rsi)\n" /* run */
+        "    mov  %rax, 8(%rsi)\n"
+        "    mov  %rcx, %r10\n" /* the kernel's order: parent_tid child_tid tls */
+        "    mov  $56, %eax\n"
+        "    syscall\n"
+        "    test %rax, %rax\n"
+        "    jnz  1f\n"
+        "    .cfi_undefined rip\n"
+        "    xor  %ebp, %ebp\n"
+        "    pop  %rax\n"
+        "    pop  %rdi\n"
+        "    call *%rax\n"
+        "    mov  %eax, %edi\n"
+        "    mov  $60, %eax\n"
+        "    syscall\n"
+        "    hlt\n"
+        "1:  .cfi_restore rip\n"
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size pl_start_bare_thread, . - pl_start_bare_thread\n"
+        ".previous\n");
