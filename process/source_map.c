@@ -16,6 +16,7 @@
 
 #define NONE       UINT32_MAX
 #define LINES_MOST ((size_t)1 << 26)
+#define SHORT_NAME 3 /* longer ones are rarely a minifier's */
 
 struct segment {
     uint32_t at;           /* column in the generated line */
@@ -377,23 +378,50 @@ static bool names_function(const struct pl_source_map *map, const struct segment
     return next == own && next_after(map, line, own) >= column;
 }
 
+/* The mapping that begins at `column`, if one does. */
+static const struct segment *find_exact(const struct pl_source_map *map, uint32_t line,
+                                        uint32_t column)
+{
+    const struct segment *s = find(map, line, column);
+    return s && s->at == column ? s : NULL;
+}
+
+/* Engines call a constructor by its class: "class n{constructor(". */
+static bool is_constructor(const struct pl_source_map *map, uint32_t line,
+                           uint32_t column)
+{
+    const uint32_t len = sizeof "constructor" - 1;
+    const struct segment *s = column > len ? find_exact(map, line, column - len) : NULL;
+    const char *name = s ? name_of(map, s) : NULL;
+    return s && next_after(map, line, s->at) >= column &&
+           (!name || strcmp(name, "constructor") == 0);
+}
+
+static const char *name_of_class(const struct pl_source_map *map, uint32_t line,
+                                 uint32_t column, size_t len)
+{
+    const size_t before = len + sizeof "{constructor" - 1;
+    const struct segment *s =
+        before <= column ? find_exact(map, line, column - (uint32_t)before) : NULL;
+    return s ? name_of(map, s) : NULL;
+}
+
 const char *pl_source_map_function(const struct pl_source_map *map, uint32_t line,
                                    uint32_t column, const char *minified)
 {
     const struct segment *s = find(map, line, column);
     const char *word = last_word(minified);
-    size_t word_len = strlen(word);
-    if (!s || !word_len || *word == '<' || strcmp(word, "anonymous") == 0)
+    size_t len = strlen(word);
+    if (!s || !len || *word == '<' || strcmp(word, "anonymous") == 0)
         return NULL;
     for (size_t i = 0; i < sizeof betweens / sizeof betweens[0]; i++) {
-        size_t before = word_len + strlen(betweens[i]);
-        if (before > column)
-            continue;
-        uint32_t at = column - (uint32_t)before;
-        const struct segment *named = find(map, line, at);
-        if (named && named->at == at &&
-            names_function(map, named, line, (uint32_t)word_len, column))
+        size_t before = len + strlen(betweens[i]);
+        const struct segment *named =
+            before <= column ? find_exact(map, line, column - (uint32_t)before) : NULL;
+        if (named && names_function(map, named, line, (uint32_t)len, column))
             return name_of(map, named); /* or it is unchanged */
     }
-    return s->at == column ? name_of(map, s) : NULL;
+    if (is_constructor(map, line, column))
+        return name_of_class(map, line, column, len);
+    return len <= SHORT_NAME ? name_of(map, s) : NULL;
 }

@@ -38,8 +38,9 @@ bool pl_source_map_find(const struct pl_source_map *map, uint32_t line, uint32_t
 
 /* What the function is called in its source that is called `minified` and begins at a
  * position: where a JavaScript engine says a function begins, at its parameters or at
- * "=>"'s left side. NULL: the map does not tell, or it has no name ("", "<anonymous>"),
- * and what stands there is a parameter. */
+ * "=>"'s left side. That is the name of the mapping that stands before it, where one
+ * does; else, if `minified` is short, of the one that covers the position. NULL: the
+ * map does not tell, or it has no name ("", "<anonymous>"). */
 const char *pl_source_map_function(const struct pl_source_map *map, uint32_t line,
                                    uint32_t column, const char *minified);
 

@@ -146,6 +146,8 @@ static void functions(void)
         {11, "", NULL},            /* and yet another */
         {17, "t", NULL},           /* has kept its name: the parameter is not it */
         {21, "xy", "item"},        /* of which nothing is known */
+        {24, "xy", "item"},        /* covered, not begun */
+        {21, "discount", NULL},    /* a name that nobody made shorter */
         {0, "(idle)", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
