@@ -248,6 +248,8 @@ struct span {
 static struct span named(const struct class_entry *class, struct pl_slice name)
 {
     size_t lo = 0, hi = class->member_count;
+    if (!hi)
+        return (struct span){NULL, NULL};
     while (lo < hi) {
         size_t middle = lo + (hi - lo) / 2;
         if (compare_slices(class->members[middle].obfuscated, name) < 0)

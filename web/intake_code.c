@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define TRIES_MOST 256
+
 /* A path as both sides may say it. */
 struct path {
     const char *at;
@@ -27,12 +29,15 @@ static struct path plain(const char *path)
     return (struct path){path, url ? strcspn(path, "?#") : strlen(path)};
 }
 
-/* Where it is, or would be. */
+/* Where it is, or would be; NULL: among so many of one hash that it is not looked for.
+ */
 static uint32_t *find(const struct pl_intake_codes *codes, struct path path)
 {
     const struct pl_sent *p = codes->profile;
     size_t at = (size_t)pl_hash_bytes(path.at, path.len) & codes->mask;
-    for (; codes->bundles[at]; at = (at + 1) & codes->mask) {
+    for (int tried = 0; codes->bundles[at]; at = (at + 1) & codes->mask) {
+        if (tried++ == TRIES_MOST)
+            return NULL;
         struct path known =
             plain(pl_sent_text(p, p->images[codes->bundles[at] - 1].code_file));
         if (known.len == path.len && memcmp(known.at, path.at, path.len) == 0)
@@ -69,7 +74,7 @@ bool pl_intake_codes(struct pl_intake_codes *codes, const struct pl_sent *profil
         if (strcmp(type, "sourcemap") != 0 || !image->code_file)
             continue;
         uint32_t *place = find(codes, plain(pl_sent_text(profile, image->code_file)));
-        if (!*place)
+        if (place && !*place)
             *place = i + 1;
     }
     return true;
@@ -97,6 +102,6 @@ uint32_t pl_intake_code(const struct pl_intake_codes *codes,
     const char *path = pl_sent_text(p, frame->path ? frame->path : frame->file);
     if (!*path || !frame->line || !is_path_of(path, node))
         return PL_NO_INDEX;
-    uint32_t image = *find(codes, plain(path));
-    return image ? image - 1 : PL_NO_INDEX;
+    const uint32_t *image = find(codes, plain(path));
+    return image && *image ? *image - 1 : PL_NO_INDEX;
 }
