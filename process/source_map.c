@@ -222,6 +222,8 @@ static enum pl_status decode(struct pl_source_map *map, struct pl_error *err)
         const struct pl_source_map_part *part = &json->parts[i];
         const struct pl_source_map_part *next =
             i + 1 < json->part_count ? part + 1 : NULL;
+        if (!part->mappings) /* an empty section */
+            continue;
         struct decoder d = {
             .map = map,
             .part = part,
@@ -231,8 +233,7 @@ static enum pl_status decode(struct pl_source_map *map, struct pl_error *err)
             .stop_line = next ? next->line : NONE,
             .stop_column = next ? next->column : NONE,
         };
-        if (part->mappings)
-            status = decode_part(&d, err);
+        status = decode_part(&d, err);
     }
     map->lines[map->line_count] = (uint32_t)map->segment_count;
     return status;
