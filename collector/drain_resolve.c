@@ -166,7 +166,7 @@ static bool decide(struct pl_drain_timeline *t, struct pl_drain_timeline_thread 
     }
     if (answer && answer->tick == q->tick) {
         take_answer(thread, answers, answer);
-        resolve(t, thread, thread->stack, 1, PL_LOSS_DAMAGED);
+        resolve(t, thread, thread->stack, q->cpu_clock_ns > 0, PL_LOSS_DAMAGED);
         return true;
     }
     bool ran_since = thread->questions.count - thread->questions.first > 1;

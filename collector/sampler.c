@@ -238,8 +238,10 @@ static void find_threads(struct pl_sampler *sampler, int64_t now_ns)
     sampler->ran_since_scan = false;
     pl_threads_scan(sampler, now_ns);
     pl_threads_link_labels(sampler);
-    if (sampler->state->cpu_mode)
-        pl_unmet_owe(sampler, now_ns);
+}
+
+static void look_at_new(struct pl_sampler *sampler)
+{
     for (uint32_t i = sampler->awake_count; i-- > 0;) {
         if (!sampler->state->slots[sampler->live[i]].announced)
             look_at(sampler, sampler->live[i]);
@@ -279,6 +281,9 @@ static void round_of_events(struct pl_sampler *sampler, int64_t now_ns)
     sampler->code_version = version;
     look_at_all(sampler, now_ns);
     find_threads(sampler, now_ns);
+    if (sampler->state->cpu_mode)
+        pl_unmet_owe(sampler, now_ns);
+    look_at_new(sampler);
     if (sampler->state->cpu_mode && sampler->awake.sweep)
         pl_unmet_lose(sampler, now_ns);
     if (sampler->unsampled)

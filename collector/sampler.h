@@ -156,7 +156,8 @@ void pl_unmet_share(struct pl_sampler *sampler);
 /* A thread has ended: its CPU clock to be told, with what it stands for besides. */
 int64_t pl_unmet_end(struct pl_sampler *sampler, unsigned index);
 
-/* Cpu mode: before threads met for the first time are looked at. */
+/* Cpu mode: those seen to have run for the first time, before new ones are looked at.
+ */
 void pl_unmet_owe(struct pl_sampler *sampler, int64_t now_ns);
 
 /* Cpu mode: none has been met for long, or none will be: what is owed to them is lost.

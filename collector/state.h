@@ -68,6 +68,7 @@ struct pl_slot {
     int timer_id;                   /* cpu mode; -1 */
     _Atomic uint32_t timer_periods; /* it runs for; the handler reads it */
     bool live, announced, existed, recapture, sampled;
+    bool met; /* seen to have run: unmet.c */
 };
 
 struct pl_state {

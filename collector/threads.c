@@ -185,7 +185,7 @@ static void add_thread(struct pl_sampler *sampler, int tid)
     slot->next_name = slot->name_gap = 1;
     slot->sequence = 0;
     slot->met_tick = sampler->tick;
-    slot->announced = slot->sampled = slot->recapture = false;
+    slot->announced = slot->sampled = slot->recapture = slot->met = false;
     slot->existed = !sampler->started;
     slot->begun_ns = slot->existed ? cpu_ns : 0;
     slot->syscall_fd = slot->timer_id = -1;

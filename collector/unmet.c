@@ -20,6 +20,7 @@
 #include "collector/sys.h"
 
 #define PATIENCE_NS INT64_C(1000000000)
+#define MOST_MET    64u /* in a round; the others in the next */
 
 /* Of the live threads, with what they stand for. Clocks of those asleep have not moved
  * (awake.c); of one that is gone the last reading counts. */
@@ -46,10 +47,12 @@ int64_t pl_unmet_ns(struct pl_sampler *sampler)
     return 0;
 }
 
-/* A slot whose question is open may have no sample at all. */
+/* A slot whose question is open may have no sample at all; what a thread did that had
+ * not run yet when it was asked is no more than its start. */
 static bool can_stand(const struct pl_sampler *sampler, const struct pl_slot *slot)
 {
-    return slot->announced && slot->sampled && slot->seen_scan != sampler->scan &&
+    return slot->announced && slot->sampled && slot->cpu_ns > 0 &&
+           slot->seen_scan != sampler->scan &&
            atomic_load(&slot->want_tick) == PL_NO_TICK;
 }
 
@@ -74,23 +77,33 @@ int64_t pl_unmet_end(struct pl_sampler *sampler, unsigned index)
     return cpu_ns;
 }
 
+/* Is this the first time that the thread is seen to have run? */
+static bool is_met(const struct pl_slot *slot)
+{
+    return !slot->met && pl_thread_cpu_ns(slot->tid) > 0;
+}
+
 void pl_unmet_owe(struct pl_sampler *sampler, int64_t now_ns)
 {
     struct pl_state *state = sampler->state;
-    uint32_t met = 0;
-    for (uint32_t i = 0; i < sampler->awake_count; i++)
-        met += !state->slots[sampler->live[i]].announced;
-    if (met)
-        sampler->met_ns = now_ns;
-    int64_t unmet_ns = met ? pl_unmet_ns(sampler) : 0;
-    for (uint32_t i = 0; unmet_ns > 0 && i < sampler->awake_count; i++) {
-        struct pl_slot *slot = &state->slots[sampler->live[i]];
-        if (slot->announced)
-            continue;
-        int64_t periods = unmet_ns / met-- / state->period_ns;
+    uint16_t met[MOST_MET];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sampler->awake_count && count < MOST_MET; i++)
+        if (is_met(&state->slots[sampler->live[i]]))
+            met[count++] = sampler->live[i];
+    if (!count)
+        return;
+    sampler->met_ns = now_ns;
+    int64_t unmet_ns = pl_unmet_ns(sampler);
+    for (; count; count--) {
+        struct pl_slot *slot = &state->slots[met[count - 1]];
+        int64_t periods = unmet_ns > 0 ? unmet_ns / count / state->period_ns : 0;
+        slot->met = true;
         slot->extra_ns = periods * state->period_ns;
         unmet_ns -= slot->extra_ns;
         atomic_fetch_add(&slot->owed_periods, (uint32_t)periods);
+        if (slot->announced) /* else it is looked at next */
+            pl_cpu_look(sampler, met[count - 1]);
     }
 }
 

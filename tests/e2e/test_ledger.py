@@ -201,14 +201,15 @@ def check_hearts(db, what, segment, file):
         check(len(missing) <= 1, f"{what}: thread {tid} ran after {len(missing)} ticks that have no sample of it")
 
 
-def check_hearts_cpu(db, what, file, hz):
-    """CPU mode: all of each thread's CPU time, but the periods it was in."""
+def check_hearts_cpu(db, what, file, hz, since_ns, before):
+    """CPU mode: all of each thread's CPU time since then, but the periods it was in."""
     for tid, (_, cpu_ns) in hearts_of(file).items():
-        row = sql(db, f"""SELECT coalesce(sum(x.weight), 0) AS ns, coalesce(sum((SELECT sum(l.count) FROM loss l
-            WHERE l.part_id = x.part_id AND l.thread_id = t.id)), 0) AS lost
-            FROM thread t JOIN slot x ON x.thread_id = t.id WHERE t.tid = {tid}""")[0]
-        missing = cpu_ns * hz / 1e9 - row["ns"] * hz / 1e9 - row["lost"]
-        check(missing <= 2, f"{what}: thread {tid}: {missing:.2f} periods are missing of {cpu_ns * hz / 1e9:.2f}")
+        row = sql(db, f"""SELECT coalesce(sum(x.weight_ns), 0) AS ns,
+            (SELECT coalesce(sum(l.count), 0) FROM loss l WHERE l.thread_id = t.id) AS lost
+            FROM thread t LEFT JOIN sample x ON x.thread_id = t.id AND x.ts_ns > {since_ns} WHERE t.tid = {tid}""")[0]
+        wanted = (cpu_ns - before.get(tid, (0, 0))[1]) * hz / 1e9
+        missing = wanted - row["ns"] * hz / 1e9 - row["lost"]
+        check(missing <= 2, f"{what}: thread {tid}: {missing:.2f} periods are missing of {wanted:.2f}")
 
 
 def test_last_beat(folder):
@@ -225,7 +226,9 @@ def test_last_beat(folder):
         else:
             process = begin([PROFLITE, "--db", db, "record", "--mode", mode, "-F", str(hz), "--", TRUTH, "heart", file])
             pids = [child_of(process)] + [process.pid] * (who == "both")
-        time.sleep(random.uniform(0.2, 0.7))
+        time.sleep(0.2)
+        since_ns, before = time.time_ns(), hearts_of(file)
+        time.sleep(random.uniform(0, 0.5))
         segment = next(SHM.glob(f"*/{pids[0]}-*.seg")).open("rb")
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
@@ -235,7 +238,7 @@ def test_last_beat(folder):
         if mode == "wall":
             check_hearts(db, what, segment.read(4096), file)
         else:
-            check_hearts_cpu(db, what, file, hz)
+            check_hearts_cpu(db, what, file, hz, since_ns, before)
 
 
 def test_salvager_killed(folder):

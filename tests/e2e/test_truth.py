@@ -4,7 +4,7 @@ import concurrent.futures
 import os
 import resource
 import time
-from support import BUILD, check, check_ledger, complete_share, functions, main, record, run, sql
+from support import BUILD, PROFLITE, check, check_ledger, complete_share, functions, main, record, run, sql
 
 TRUTH = BUILD / "tests" / "truth"
 LINKED = BUILD / "tests" / "truth_linked"
@@ -101,8 +101,11 @@ def churn(folder, mode, hz, linked):
           f"the kernel says {wanted_ns / 1e6:.1f} (threads {told['worked'] / 1e6:.1f}), "
           f"stored {sum(r['stored_ns'] for r in rows) / 1e6:.1f} lost {sum(r['lost_ns'] for r in rows) / 1e6:.1f}, rss {told['rss']}")
     check(near(cpu_ns, wanted_ns, .05, 50e6), f"{what}: all CPU {cpu_ns / 1e6:.1f} ms, not {wanted_ns / 1e6:.1f}")
+    check(run(PROFLITE, "--db", db, "process").returncode == 0, f"{what}: process")
     top, answered_ns = functions(db, "--metric", "cpu")
     check(near(answered_ns, wanted_ns, .08, 50e6), f"{what}: top says {answered_ns / 1e6:.1f} ms, not {wanted_ns / 1e6:.1f}")
+    spun_ns = top.get("spin_ns", {"total_ns": 0})["total_ns"]
+    check(near(spun_ns, told["spun"], .08, 50e6), f"{what}: {spun_ns / 1e6:.1f} ms in spin_ns, not {told['spun'] / 1e6:.1f}")
     if mode == "cpu":
         known_ns = sum(r["stored_ns"] + r["lost_ns"] for r in rows)
         check(near(known_ns, wanted_ns, .05, 50e6), f"{what}: {known_ns / 1e6:.1f} ms known of {wanted_ns / 1e6:.1f}")
