@@ -207,6 +207,13 @@ def check_functions(folder):
     check(row["profile_id"] == "0" * 32 and row["n"] == 4 and row["p"] == 42, f"{row}")
     check(kept.row("SELECT value FROM counter WHERE name = 'unsampled_profiles'")["value"] == 1,
           "counted")
+    # They go when they are old, as samples do.
+    long_ago = [{"timestamp": 10**9 + tick / 100, "thread_id": "1", "stack_id": 0}
+                for tick in range(3)]
+    kept.process(pack(task(chunk(9, samples=long_ago))), "--unsampled", "--unsampled-metrics")
+    check(kept.row("SELECT count(*) AS n FROM function_metric")["n"] == 5, "one more")
+    subprocess.run([PROFLITE, "--db", kept.db, "gc", "--keep", "1000d"], capture_output=True)
+    check(kept.row("SELECT count(*) AS n FROM function_metric")["n"] == 4, "and gone")
     # What is no profile is no metric, and still no outcome.
     code, result, _ = kept.process(pack(task({}, payload=b"{")), "--unsampled",
                                    "--unsampled-metrics")
