@@ -111,7 +111,7 @@ struct pl_image *pl_image_open(const struct pl_lookup_request *request)
     bare.path = path;
     if (strcmp(path, "[vdso]") == 0)
         open_vdso(image, request->build_id);
-    else if (pl_perfmap_is(path) && !request->build_id[0])
+    else if (pl_perfmap_is(path))
         open_perfmap(image, path);
     else if (path[0] == '/' || request->build_id[0])
         open_files(image, &bare);

@@ -1,5 +1,7 @@
 #include "process/symbolicate.h"
 
+#include "process/symbols.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,13 +171,16 @@ static void add_frames(struct pl_symbolicated *result, const struct pl_raw_frame
 }
 
 /* Without asking the worker: what a client says must not make us read what is not
- * surely the file it means, and only ELF is read. */
+ * surely the file it means, and only ELF is read: no map of code made at run time,
+ * whose id is a session's. */
 static bool is_settled(const struct symbolicate *work, const struct pl_raw_frame *raw,
                        struct pl_resolved *resolved)
 {
     if (raw->kind && *raw->kind && strcmp(raw->kind, "elf") != 0)
         resolved->module = PL_MODULE_UNSUPPORTED;
-    else if (work->project_id && !(raw->build_id && *raw->build_id))
+    else if (work->project_id &&
+             (!(raw->build_id && *raw->build_id) ||
+              (raw->module_path && pl_perfmap_is(raw->module_path))))
         resolved->module = PL_MODULE_UNKNOWN;
     else
         return false;
