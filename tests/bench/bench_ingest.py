@@ -76,6 +76,25 @@ def task(packed):
     return time.process_time() - begin
 
 
+def memory_of(megabytes):
+    """The most a server had that took one chunk of so much JSON; of 0: a small one."""
+    frames = [{"function": f"f{i}", "filename": "a.py", "lineno": i} for i in range(500)]
+    samples = [{"timestamp": round(time.time() - 60 + i / 40000, 7), "thread_id": str(i % 40),
+                "stack_id": i * 7 % 400} for i in range(12500 * megabytes or 10)]
+    document = {"chunk_id": "1" * 32, "profiler_id": "2" * 32, "version": "2",
+                "platform": "python", "release": "r", "profile": {
+                    "frames": frames, "samples": samples, "thread_metadata": {},
+                    "stacks": [list(range(i, i + 40)) for i in range(400)]}}
+    payload = json.dumps(document).encode()
+    body = gzip.compress(b'{}\n{"type":"profile_chunk"}\n' + payload + b"\n", 1)
+    with Server() as server:
+        assert server.raw(request(server, body)).startswith(b"HTTP/1.1 200 ")
+        server.settle(600)
+        stored = server.value("SELECT sum(n) FROM slot")
+        assert stored == len(samples), f"{stored} of {len(samples)} samples"
+        return server.memory_peak()
+
+
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     packed, sizes = zip(*bodies(count))
@@ -102,6 +121,7 @@ def main():
         cpu = cpu_seconds(server.process.pid) - cpu
         peak = server.memory_peak()
         stored = server.value("SELECT sum(bytes) FROM part")
+    peaks = [memory_of(megabyte) for megabyte in (0, 1, 10, 49)]
     zlib_json, whole = floor(packed[:50]) / 50, task(packed[:50]) / 50
     rate = lambda seconds: f"{count / seconds:7.0f} chunks/s {megabytes / seconds:7.1f} MB/s"
     print(f"{count} chunks, {megabytes:.0f} MB of JSON, {samples} samples")
@@ -112,6 +132,8 @@ def main():
           f"ours takes {cpu / count / zlib_json:.2f} of it")
     print(f"Python, the task     {rate(whole * count)} (CPU): "
           f"ours takes {cpu / count / whole:.2f} of it")
+    print("memory of a request of 1, 10, 49 MB: "
+          + ", ".join(f"{(more - peaks[0]) / 1e6:.0f}" for more in peaks[1:]) + " MB more")
     print(f"memory {peak / 1e6:.0f} MB at most; {stored / samples:.1f} bytes a sample stored")
 
 

@@ -4,11 +4,13 @@ says of the same does not; hostile msgpack ends with 3, a clear line and little 
 import gzip
 import json
 import pathlib
+import random
 import resource
 import sqlite3
 import struct
 import subprocess
 import tempfile
+import time
 
 from support import FIXTURES, PROFLITE, SANITIZED, check, chunk, finish
 
@@ -221,6 +223,35 @@ def check_functions(folder):
     check(not kept.row("SELECT 1 FROM outcome"), "no outcome")
 
 
+def check_killed(folder):
+    """Killed anywhere, and given three times: whatever was put is there once, with one
+    outcome."""
+    store = Store(folder, "killed")
+    files = []
+    for number in range(1, 13):
+        files.append(pathlib.Path(folder) / f"killed-{number}")
+        files[-1].write_bytes(pack(task(chunk(number))))
+    command = [PROFLITE, "--db", store.db, "process"]
+    chance = random.Random(5)
+    for file in files:
+        for _ in range(3):
+            run = subprocess.Popen([*command, "--payload", file], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+            time.sleep(chance.uniform(.002, .03))
+            run.kill()
+            run.wait()
+    for file in files: # and once to the end
+        done = subprocess.run([*command, "--payload", file], capture_output=True, text=True)
+        check(done.returncode == 0, f"after kills: {done}")
+    row = store.row("SELECT count(*) AS n, count(DISTINCT chunk_uuid) AS u,"
+                    " sum(outcome = 'accepted') AS a FROM outcome")
+    check(row == {"n": 12, "u": 12, "a": 12}, f"outcomes {row}")
+    check(store.row("SELECT sum(n) AS n FROM slot")["n"] == 12 * 6, "samples, once")
+    check(store.row("SELECT value FROM counter WHERE name = 'outcomes{outcome=\"accepted\",'"
+                    "||'reason=\"\"}'")["value"] == 12, "counted as often")
+    check(not store.row("SELECT 1 FROM inbox WHERE state <> 'stored'"), "nothing waits")
+
+
 def check_missing(folder):
     """No samples: counted, the flag unset, and no failure."""
     store = Store(folder, "missing")
@@ -300,6 +331,7 @@ def main():
         check_forged(folder)
         check_sampled(folder)
         check_functions(folder)
+        check_killed(folder)
         check_missing(folder)
         check_invalid(folder)
         check_hostile(folder)
