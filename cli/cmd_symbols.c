@@ -75,6 +75,15 @@ static enum pl_status print_table(const struct pl_symbol_file_list *list,
     return PL_OK;
 }
 
+static void keep_project(struct pl_symbol_file_list *list, int64_t project)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->rows[i].project_id == project)
+            list->rows[kept++] = list->rows[i];
+    list->count = kept;
+}
+
 int pl_symbols_ls(const struct pl_symbols_request *request)
 {
     struct pl_cli *cli = request->cli;
@@ -84,6 +93,8 @@ int pl_symbols_ls(const struct pl_symbols_request *request)
     enum pl_status status = pl_cli_open(cli, PL_STORE_READ, &store, &err);
     if (!status)
         status = pl_symbol_files_list(store, &list, &err);
+    if (!status && request->project)
+        keep_project(&list, request->project);
     if (!status && cli->json) {
         struct pl_buf buf;
         pl_buf_init(&buf, PL_CLI_DOCUMENT_BYTES);

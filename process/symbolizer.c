@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "process/failed_modules.h"
 #include "process/worker_process.h"
 #include "process/worker_wire.h"
 
@@ -12,19 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-struct failed_module {
-    enum pl_lookup_kind kind;
-    char *path, *build_id;
-    enum pl_symbolizer_failure failure;
-    char message[256];
-};
-
 struct pl_symbolizer {
     struct pl_symbolizer_options options;
     struct pl_worker_process process;
     unsigned answered; /* questions this worker has answered */
-    struct failed_module *failed;
-    size_t failed_count;
+    struct pl_failed_modules failed;
     int64_t limit_ns; /* of all questions; 0: none */
 };
 
@@ -69,11 +62,7 @@ void pl_symbolizer_close(struct pl_symbolizer *symbolizer)
     if (!symbolizer)
         return;
     (void)pl_worker_process_end(&symbolizer->process, NULL, 0);
-    for (size_t i = 0; i < symbolizer->failed_count; i++) {
-        free(symbolizer->failed[i].path);
-        free(symbolizer->failed[i].build_id);
-    }
-    free(symbolizer->failed);
+    pl_failed_modules_deinit(&symbolizer->failed);
     free(symbolizer);
 }
 
@@ -93,52 +82,6 @@ void pl_resolved_deinit(struct pl_resolved *resolved)
     }
     free(resolved->frames);
     *resolved = (struct pl_resolved){0};
-}
-
-/* ---- modules that failed ---- */
-
-static bool is_same(const struct failed_module *failed,
-                    const struct pl_symbol_question *question)
-{
-    return failed->kind == question->kind &&
-           strcmp(failed->path, question->path) == 0 &&
-           strcmp(failed->build_id, question->build_id) == 0;
-}
-
-static const struct failed_module *
-find_failed(const struct pl_symbolizer *symbolizer,
-            const struct pl_symbol_question *question)
-{
-    for (size_t i = 0; i < symbolizer->failed_count; i++)
-        if (is_same(&symbolizer->failed[i], question))
-            return &symbolizer->failed[i];
-    return NULL;
-}
-
-/* Not being able to remember only costs another try. */
-static void remember_failed(struct pl_symbolizer *symbolizer,
-                            const struct pl_symbol_question *question,
-                            const struct pl_resolved *resolved)
-{
-    struct failed_module *failed =
-        realloc(symbolizer->failed, (symbolizer->failed_count + 1) * sizeof failed[0]);
-    if (!failed)
-        return;
-    symbolizer->failed = failed;
-    failed += symbolizer->failed_count;
-    *failed = (struct failed_module){
-        .kind = question->kind,
-        .path = strdup(question->path),
-        .build_id = strdup(question->build_id),
-        .failure = resolved->failure,
-    };
-    memcpy(failed->message, resolved->message, sizeof failed->message);
-    if (failed->path && failed->build_id) {
-        symbolizer->failed_count++;
-    } else {
-        free(failed->path);
-        free(failed->build_id);
-    }
 }
 
 /* ---- question ---- */
@@ -476,7 +419,8 @@ enum pl_status pl_symbolizer_ask(struct pl_symbolizer *symbolizer,
 {
     struct pl_resolved resolved = {0};
     struct pl_symbol_question question = *asked;
-    const struct failed_module *failed = find_failed(symbolizer, asked);
+    const struct pl_failed_module *failed =
+        pl_failed_modules_find(&symbolizer->failed, asked);
     enum exchanged done = EXCHANGED;
     if (symbolizer->limit_ns && pl_clock_mono_ns() >= symbolizer->limit_ns) {
         *resolved_out = (struct pl_resolved){.failure = PL_SYMBOLIZER_TIMEOUT,
@@ -514,7 +458,7 @@ enum pl_status pl_symbolizer_ask(struct pl_symbolizer *symbolizer,
     if (resolved.failure != PL_SYMBOLIZER_OK) {
         resolved.frame_count = 0;
         if (resolved.failure != PL_SYMBOLIZER_NO_START)
-            remember_failed(symbolizer, asked, &resolved);
+            pl_failed_modules_add(&symbolizer->failed, asked, &resolved);
     }
     *resolved_out = resolved;
     return PL_OK;

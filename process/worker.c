@@ -8,19 +8,18 @@
 #include "base/hash.h"
 #include "process/map.h"
 #include "process/symbols.h"
+#include "process/worker_confine.h"
 #include "process/worker_wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_OPEN 128
+#define MAX_OPEN    128
+#define MEMORY_KEPT (UINT64_C(256) << 20)
 
 /* Rows are kinds; one without is answered with "unsupported". */
 static const struct pl_lookup *const kinds[PL_LOOKUP_KINDS] = {
@@ -35,6 +34,7 @@ struct open_lookup {
     char *key; /* kind, path, build-id and places, as bytes */
     size_t key_bytes;
     void *self;
+    bool in_memory;
 };
 
 /* A question, taken apart: its texts and arrays lie in `body`. */
@@ -87,53 +87,14 @@ static bool write_all(int fd, const void *bytes, size_t len)
 
 /* ---- limits ---- */
 
-static void limit(int what, rlim_t value)
-{
-    struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)what, &now) != 0)
-        return;
-    now.rlim_cur = value < now.rlim_max ? value : now.rlim_max;
-    (void)setrlimit((__rlimit_resource_t)what, &now);
-}
-
-/* Whatever the parent had open is none of our business. */
-static void close_others(int fd_in, int fd_out)
-{
-    long most = sysconf(_SC_OPEN_MAX);
-    int low = fd_in < fd_out ? fd_in : fd_out, high = fd_in < fd_out ? fd_out : fd_in;
-#ifdef SYS_close_range
-    bool done = true;
-    if (low > 3)
-        done = syscall(SYS_close_range, 3, low - 1, 0) == 0;
-    if (high > low + 1 && high > 3)
-        done &= syscall(SYS_close_range, low < 3 ? 3 : low + 1, high - 1, 0) == 0;
-    done &= syscall(SYS_close_range, high < 3 ? 3 : high + 1, ~0U, 0) == 0;
-    if (done)
-        return;
-#endif
-    for (int fd = 3; fd < (most > 0 && most < 65536 ? (int)most : 65536); fd++)
-        if (fd != fd_in && fd != fd_out)
-            close(fd);
-}
-
-static void confine(int fd_in, int fd_out)
-{
-    close_others(fd_in, fd_out);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, 0);
-    limit(RLIMIT_STACK, 8 << 20);
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    (void)prctl(PR_SET_NAME, "proflite symbol");
-    (void)unsetenv("DEBUGINFOD_URLS"); /* the network is asked only when told to */
-}
-
 /* CPU time counts from the process's start, so each question moves the limit. */
 static void limit_question(const struct pl_wire_question *question)
 {
     struct rusage used;
     if (question->cpu_seconds && getrusage(RUSAGE_SELF, &used) == 0)
-        limit(RLIMIT_CPU, (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + 1) +
-                              question->cpu_seconds);
+        pl_worker_limit(RLIMIT_CPU,
+                        (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + 1) +
+                            question->cpu_seconds);
 }
 
 /* `bytes` besides the files themselves. Address sanitizers reserve terabytes and
@@ -143,7 +104,7 @@ static void limit_memory(const struct worker *worker, uint64_t bytes)
 #ifndef __SANITIZE_ADDRESS__
     for (size_t i = 0; i < worker->open_count; i++)
         bytes += worker->open[i].kind->file_bytes(worker->open[i].self);
-    limit(RLIMIT_AS, bytes);
+    pl_worker_limit(RLIMIT_AS, bytes);
 #else
     (void)worker;
     (void)bytes;
@@ -153,7 +114,7 @@ static void limit_memory(const struct worker *worker, uint64_t bytes)
 /* Opening only maps the files; how large they are is known afterwards. */
 static void unlimit_memory(void)
 {
-    limit(RLIMIT_AS, RLIM_INFINITY);
+    pl_worker_limit(RLIMIT_AS, RLIM_INFINITY);
 }
 
 /* ---- lookups ---- */
@@ -170,6 +131,17 @@ static void close_lookups(struct worker *worker)
 {
     while (worker->open_count)
         close_lookup(worker, worker->open_count - 1);
+}
+
+/* Files that came as descriptors are in memory as long as they are open. */
+static void make_room(struct worker *worker)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < worker->open_count; i++)
+        if (worker->open[i].in_memory)
+            bytes += worker->open[i].kind->file_bytes(worker->open[i].self);
+    if (worker->open_count == MAX_OPEN || bytes > MEMORY_KEPT)
+        close_lookups(worker);
 }
 
 /* What two questions have in common if the same files answer them. */
@@ -218,15 +190,14 @@ static struct open_lookup *open_lookup(struct worker *worker,
         .place_count = question->head.place_count,
     };
     const struct pl_lookup *kind = kinds[question->head.kind];
-    if (worker->open_count == MAX_OPEN)
-        close_lookups(worker);
+    make_room(worker);
     void *self = kind->open(&request);
     if (!self) {
         free(key);
         return NULL;
     }
     struct open_lookup *open = &worker->open[worker->open_count++];
-    *open = (struct open_lookup){kind, key, key_bytes, self};
+    *open = (struct open_lookup){kind, key, key_bytes, self, question->file_places > 0};
     return open;
 }
 
@@ -485,7 +456,7 @@ int pl_symbols_worker_main(int fd_in, int fd_out)
     struct pl_wire_head hello = {PL_WIRE_HELLO, 0};
     bool ok, end = false;
 
-    confine(fd_in, fd_out);
+    pl_worker_confine(fd_in, fd_out);
     (void)elf_version(EV_CURRENT);
     pl_buf_init(&worker.frames, PL_WIRE_MAX_ANSWER);
     pl_buf_init(&worker.names, PL_WIRE_MAX_ANSWER);

@@ -54,6 +54,7 @@ def test_add(folder):
     check(len(listed(db)) == 1, "once")
     check(symbols(db, "add", FULL, "--project", "7").returncode == 0 and len(listed(db)) == 2,
           "of one project")
+    check(len(ask(db, "symbols", "ls", "--project", "7")[1]["files"]) == 1, "listed by project")
     check(symbols(db, "add", pathlib.Path(__file__)).returncode == 3, "no symbol file")
     check(symbols(db, "add", STRIPPED, folder / "gone").returncode == 5, "some")
     check(symbols(db, "add", folder / "gone").returncode == 4, "not there")
