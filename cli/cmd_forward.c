@@ -182,7 +182,9 @@ static enum pl_status report(struct pl_cli *cli, const struct totals *before,
     if (last->open_chunks)
         pl_cli_say("forward: %" PRId64 " chunk%s being recorded or not processed yet",
                    last->open_chunks, last->open_chunks == 1 ? " is" : "s are");
-    return pl_cli_print(&buf, stdout, err);
+    enum pl_status status = pl_cli_print(&buf, stdout, err);
+    pl_buf_deinit(&buf);
+    return status;
 }
 
 /* PARTIAL: something is left. */

@@ -9,17 +9,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "ingest"))
 from support import KEY, Server, check, finish # noqa: E402
-
-
-def install(folder):
-    lock = folder / "package-lock.json"
-    mark = folder / "node_modules" / ".package-lock.json"
-    if mark.exists() and mark.stat().st_mtime >= lock.stat().st_mtime:
-        return
-    done = subprocess.run(["npm", "ci", "--loglevel=error", "--no-fund", "--no-audit"],
-                          cwd=folder)
-    check(done.returncode == 0, f"npm ci in {folder.name}")
-    mark.touch()
+from modules import install # noqa: E402
 
 
 def run(*command):
