@@ -184,6 +184,11 @@ WHERE id = :id AND state = 'waiting' RETURNING id;
 UPDATE outbox SET attempts = attempts + 1, next_try_ns = :next, reason = :reason
 WHERE id = :id AND state = 'waiting';
 
+-- name: outbox_hurry
+-- Whoever starts anew wants to know now.
+UPDATE outbox SET next_try_ns = 0
+WHERE target_id = :target AND state = 'waiting' AND next_try_ns > 0;
+
 -- name: outbox_revive
 UPDATE outbox SET state = 'waiting', attempts = 0, next_try_ns = 0, added_ns = :now
 WHERE target_id = :target AND state = 'dead' /*scan*/;

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEASE_MAX_NS (3600 * PL_NS_PER_S) /* one that ends later is of another clock   \
-                                           */
+#define LEASE_MAX_NS                                                                   \
+    (3600 * PL_NS_PER_S) /* one that ends later is of another clock                    \
+                          */
 #define BODY_MOST ((size_t)200 << 20)
 
 /* ---- a transaction of one statement ---- */
@@ -249,6 +250,17 @@ enum pl_status pl_outbox_retry(struct pl_store *store, int64_t target, int64_t r
     if (status == PL_OK)
         status = count(&step, target, "retries", 1, err);
     return end_step(&step, status, err);
+}
+
+enum pl_status pl_outbox_hurry(struct pl_store *store, int64_t target,
+                               struct pl_error *err)
+{
+    struct step step;
+    enum pl_status status = begin_step(&step, store, PL_SQL_OUTBOX_HURRY, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(step.stmt, ":target", target);
+    return end_step(&step, pl_stmt_run(step.stmt, err), err);
 }
 
 enum pl_status pl_outbox_revive(struct pl_store *store, int64_t target,

@@ -106,6 +106,9 @@ PL_MUST_CHECK enum pl_status pl_outbox_retry(struct pl_store *store, int64_t tar
 PL_MUST_CHECK enum pl_status pl_outbox_dead(struct pl_store *store, int64_t target,
                                             int64_t row, const char *reason,
                                             struct pl_error *err);
+/* What waits for its next try may be tried at once. */
+PL_MUST_CHECK enum pl_status pl_outbox_hurry(struct pl_store *store, int64_t target,
+                                             struct pl_error *err);
 /* Dead ones wait again. */
 PL_MUST_CHECK enum pl_status pl_outbox_revive(struct pl_store *store, int64_t target,
                                               struct pl_error *err);

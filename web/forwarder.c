@@ -397,6 +397,8 @@ static enum pl_status do_step(struct pl_forwarder *f, struct pl_forward_step *st
         step->wait_ns = 5 * LOOK_NS;
         return PL_OK;
     }
+    if (status == PL_OK && f->fresh)
+        status = pl_outbox_hurry(f->store, f->target.id, err);
     if (status == PL_OK && f->revive) {
         status = pl_outbox_revive(f->store, f->target.id, err);
         f->revive = false;

@@ -72,6 +72,11 @@ static void copy_line(char *to, size_t room, const char *text, size_t len)
     to[used] = '\0';
 }
 
+static void copy_text(char *to, size_t room, const char *text)
+{
+    copy_line(to, room, text, strlen(text));
+}
+
 static size_t take_answer(char *bytes, size_t size, size_t count, void *self)
 {
     struct pl_upstream *upstream = self;
@@ -228,9 +233,8 @@ static enum pl_status finish(struct pl_upstream *upstream, CURLcode code,
         (void)snprintf(answer->message, sizeof answer->message, "HTTP %ld%s%s", status,
                        upstream->detail[0] ? ": " : "", upstream->detail);
     else
-        copy_line(answer->message, sizeof answer->message,
-                  upstream->said[0] ? upstream->said : curl_easy_strerror(code),
-                  CURL_ERROR_SIZE);
+        copy_text(answer->message, sizeof answer->message,
+                  upstream->said[0] ? upstream->said : curl_easy_strerror(code));
     answer->message[sizeof answer->message - 1] = '\0';
     return PL_OK;
 }
