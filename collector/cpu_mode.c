@@ -187,15 +187,18 @@ int64_t pl_cpu_end(struct pl_sampler *sampler, unsigned index)
     return slot->begun_ns + own_ns + extra_ns;
 }
 
-/* Sampling ends before a sample stood for all that the thread used. */
+/* Sampling ends before a sample stood for all that the thread used. Less than two
+ * periods of a timer's are its phase. */
 void pl_cpu_stop(struct pl_sampler *sampler, unsigned index)
 {
-    struct pl_state *state = sampler->state;
-    struct pl_slot *slot = &state->slots[index];
-    uint64_t owed = atomic_exchange(&slot->owed_periods, 0);
-    if (state->paced && slot->sampled)
-        owed += (uint64_t)(slot->credit_ns / state->period_ns);
+    const struct pl_state *state = sampler->state;
+    struct pl_slot *slot = &sampler->state->slots[index];
+    int64_t used_ns = (int64_t)slot->cpu_ns - slot->begun_ns + slot->extra_ns;
+    int64_t lost = used_ns / state->period_ns - (int64_t)slot->taken_periods;
+    atomic_store(&slot->owed_periods, 0);
     slot->credit_ns = 0;
-    if (owed)
-        pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], owed);
+    if (lost < (state->paced ? 1 : 2))
+        return;
+    atomic_fetch_add(&slot->taken_periods, (uint64_t)lost);
+    pl_count(&sampler->segment->threads[index].lost[PL_LOSS_NO_ANSWER], (uint64_t)lost);
 }

@@ -481,6 +481,17 @@ static void run_idle(void)
     EXPECT(count_files("/proc/self/fd") == files);
 }
 
+/* With all signals blocked nobody answers: what is not sampled is lost, and counted. */
+static void run_blocked(void)
+{
+    sigset_t all;
+    init_and_start(101);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    linked_hot_function(600);
+    proflite_close();
+}
+
 /* No thread to be had: an error, and the program lives. */
 static void run_no_thread(void)
 {
@@ -560,6 +571,7 @@ int main(int argc, char **argv)
         {"fibers", run_fibers},
         {"idle", run_idle},
         {"no_thread", run_no_thread},
+        {"blocked", run_blocked},
         {"no_sampler", run_no_sampler},
         {"secure", run_secure},
     };

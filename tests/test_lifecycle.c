@@ -315,6 +315,22 @@ static void test_idle(void)
     remove_folder();
 }
 
+static void test_blocked(void)
+{
+    static const char modes[][5] = {"wall", "cpu"};
+    for (size_t i = 0; i < 2; i++) {
+        make_folder();
+        setenv("PROFLITE_MODE", modes[i], 1);
+        check_host("blocked");
+        unsetenv("PROFLITE_MODE");
+        int64_t ms = ask("SELECT ((SELECT coalesce(sum(weight_ns), 0) FROM sample) + "
+                         "(SELECT coalesce(sum(count), 0) FROM loss) * 9900990) / "
+                         "1000000");
+        CHECK(ms >= 550, "%s: %lld ms", modes[i], (long long)ms);
+        remove_folder();
+    }
+}
+
 static void test_no_thread(void)
 {
 #ifndef __SANITIZE_ADDRESS__ /* whose shadow needs more than any limit */
@@ -326,7 +342,8 @@ static void test_no_thread(void)
 
 static void test_no_sampler(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* whose leak check makes its thread with that call, too */
+#ifndef __SANITIZE_ADDRESS__ /* whose leak check makes its thread with that call, too  \
+                              */
     make_folder();
     check_host("no_sampler");
     CHECK(ask("SELECT count(*) FROM sample") == 0);
@@ -361,5 +378,5 @@ TEST_MAIN({"labels", test_labels}, {"recorded_labels", test_recorded_labels},
           {"budget", test_budget}, {"fork_trace", test_fork_trace},
           {"spawn", test_spawn}, {"daemon", test_daemon}, {"exec", test_exec},
           {"exits", test_exits}, {"race", test_race}, {"fibers", test_fibers},
-          {"idle", test_idle}, {"no_thread", test_no_thread},
+          {"idle", test_idle}, {"no_thread", test_no_thread}, {"blocked", test_blocked},
           {"no_sampler", test_no_sampler}, {"secure", test_secure})
