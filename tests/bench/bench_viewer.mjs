@@ -53,6 +53,7 @@ function store(millions) {
         for (const side of ["", "-wal", "-shm", "-lock", "-token"]) fs.rmSync(db + side, { force: true });
     }
     execFileSync(path.join(build, "viewer_store"), [db, String(millions)]);
+    execFileSync(proflite, ["--db", db, "process"], { stdio: "ignore" }); // else serve does, meanwhile
     return db;
 }
 
