@@ -40,7 +40,8 @@ void pl_sent_settle(struct pl_sent *profile)
 bool pl_sent_is_bare(const struct pl_sent *profile)
 {
     return !profile->sample_count && !profile->stack_count && !profile->frame_count &&
-           !profile->trace && !profile->malformed_samples;
+           !profile->trace && !profile->malformed_samples &&
+           !profile->has_other_profile;
 }
 
 const char *pl_sent_text(const struct pl_sent *profile, uint32_t at)

@@ -81,6 +81,7 @@ struct pl_sent {
     uint32_t transaction_name, transaction_id, trace_id, active_thread;
     uint32_t device_class;
     bool has_transaction, emulator_said, has_profile;
+    bool has_other_profile;   /* `profile` has keys that are not read */
     bool has_images;          /* a list of them in debug_meta, if only an empty one */
     bool has_debug_meta_keys; /* something else in debug_meta */
     bool has_id, has_profiler_id, bad_ids; /* bad: there, and not 32 hex digits */
@@ -137,7 +138,8 @@ void pl_sent_settle(struct pl_sent *profile);
 const char *pl_sent_check(struct pl_sent *profile, const char *item_platform,
                           int64_t received_ns);
 
-/* No samples, nor anything of what they need: `profile` is missing or empty. */
+/* No samples, nor anything of what they need: `profile` is missing or as good as
+ * empty. One with keys that are not read is not. */
 bool pl_sent_is_bare(const struct pl_sent *profile);
 
 /* The same for one that is bare, which the task takes and Relay does not. */

@@ -315,6 +315,8 @@ static bool on_scalar(void *self, int id, enum pl_json_type type, const char *te
 {
     struct pl_sent_parser *parser = self;
     const struct scalar v = {type, text, len};
+    if (id == F_PROFILE_OTHER)
+        parser->profile->has_other_profile = true;
     if (id == F_ROOT || id == F_SAMPLE || id == F_STACK || id == F_FRAME)
         return false; /* not an object or array where one has to be */
     if (id >= F_VERSION && id <= F_SDK_NAME)

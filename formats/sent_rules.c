@@ -40,6 +40,7 @@ const struct pl_json_rule pl_sent_rules[] = {
     PL_JSON_KEY(PROFILE, "stacks", F_CONTAINER, STACKS),
     PL_JSON_KEY(PROFILE, "frames", F_CONTAINER, FRAMES),
     PL_JSON_KEY(PROFILE, "thread_metadata", F_CONTAINER, THREADS),
+    PL_JSON_ANY(PROFILE, F_PROFILE_OTHER, 0),
     PL_JSON_ANY(SAMPLES, F_SAMPLE, SAMPLE),
     PL_JSON_KEY(SAMPLE, "timestamp", F_AT_SECONDS, 0),
     PL_JSON_KEY(SAMPLE, "thread_id", F_THREAD_ID, 0),

@@ -63,6 +63,7 @@ enum pl_sent_field {
     F_ACTIVE_THREAD,
     F_PROFILE,
     F_JS_PROFILE,
+    F_PROFILE_OTHER,
     F_SAMPLE,
     F_AT_SECONDS,
     F_AT_NS,

@@ -282,7 +282,10 @@ def check_invalid(folder):
     for payload, reason in ((b"no JSON", "profiling_invalid_json"),
                             (b"", "profiling_invalid_json"),
                             (json.dumps(chunk(3, stacks=[[9], [0]])).encode(),
-                             "profiling_malformed_stacks")):
+                             "profiling_malformed_stacks"),
+                            (json.dumps(chunk(4, platform="android", profile=None)
+                                        | {"profile": {"methods": [], "events": []}}).encode(),
+                             "profiling_invalid_sampled_profile")):
         code, result, said = store.process(pack(task({}, payload=payload)))
         check(code == 0 and result["received_rejected"] == 1, f"{reason}: {code} {said}")
         check(store.row("SELECT 1 FROM outcome WHERE reason = ? AND outcome = 'invalid'"
