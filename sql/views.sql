@@ -216,7 +216,8 @@ FROM (SELECT *, substr(e4, instr(e4 || ',', ',') + 1) AS e5 FROM (
       WHERE d.state IN (1, 2) AND j.value > '')))));
 
 -- Self and total time per function, thread and hour. Recursion counts once. The casts
--- give both sides of the last join one affinity: else SQLite makes no index for it. What is
+-- give both sides of the last join one affinity: else SQLite makes no index for it; nor
+-- would it if a filter on hour or thread let it hope for few rows, hence the signs. What is
 -- only summed up by the day has the day's start as its hour.
 CREATE VIEW function_weight AS
 WITH weight AS MATERIALIZED (
@@ -244,11 +245,11 @@ WITH weight AS MATERIALIZED (
                 max(depth) = max(max(depth)) OVER (PARTITION BY stack_id) AS is_leaf
          FROM stack_frame WHERE stack_id IN (SELECT stack_id FROM weight)
          GROUP BY stack_id, function, module)
-SELECT w.session_id AS session_id, w.thread_id AS thread_id, w.hour_ns AS hour_ns,
+SELECT +w.session_id AS session_id, +w.thread_id AS thread_id, +w.hour_ns AS hour_ns,
        f.function AS function, f.module AS module,
        sum(w.ns * f.is_leaf) AS self_ns, sum(w.ns) AS total_ns, sum(w.n) AS samples
-FROM weight w JOIN part_of f ON f.stack_id = w.stack_id
-GROUP BY w.session_id, w.thread_id, w.hour_ns, f.function, f.module;
+FROM weight w CROSS JOIN part_of f ON f.stack_id = w.stack_id
+GROUP BY 1, 2, 3, 4, 5;
 
 CREATE VIEW label AS
 SELECT p.chunk_id AS chunk_id, l.thread_id AS thread_id, l.first_tick AS first_tick,

@@ -346,7 +346,8 @@ enum pl_status pl_select_rolled(struct pl_store *store,
                                 const struct pl_rolled_visitor *visitor,
                                 struct pl_selected *selected_out, struct pl_error *err)
 {
-    const struct pl_slot_visitor slots = {.self = visitor->self, .slot = visitor->slot};
+    const struct pl_slot_visitor slots = {
+        .self = visitor->self, .slot = visitor->slot, .sum = visitor->slot_sum};
     struct choose choose = {
         .store = store,
         .visitor = visitor,

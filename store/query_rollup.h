@@ -18,6 +18,9 @@ struct pl_rolled_visitor {
                 const struct pl_stack_sum *sum); /* false: out of memory */
     enum pl_status (*slot)(void *self, const struct pl_slot *slot,
                            struct pl_error *err);
+    /* As of pl_slot_visitor; NULL: not wanted. */
+    enum pl_status (*slot_sum)(void *self, const struct pl_slot_sum *sum,
+                               struct pl_error *err);
 };
 
 /* As pl_select_slots, from rollups where they say the same. */

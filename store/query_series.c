@@ -151,7 +151,8 @@ static enum pl_status gather(struct pl_store *store,
         .slot = count_slot,
         .sum = selection->function ? NULL : count_sum,
     };
-    const struct pl_rolled_visitor rolled = {&count, count_rolled, count_slot};
+    const struct pl_rolled_visitor rolled = {&count, count_rolled, slots.slot,
+                                             slots.sum};
     struct pl_selected selected;
     enum pl_status status = pl_stack_set_init(&count.only, store, selection, err);
     if (status == PL_OK)

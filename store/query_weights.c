@@ -101,7 +101,8 @@ static enum pl_status run(struct pl_store *store, const struct pl_selection *sel
                           struct gather *gather, struct pl_selected *selected_out,
                           struct pl_error *err)
 {
-    const struct pl_rolled_visitor visitor = {gather, gather_sum, gather_slot};
+    const struct pl_rolled_visitor visitor = {
+        .self = gather, .sum = gather_sum, .slot = gather_slot};
     enum pl_status status =
         pl_select_rolled(store, selection, &visitor, selected_out, err);
     free(gather->pieces.list);
