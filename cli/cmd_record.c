@@ -169,7 +169,7 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
     struct pl_drain_options *o = &r->drain_options;
     enum pl_status status = PL_OK;
     if (r->settings.full_durability)
-        status = pl_store_set_durable(r->store, err);
+        status = pl_store_make_durable(r->store, err);
     if (!status)
         status = pl_store_sink(r->store, &r->sink, err);
     if (!status)

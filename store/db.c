@@ -202,12 +202,6 @@ static int set_pragmas(sqlite3 *db, enum pl_store_mode mode)
                         NULL, NULL, NULL);
 }
 
-enum pl_status pl_store_set_durable(struct pl_store *store, struct pl_error *err)
-{
-    int rc = sqlite3_exec(store->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
-    return rc == SQLITE_OK ? PL_OK : pl_db_error(store, rc, "set durable", err);
-}
-
 int pl_db_read_version(sqlite3 *db, int *version_out)
 {
     sqlite3_stmt *stmt = NULL;

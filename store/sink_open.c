@@ -17,7 +17,7 @@ enum pl_status pl_chunk_sink_open(const char *path, bool durable,
     if (status == PL_OK)
         keep_small(store);
     if (status == PL_OK && durable)
-        status = pl_store_set_durable(store, err);
+        status = pl_store_make_durable(store, err);
     if (status == PL_OK)
         status = pl_store_sink(store, sink_out, err);
     if (status != PL_OK) {

@@ -32,14 +32,10 @@ const char *pl_store_path(const struct pl_store *store);
 
 /* From now on what this connection commits is on the disk when the call returns, and
  * a power cut loses none of it; each commit waits for the disk. Without, a power cut
- * may lose the commits since the last checkpoint; a kill loses none either way. */
+ * may lose the commits since the last checkpoint; a kill loses none either way.
+ * Errors  IO. */
 PL_MUST_CHECK enum pl_status pl_store_make_durable(struct pl_store *store,
                                                    struct pl_error *err);
-
-/* Each commit is on the disk when it returns, whatever happens to the machine.
- * Errors  IO. */
-PL_MUST_CHECK enum pl_status pl_store_set_durable(struct pl_store *store,
-                                                  struct pl_error *err);
 
 /* Checkpoint the log if nobody is in the way (see docs/FORMAT.md, "Writers"). */
 PL_MUST_CHECK enum pl_status pl_store_checkpoint(struct pl_store *store,
