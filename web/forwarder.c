@@ -35,6 +35,9 @@ struct pl_forwarder {
     uint64_t generation;
     int64_t open_chunks;
     int64_t leased_ns; /* until then the target is ours */
+    int64_t done_row; /* of the row tried last: so many of its requests are done with */
+    size_t done;
+    struct pl_forward_try refused; /* one of them: it will never be taken */
 };
 
 /* ---- lifecycle ---- */
@@ -257,6 +260,7 @@ struct sending {
     struct pl_forwarder *f;
     const struct pl_outbox_row *row;
     struct pl_forward_try try;
+    size_t index; /* of the request, from 1 */
     int64_t bytes;
     bool limited; /* now that its categories are known */
 };
@@ -283,6 +287,13 @@ static enum pl_status send_body(void *self, const struct pl_forward_body *body,
                                 struct pl_error *err)
 {
     struct sending *s = self;
+    s->index++;
+    if (s->row->id == s->f->done_row && s->index <= s->f->done)
+        return PL_OK;
+    if (s->try.covered) { /* the one before was taken, and is to be the last */
+        s->try.verdict = PL_TRY_LIMITED;
+        return PL_PARTIAL;
+    }
     enum pl_status status = look_at_categories(s, body, err);
     if (status == PL_OK && s->limited)
         return PL_PARTIAL;
@@ -292,8 +303,14 @@ static enum pl_status send_body(void *self, const struct pl_forward_body *body,
         status = pl_forward_request_try(s->f->request, body, &s->try, err);
     if (status != PL_OK)
         return status;
+    if (s->try.verdict == PL_TRY_DEAD) /* which says nothing of the others */
+        s->f->refused = s->try;
+    else if (s->try.verdict != PL_TRY_SENT)
+        return PL_PARTIAL;
     s->bytes += (int64_t)body->body->len;
-    return s->try.verdict == PL_TRY_SENT ? PL_OK : PL_PARTIAL;
+    s->f->done_row = s->row->id;
+    s->f->done = s->index;
+    return PL_OK;
 }
 
 static enum pl_status send_row(struct pl_forwarder *f, const struct pl_outbox_row *row,
@@ -306,6 +323,8 @@ static enum pl_status send_row(struct pl_forwarder *f, const struct pl_outbox_ro
         .redact = f->options.redact,
     };
     struct sending s = {.f = f, .row = row, .try = {.verdict = PL_TRY_SENT}};
+    if (row->id != f->done_row)
+        f->refused = (struct pl_forward_try){.verdict = PL_TRY_SENT};
     enum pl_status status = pl_forward_bodies(&source, row, send_body, &s, err);
     if (s.limited)
         return PL_OK;
@@ -322,6 +341,8 @@ static enum pl_status send_row(struct pl_forwarder *f, const struct pl_outbox_ro
     }
     if (status != PL_OK && status != PL_PARTIAL)
         return status;
+    if (status == PL_OK && f->refused.verdict == PL_TRY_DEAD)
+        s.try = f->refused;
     return conclude(f, row, &s.try, s.bytes, err);
 }
 
@@ -400,6 +421,7 @@ static enum pl_status do_step(struct pl_forwarder *f, struct pl_forward_step *st
     if (status == PL_OK && f->fresh)
         status = pl_outbox_hurry(f->store, f->target.id, err);
     if (status == PL_OK && f->revive) {
+        f->done_row = 0; /* and what of a row was done with counts no more */
         status = pl_outbox_revive(f->store, f->target.id, err);
         f->revive = false;
     }

@@ -209,6 +209,22 @@ def test_chain(db):
         check(done.returncode == 0, done.stdout + done.stderr)
 
 
+def test_spans(db):
+    """A limit in the middle of a row stops there and goes on there; of many spans one that
+    is refused leaves the others alone."""
+    limit = 200, {"X-Sentry-Rate-Limits": "1:transaction:key"}
+    with Upstream([200, 200, limit, 413]) as up:
+        began = time.monotonic()
+        _, said = forward(db, up.dsn(), code=5)
+        sent = [parse(r.body)[0]["event_id"] for r in up.requests if r.types() == ["transaction"]]
+        spans, = rows(db, "SELECT count(DISTINCT value) FROM label WHERE key = 'trace'")[0]
+        check(len(sent) == len(set(sent)) == spans, f"{len(sent)} requests of {spans} spans")
+        check(time.monotonic() - began >= 1 and "1 refused" in said, said)
+    with Upstream([200, 200, 500]) as up:
+        forward(db, up.dsn())
+        check(len(up.requests) == spans + 2, f"{len(up.requests)} requests")
+
+
 def test_serve(db):
     """serve --forward: what is there and what comes; the health of it is told."""
     with Upstream([503]) as up:
@@ -235,7 +251,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="proflite-forward-") as folder:
         db = pathlib.Path(folder) / "p.db"
         record_linked(db)
-        for test in (test_format, test_redaction, test_chain, test_serve):
+        for test in (test_format, test_redaction, test_chain, test_spans, test_serve):
             test(db)
             print(test.__name__)
     finish()
