@@ -67,7 +67,8 @@ static const char *module_status(const struct pl_resolved *resolved)
         [PL_MODULE_FETCHING_FAILED] = "fetching_failed",
         [PL_MODULE_TIMEOUT] = "timeout",
     };
-    if (resolved->failure == PL_SYMBOLIZER_CRASHED)
+    if (resolved->failure == PL_SYMBOLIZER_CRASHED ||
+        resolved->failure == PL_SYMBOLIZER_NONSENSE)
         return "malformed";
     return resolved->failure == PL_SYMBOLIZER_TIMEOUT ? "timeout"
                                                       : names[resolved->module];

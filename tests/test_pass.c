@@ -478,15 +478,18 @@ static void test_failing_worker(void)
         const char *name;
         char mode;
         bool timeout;
-        const char *state, *message;
+        const char *state, *message, *module;
     } cases[] = {
-        {"no answer", 's', false, "0|1|native_internal_failure|-", "did not start"},
-        {"it died", 'c', false, "0|1|native_symbolicator_failed|failed", "exit 3"},
+        {"no answer", 's', false, "0|1|native_internal_failure|-", "did not start",
+         "-"},
+        {"it died", 'c', false, "0|1|native_symbolicator_failed|failed", "exit 3",
+         "malformed"},
         {"another answer", 'n', false, "0|1|native_internal_failure|invalid_answer",
-         "nonsense"},
-        {"too slow", 'h', true, "0|1|native_symbolicator_timeout|timeout", "too long"},
+         "nonsense", "malformed"},
+        {"too slow", 'h', true, "0|1|native_symbolicator_timeout|timeout", "too long",
+         "timeout"},
         {"the hard limit", 'l', true, "0|1|native_symbolicator_timeout|timeout",
-         "time is up"},
+         "time is up", "timeout"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct pl_store *store = make_store();
@@ -510,6 +513,10 @@ static void test_failing_worker(void)
         CHECK(strstr(message, cases[i].message) ||
                   (limit && strstr(message, "too long")),
               "%s: %s", cases[i].name, message);
+        check_answer(store,
+                     "SELECT coalesce(status, '-') FROM module "
+                     "WHERE path <> '/nonexistent/lib.so'",
+                     cases[i].module);
         check_answer(store, "SELECT count(*), sum(outcome = 'accepted') FROM outcome",
                      "1|1");
         check_answer(
