@@ -28,13 +28,26 @@ export function createFlameTree(onKey) {
     for (const node of siblings) {
       rows.push(row(prefix, model, node, node === cursor, node === cursor));
       if (node === cursor)
-        for (const child of childrenOf(model, node).slice(0, most)) rows.push(row(prefix, model, child, false));
+        rows.push(...childRows(prefix, model, node));
     }
     element.replaceChildren(...rows);
     element.setAttribute("aria-activedescendant", `${prefix}${cursor}`);
   }
 
   return { element, update };
+}
+
+/** ... and what of it is not told: too many, or not sent. */
+function childRows(prefix, model, node) {
+  const children = childrenOf(model, node);
+  const rows = children.slice(0, most).map((child) => row(prefix, model, child, false));
+  const rest = children.slice(most).reduce((sum, child) => sum + model.total[child], 0);
+  const untold = [[rest, `${children.length - most} more`], [model.hidden[node], "boxes not loaded: zoom in to load them"]];
+  for (const [weight, name] of untold)
+    if (weight > 0) rows.push(h("div", { role: "row", "aria-level": model.depth[node] + 2 },
+      h("span", { role: "gridcell" }, name),
+      h("span", { role: "gridcell" }, ` total ${percent(weight, model.total[0])}, ${duration(weight)}`)));
+  return rows;
 }
 
 function around(nodes, cursor) {

@@ -427,6 +427,18 @@ page("loads what was pruned when zoomed into it", "big", async (page, mock) => {
   assert.ok(mock.requests.slice(before).some((url) => /flamegraph\?.*min_ns=[1-9]/.test(url)), "a look at a part asks for it");
 });
 
+page("what was not sent is told to screen readers, too", "big", async (page) => {
+  await ready(page);
+  await page.waitForFunction(() => !document.querySelector("#flame").classList.contains("loading"));
+  await page.focus("#flame [role=treegrid]");
+  const untold = page.locator("#flame [role=row]", { hasText: "not loaded" });
+  for (let i = 0; i < 60 && (await untold.count()) === 0; i++) await page.keyboard.press("ArrowDown");
+  assert.match(await untold.textContent(), /boxes not loaded: zoom in to load them total [<\d.]+%, /);
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run("#flame"));
+  assert.deepEqual(violations.map(({ id }) => id), []);
+});
+
 page("follows a live recording", "live", async (page) => {
   await ready(page);
   const total = await page.textContent(".summary-totals");
