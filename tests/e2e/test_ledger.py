@@ -202,14 +202,15 @@ def check_hearts(db, what, segment, file):
 
 
 def check_hearts_cpu(db, what, file, hz, since_ns, before):
-    """CPU mode: all of each thread's CPU time since then, but the periods it was in."""
+    """CPU mode: all of each thread's CPU time since then, but the periods it was in at both
+    ends: one each, and what the kernel's timer, 4 ms, is late by."""
     for tid, (_, cpu_ns) in hearts_of(file).items():
         row = sql(db, f"""SELECT coalesce(sum(x.weight_ns), 0) AS ns,
             (SELECT coalesce(sum(l.count), 0) FROM loss l WHERE l.thread_id = t.id) AS lost
             FROM thread t LEFT JOIN sample x ON x.thread_id = t.id AND x.ts_ns > {since_ns} WHERE t.tid = {tid}""")[0]
         wanted = (cpu_ns - before.get(tid, (0, 0))[1]) * hz / 1e9
         missing = wanted - row["ns"] * hz / 1e9 - row["lost"]
-        check(missing <= 2, f"{what}: thread {tid}: {missing:.2f} periods are missing of {wanted:.2f}")
+        check(missing <= 3, f"{what}: thread {tid}: {missing:.2f} periods are missing of {wanted:.2f}")
 
 
 def test_last_beat(folder):
