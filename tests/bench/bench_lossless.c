@@ -215,12 +215,13 @@ static void run(struct pl_drain *drain)
     struct pl_error err;
     if (pl_drain_finish(drain, &err) != PL_OK)
         fail(err.message);
-    printf("samples asked for by %d threads: %lu, %.0f a second\n"
-           "  in chunks %lu, lost %lu, unexplained %ld\n"
-           "  drain: %.2f us of CPU time a sample\n",
-           threads, (unsigned long)asked, (double)asked / took_s, (unsigned long)stored,
-           (unsigned long)lost, (long)asked - (long)stored - (long)lost,
-           1e6 * drain_cpu_s / (double)asked);
+    printf(
+        "samples asked for by %d threads: %lu, %.0f a second\n"
+        "  in chunks %lu, lost %lu (goal: none of 100,000 a second), unexplained %ld\n"
+        "  drain: %.2f us of CPU time a sample\n",
+        threads, (unsigned long)asked, (double)asked / took_s, (unsigned long)stored,
+        (unsigned long)lost, (long)asked - (long)stored - (long)lost,
+        1e6 * drain_cpu_s / (double)asked);
     for (unsigned reason = 0; reason < PL_LOSS_COUNT; reason++)
         if (losses[reason])
             printf("  %s %lu\n", loss_names[reason], (unsigned long)losses[reason]);
