@@ -8,14 +8,12 @@
 import { makePalette } from "../lib/colors.js";
 import { childrenOf, findNode, hiddenStart, nodeAt, nodeKey } from "../lib/flame-model.js";
 import { paintMovingRow, paintRow } from "../lib/flame-spans.js";
-import { fitName, nameVariants } from "../lib/names.js";
 import { fitCanvas, h, readColor } from "./dom.js";
+import { between, drawLabels, eased, makeHatch } from "./flame-paint.js";
 import { createFlameTree } from "./flame-tree.js";
 import { createTooltip } from "./tooltip.js";
 
 const rowHeight = 18;
-const fontSize = 11;
-const labelPadding = 4;
 const animationMs = 150;
 const morphMs = 300;
 const restMs = 120; // a view that stands for so long is looked at
@@ -223,7 +221,7 @@ class FlameGraph {
     const spans = this.paintBoxes();
     this.context.putImageData(this.image, 0, 0);
     this.drawHidden(spans.hatched);
-    this.drawLabels(spans.labels);
+    drawLabels(this, spans.labels);
     this.drawOutlines();
     performance.clearMeasures("flame-draw");
     performance.measure("flame-draw", { start: began });
@@ -291,40 +289,6 @@ class FlameGraph {
       const top = this.rowTop(hatched[i + 2]);
       context.fillRect(hatched[i], top, hatched[i + 1] - hatched[i], rowHeight * ratio - 1);
     }
-  }
-
-  drawLabels(labels) {
-    const { context, ratio } = this;
-    const { model, matches, hot } = this.props;
-    context.font = `${fontSize * ratio}px ${getComputedStyle(this.status).fontFamily}`;
-    context.textBaseline = "alphabetic";
-    const letter = context.measureText("0000000000").width / 10;
-    const padding = labelPadding * ratio;
-    const base = Math.round(12.5 * ratio);
-    context.fillStyle = this.ink;
-    let soft = false;
-    for (let i = 0; i < labels.length; i += 4) {
-      const fn = model.fn[labels[i]];
-      const room = Math.floor((labels[i + 2] - labels[i + 1] - 1.5 * padding) / letter);
-      const text = fitName(this.variants(fn), room);
-      if (text === "") continue;
-      const dimmed = (matches && !matches[fn] && fn !== hot) || labels[i + 3] < model.depth[this.focus];
-      if (dimmed !== soft) {
-        soft = dimmed;
-        context.fillStyle = soft ? this.softInk : this.ink;
-      }
-      context.fillText(text, labels[i + 1] + padding, this.rowTop(labels[i + 3]) + base);
-    }
-  }
-
-  variants(fn) {
-    let variants = this.labels.get(fn);
-    if (!variants) {
-      const { model } = this.props;
-      variants = fn === model.functionCount ? ["all"] : nameVariants(model.functions.name[fn]);
-      this.labels.set(fn, variants);
-    }
-    return variants;
   }
 
   drawOutlines() {
@@ -531,25 +495,4 @@ class FlameGraph {
     }
     this.actions.back();
   }
-}
-
-/** How far along a movement is: fast, then slow. @param {number} t 0..1 */
-const eased = (t) => 1 - (1 - Math.min(1, Math.max(0, t))) ** 3;
-
-const between = (a, b, amount) => ({ from: a.from + (b.from - a.from) * amount, to: a.to + (b.to - a.to) * amount });
-
-function makeHatch(context, color, ratio) {
-  const size = Math.round(6 * ratio);
-  const tile = new OffscreenCanvas(size, size);
-  const brush = tile.getContext("2d");
-  brush.strokeStyle = color;
-  brush.globalAlpha = 0.55;
-  brush.lineWidth = ratio;
-  brush.beginPath();
-  for (const shift of [-size, 0, size]) {
-    brush.moveTo(shift, size);
-    brush.lineTo(shift + size, 0);
-  }
-  brush.stroke();
-  return context.createPattern(tile, "repeat");
 }
