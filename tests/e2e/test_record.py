@@ -201,7 +201,7 @@ def test_recorder_killed(folder):
     time.sleep(0.5)
     recorder.kill()
     recorder.wait()
-    for _ in range(100):
+    for _ in range(600):
         if (folder / "out").exists() and (folder / "out").read_text():
             break
         time.sleep(0.1)

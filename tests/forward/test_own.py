@@ -9,6 +9,7 @@ import pathlib
 import re
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -16,6 +17,9 @@ from upstream import (OTHER_KEY, PROFLITE, Server, Upstream, check, finish, forw
                       record_linked, rows)
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "sdk"))
+from modules import install # noqa: E402
+
 NODE = HERE.parent / "sdk" / "node11" / "node_modules"
 
 TOTALS = """
@@ -119,9 +123,7 @@ print(len(sys.argv) - 1)"""
     names = sorted(str(p) for p in folder.iterdir())
     done = subprocess.run(["/usr/bin/python3", "-c", script, *names], capture_output=True, text=True)
     check(done.stdout.strip() == str(len(names)), f"python's parser: {done.stderr[-300:]}")
-    if not NODE.exists():
-        print("no node_modules: @sentry/core's parser is not asked")
-        return
+    install(NODE.parent)
     script = """
 const { parseEnvelope } = require(process.argv[1] + "/@sentry/core");
 const { readFileSync } = require("node:fs"), { gunzipSync } = require("node:zlib");

@@ -11,7 +11,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "ingest"))
+sys.path[:0] = [str(HERE.parent / "ingest"), str(HERE.parent / "sdk")]
+from modules import install # noqa: E402
 from support import KEY, PROFLITE, Server, check, chunk, envelope, finish, item # noqa: E402
 
 MAPPING = HERE.parent / "fixtures" / "maps" / "mapping.txt"
@@ -322,6 +323,7 @@ def check_embedded(server):
 def check_live(server, folder):
     """Bundled and minified, with debug ids as Sentry's bundler plugins put them in."""
     sdk = HERE.parent / "sdk" / "node11"
+    install(sdk)
     subprocess.run([HERE / "run.sh", "bundle.js", folder / "dist"], check=True, timeout=60)
     done = subprocess.run(
         ["node", folder / "dist" / "shop.js", sdk,
