@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static int test_failures, test_checks;
 
@@ -35,12 +34,12 @@ static int test_failures, test_checks;
               (err).message);                                                          \
     } while (0)
 
-/* For tests that sample: $SEED, else another one each second. Print it
- * before anything can crash. */
+/* For tests that sample: $SEED, or 0, the same each time. Print it before anything can
+ * crash. */
 static inline long test_seed(void)
 {
     const char *given = getenv("SEED");
-    return given ? strtol(given, NULL, 10) & 0xffff : (long)time(NULL) & 0xffff;
+    return given ? strtol(given, NULL, 10) & 0xffff : 0;
 }
 
 struct test_case {
