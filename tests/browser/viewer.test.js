@@ -432,7 +432,12 @@ page("what was not sent is told to screen readers, too", "big", async (page) => 
   await page.waitForFunction(() => !document.querySelector("#flame").classList.contains("loading"));
   await page.focus("#flame [role=treegrid]");
   const untold = page.locator("#flame [role=row]", { hasText: "not loaded" });
-  for (let i = 0; i < 60 && (await untold.count()) === 0; i++) await page.keyboard.press("ArrowDown");
+  const cursor = () => document.querySelector("#flame [role=treegrid]").getAttribute("aria-activedescendant");
+  for (let i = 0; i < 60 && (await untold.count()) === 0; i++) {
+    const old = await page.evaluate(cursor);
+    await page.keyboard.press("ArrowDown");
+    await page.waitForFunction((old) => document.querySelector("#flame [role=treegrid]").getAttribute("aria-activedescendant") !== old, old);
+  }
   assert.match(await untold.textContent(), /boxes not loaded: zoom in to load them total [<\d.]+%, /);
   await page.evaluate(axeSource);
   const { violations } = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run("#flame"));
