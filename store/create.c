@@ -162,14 +162,12 @@ static int fill(sqlite3 *db)
 static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
 
 /* From the `from`-th suffix on. */
-static void remove_files(const char *path, size_t from)
+static bool remove_files(const char *path, size_t from)
 {
-    for (size_t i = from; i < sizeof suffixes / sizeof *suffixes; i++) {
-        char *name = sqlite3_mprintf("%s%s", path, suffixes[i]);
-        if (name)
-            (void)unlink(name);
-        sqlite3_free(name);
-    }
+    for (size_t i = from; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (!pl_side_remove(path, suffixes[i]))
+            return false;
+    return true;
 }
 
 /* A name lasts through a power cut once its folder is on the disk. */
@@ -207,13 +205,21 @@ static enum pl_status publish(const char *temporary, const char *path,
 static enum pl_status publish_alone(const char *temporary, const char *path,
                                     bool locked, struct pl_error *err)
 {
+    struct stat file;
+    bool there = false;
     int fd = -1;
     enum pl_status status = locked ? PL_OK : pl_lock_open(path, &fd, err);
     if (status == PL_OK && !locked && !pl_lock_take(fd, PL_DB_BUSY_MS))
         status = pl_error_set(err, PL_BUSY, "cannot create %s: its lock is held", path);
-    if (status == PL_OK && access(path, F_OK) != 0) {
-        remove_files(path, 1);
-        status = publish(temporary, path, err);
+    if (status == PL_OK)
+        status = pl_side_look(path, "", &file, &there, err);
+    if (status == PL_OK && !there) {
+        status = remove_files(path, 1)
+                     ? publish(temporary, path, err)
+                     : pl_error_set(err, PL_IO,
+                                    "cannot create %s: cannot remove what is left "
+                                    "beside it: %s",
+                                    path, strerror(errno));
         sync_folder(path);
     }
     if (fd >= 0)
@@ -255,7 +261,7 @@ enum pl_status pl_db_create(const char *path, bool locked, struct pl_error *err)
         (void)fchmod(fd, 0600);
         (void)close(fd);
         status = build(temporary, path, locked, err);
-        remove_files(temporary, 0);
+        (void)remove_files(temporary, 0);
     }
     sqlite3_free(temporary);
     return status;

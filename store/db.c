@@ -109,11 +109,9 @@ static uint32_t big_endian(const unsigned char *bytes)
 
 static bool has_log(const char *path)
 {
-    char *log = sqlite3_mprintf("%s-wal", path);
+    struct pl_side_name log;
     struct stat file;
-    bool found = log && stat(log, &file) == 0 && file.st_size > 0;
-    sqlite3_free(log);
-    return found;
+    return stat(pl_side_name(&log, path, "-wal"), &file) == 0 && file.st_size > 0;
 }
 
 static enum pl_status check_version(const char *path, uint32_t version,
@@ -315,7 +313,6 @@ static enum pl_status find_file(struct pl_store *store, bool locked,
     }
     if (status != PL_OK)
         return status;
-    store->file_number += file.st_dev != store->dev || file.st_ino != store->ino;
     store->dev = file.st_dev;
     store->ino = file.st_ino;
     return PL_OK;
@@ -374,6 +371,7 @@ enum pl_status pl_db_connect_again(struct pl_store *store, struct pl_error *err)
         return pl_error_set(err, PL_BUSY, "%s: a statement is running", store->path);
     store->db = NULL;
     store->guard = (struct pl_log_guard){0};
+    store->file_number++;
     enum pl_status status = open_known(store, err);
     store->lost = status != PL_OK;
     if (store->lost) { /* an empty one stands in: there always is a connection */

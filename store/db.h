@@ -21,9 +21,11 @@ SQLITE_EXTENSION_INIT3
 #else
 #include <sqlite3.h>
 #endif
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 struct pl_writer;
 
@@ -44,7 +46,7 @@ struct pl_store {
     int lock_fd;              /* <path>-lock, -1 until the first write */
     bool holds_signal;        /* SIGXFSZ is blocked for the transaction */
     uint64_t dev, ino;        /* of the file opened, to notice that it was replaced */
-    uint64_t file_number;     /* grows when another file was opened in its place */
+    uint64_t file_number;     /* grows with each connection: perhaps to another file */
     bool lost;                /* nothing could be opened again; tried next time */
     int log_pages;            /* of the WAL after the last commit */
     int log_pages_tried;      /* when a checkpoint was last tried */
@@ -109,6 +111,23 @@ void pl_db_rollback(struct pl_store *store); /* harmless without a transaction *
 PL_MUST_CHECK enum pl_status pl_db_begin_read(struct pl_store *store,
                                               struct pl_error *err);
 void pl_db_end_read(struct pl_store *store);
+
+/* ---- names of the files beside it (side_file.c) ---- */
+
+struct pl_side_name {
+    char text[PATH_MAX + 8];
+};
+
+/* `path` and `suffix`, in `name`. Takes no memory: no want of it makes a file that is
+ * there look removed. What is too long stays too long for the system. */
+const char *pl_side_name(struct pl_side_name *name, const char *path,
+                         const char *suffix);
+/* Is it there? Only "no such file" is no.  Errors  IO */
+PL_MUST_CHECK enum pl_status pl_side_look(const char *path, const char *suffix,
+                                          struct stat *stat_out, bool *there_out,
+                                          struct pl_error *err);
+/* True: there is none any more. */
+PL_MUST_CHECK bool pl_side_remove(const char *path, const char *suffix);
 
 /* ---- opening (db.c, create.c, transaction.c) ---- */
 

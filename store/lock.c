@@ -26,17 +26,14 @@ static void match_owner(const char *path, int fd)
 enum pl_status pl_lock_open(const char *path, int *fd_out, struct pl_error *err)
 {
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    char *name = sqlite3_mprintf("%s-lock", path);
-    *fd_out = -1;
-    if (!name)
-        return pl_error_set(err, PL_NOMEM, "out of memory");
+    struct pl_side_name own;
+    const char *name = pl_side_name(&own, path, "-lock");
     int fd = open(name, flags);
     if (fd < 0 && errno == ENOENT) {
         fd = open(name, flags | O_CREAT, 0600);
         if (fd >= 0)
             match_owner(path, fd);
     }
-    sqlite3_free(name);
     *fd_out = fd;
     if (fd >= 0)
         return PL_OK;
@@ -71,9 +68,8 @@ void pl_lock_release(int fd)
 bool pl_lock_is_current(const char *path, int fd)
 {
     struct stat ours, named;
-    char *name = sqlite3_mprintf("%s-lock", path);
-    bool current = name && fstat(fd, &ours) == 0 && stat(name, &named) == 0 &&
-                   ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
-    sqlite3_free(name);
-    return current;
+    struct pl_side_name name;
+    return fstat(fd, &ours) == 0 &&
+           stat(pl_side_name(&name, path, "-lock"), &named) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }

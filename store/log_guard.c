@@ -33,23 +33,14 @@ static uint32_t big_endian(const unsigned char *bytes)
            (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* ---- the files' names ---- */
-
-static bool look_at(const struct pl_store *store, const char *suffix, struct stat *out)
-{
-    char *path = sqlite3_mprintf("%s%s", store->real_path, suffix);
-    bool found = path && stat(path, out) == 0;
-    sqlite3_free(path);
-    return found;
-}
+/* ---- the index ---- */
 
 /* To 0 first: what is left of it may be wrong, and zeros make SQLite read the log. */
 static bool fill_up(const struct pl_store *store, int64_t bytes)
 {
-    char *path = sqlite3_mprintf("%s-shm", store->real_path);
-    bool done = path && truncate(path, 0) == 0 && truncate(path, bytes) == 0;
-    sqlite3_free(path);
-    return done;
+    struct pl_side_name name;
+    const char *path = pl_side_name(&name, store->real_path, "-shm");
+    return truncate(path, 0) == 0 && truncate(path, bytes) == 0;
 }
 
 static enum pl_status check_index(struct pl_store *store, int64_t bytes,
@@ -270,11 +261,15 @@ static void fold_back(struct pl_store *store)
 enum pl_status pl_log_guard_remember(struct pl_store *store, struct pl_error *err)
 {
     struct stat log, index;
+    bool has_log = false, has_index = false;
     uint64_t generation;
     enum pl_status status = pl_store_generation(store, &generation, err);
     store->guard = (struct pl_log_guard){0};
-    if (status == PL_OK && look_at(store, "-wal", &log) &&
-        look_at(store, "-shm", &index))
+    if (status == PL_OK)
+        status = pl_side_look(store->real_path, "-wal", &log, &has_log, err);
+    if (status == PL_OK)
+        status = pl_side_look(store->real_path, "-shm", &index, &has_index, err);
+    if (status == PL_OK && has_log && has_index)
         store->guard = (struct pl_log_guard){.log_dev = log.st_dev,
                                              .log_ino = log.st_ino,
                                              .index_dev = index.st_dev,
@@ -287,28 +282,37 @@ struct seen {
     bool file_gone, log_gone, index_gone; /* or another */
 };
 
+/* Is the file of that name not the one we know? */
+static enum pl_status look_for(const struct pl_store *store, const char *suffix,
+                               uint64_t dev, uint64_t ino, struct stat *file,
+                               bool *gone_out, struct pl_error *err)
+{
+    bool there;
+    enum pl_status status = pl_side_look(store->real_path, suffix, file, &there, err);
+    *gone_out =
+        status == PL_OK && (!there || file->st_dev != dev || file->st_ino != ino);
+    return status;
+}
+
 /* Also fills up an index that was cut. */
 static enum pl_status look(struct pl_store *store, struct seen *seen,
                            struct pl_error *err)
 {
     const struct pl_log_guard *guard = &store->guard;
     struct stat file;
-    seen->file_gone = !look_at(store, "", &file) || file.st_dev != store->dev ||
-                      file.st_ino != store->ino;
-    seen->log_gone = !look_at(store, "-wal", &file) || file.st_dev != guard->log_dev ||
-                     file.st_ino != guard->log_ino;
-    seen->index_gone = !look_at(store, "-shm", &file) ||
-                       file.st_dev != guard->index_dev ||
-                       file.st_ino != guard->index_ino;
+    enum pl_status status =
+        look_for(store, "", store->dev, store->ino, &file, &seen->file_gone, err);
+    if (status == PL_OK)
+        status = look_for(store, "-wal", guard->log_dev, guard->log_ino, &file,
+                          &seen->log_gone, err);
+    if (status == PL_OK)
+        status = look_for(store, "-shm", guard->index_dev, guard->index_ino, &file,
+                          &seen->index_gone, err);
+    if (status != PL_OK) { /* not known: nothing is done about it */
+        *seen = (struct seen){0};
+        return status;
+    }
     return seen->index_gone ? PL_OK : check_index(store, file.st_size, err);
-}
-
-static void remove_side(const struct pl_store *store, const char *suffix)
-{
-    char *path = sqlite3_mprintf("%s%s", store->real_path, suffix);
-    if (path)
-        (void)unlink(path);
-    sqlite3_free(path);
 }
 
 static enum pl_status open_again(struct pl_store *store, const struct seen *seen,
@@ -316,10 +320,10 @@ static enum pl_status open_again(struct pl_store *store, const struct seen *seen
 {
     bool replaced = seen->file_gone && store->guard.log_ino;
     if (replaced && store->mode != PL_STORE_READ) { /* not the new file's log */
-        if (!seen->log_gone)
-            remove_side(store, "-wal");
-        if (!seen->index_gone)
-            remove_side(store, "-shm");
+        if ((!seen->log_gone && !pl_side_remove(store->real_path, "-wal")) ||
+            (!seen->index_gone && !pl_side_remove(store->real_path, "-shm")))
+            return pl_error_set(err, PL_IO, "cannot remove what is left beside %s: %s",
+                                store->path, strerror(errno));
     }
     if (seen->log_gone && !seen->file_gone && store->mode != PL_STORE_READ)
         fold_back(store);

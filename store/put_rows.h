@@ -13,7 +13,7 @@ struct pl_writer {
     struct pl_store *store;
     struct pl_intern *intern;
     struct pl_sessions sessions; /* begun and not ended */
-    uint64_t file_number;        /* the file the memory is about */
+    uint64_t file_number;        /* the connection the memory was read through */
     int64_t session_id, hour;    /* of the last part */
 };
 
@@ -23,6 +23,7 @@ struct pl_put {
     const struct pl_sink_part *part;
     struct pl_text_pool pool;
     struct pl_part_ids ids;
+    uint64_t file_number; /* the ids were looked up through */
     struct pl_slots slots;
     char *platform; /* of the session */
     int64_t session_id, chunk_id, part_id;

@@ -247,9 +247,26 @@ static enum pl_status prepare(struct pl_put *put, struct pl_error *err)
     return status;
 }
 
-/* Inside the transaction. */
+void pl_writer_forget(struct pl_writer *writer)
+{
+    pl_intern_forget(writer->intern);
+}
+
+/* Memory of what was read before the store was opened again is void: that may be
+ * another file now, or this one without the end of its log. */
+static void trust_connection(struct pl_writer *writer)
+{
+    if (writer->file_number != writer->store->file_number)
+        pl_writer_forget(writer);
+    writer->file_number = writer->store->file_number;
+}
+
+/* Inside the transaction, whose beginning may have opened the store again. */
 static enum pl_status complete(struct pl_put *put, struct pl_error *err)
 {
+    trust_connection(put->writer);
+    if (put->file_number != put->writer->file_number)
+        put->ids.epoch = 0; /* none */
     uint64_t epoch = put->ids.epoch;
     enum pl_status status = find_session(put, err);
     if (status == PL_OK)
@@ -271,11 +288,6 @@ static enum pl_status complete(struct pl_put *put, struct pl_error *err)
     return status;
 }
 
-void pl_writer_forget(struct pl_writer *writer)
-{
-    pl_intern_forget(writer->intern);
-}
-
 enum pl_status pl_put_new(struct pl_writer *writer, const struct pl_sink_part *part,
                           struct pl_put **put_out, struct pl_error *err)
 {
@@ -284,9 +296,8 @@ enum pl_status pl_put_new(struct pl_writer *writer, const struct pl_sink_part *p
         return pl_error_set(err, PL_NOMEM, "out of memory");
     put->writer = writer;
     put->part = part;
-    if (writer->file_number != writer->store->file_number)
-        pl_writer_forget(writer);
-    writer->file_number = writer->store->file_number;
+    trust_connection(writer);
+    put->file_number = writer->file_number;
     enum pl_status status = prepare(put, err);
     if (status == PL_OK)
         *put_out = put;

@@ -1,9 +1,11 @@
 /* Every allocation of a store's day fails once: ours by --wrap, SQLite's by
- * SQLITE_CONFIG_MALLOC. The step says so and nothing else: no crash, no leak, no lock
- * left, nothing half done; the same step succeeds when there is memory.
+ * SQLITE_CONFIG_MALLOC; and so does every look at a file of it (stat). The step says so
+ * and nothing else: no crash, no leak, no lock left, nothing half done, nothing lost of
+ * what was put before; the same step succeeds when there is memory.
  *
- *   test_nomem            each of ours, every 67th of SQLite's from SEED on; under
- *                         AddressSanitizer, which is slower, a third of those
+ *   test_nomem            each of ours and each look, every 67th of SQLite's from
+ *                         SEED on; under AddressSanitizer, which is slower, a third
+ *                         of the allocations
  *   PROFLITE_SOAK=1 …     all */
 #include "tests/fault_vfs.h"
 #include "tests/store_day.h"
@@ -12,6 +14,7 @@
 
 #include "store/db.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 
@@ -27,7 +30,7 @@ static struct {
     long at, seen; /* `at` fails; 0: none */
     long live;     /* not freed */
     bool hit;
-} ours, sqlites;
+} ours, sqlites, looks;
 
 static bool fails(long at, long *seen, bool *hit)
 {
@@ -43,6 +46,8 @@ void *__real_realloc(void *old, size_t len);
 char *__real_strdup(const char *text);
 void __real_free(void *bytes);
 char *__real_realpath(const char *path, char *out);
+int __real_stat(const char *path, struct stat *out);
+int __wrap_stat(const char *path, struct stat *out);
 void *__wrap_malloc(size_t len);
 void *__wrap_calloc(size_t count, size_t len);
 void *__wrap_realloc(void *old, size_t len);
@@ -86,6 +91,14 @@ void __wrap_free(void *bytes)
 {
     ours.live -= bytes != NULL;
     __real_free(bytes);
+}
+
+int __wrap_stat(const char *path, struct stat *out)
+{
+    if (!fails(looks.at, &looks.seen, &looks.hit))
+        return __real_stat(path, out);
+    errno = EACCES;
+    return -1;
 }
 
 static sqlite3_mem_methods below;
@@ -158,10 +171,11 @@ static enum pl_status timeline(struct day *day, struct pl_error *err)
 static const struct step {
     const char *name;
     enum pl_status (*run)(struct day *day, struct pl_error *err);
-} steps[] = {{"open", day_open},  {"begin", day_begin}, {"put 0", put_0},
-             {"put 1", put_1},    {"pass", day_pass},   {"query", day_query},
-             {"lists", timeline}, {"end", day_end},     {"gc", gc},
-             {"check", day_check}};
+    int parts; /* in the file after it; -1: not looked at */
+} steps[] = {{"open", day_open, 0},   {"begin", day_begin, 0}, {"put 0", put_0, 1},
+             {"put 1", put_1, 2},     {"pass", day_pass, 2},   {"query", day_query, 2},
+             {"lists", timeline, 2},  {"end", day_end, 2},     {"gc", gc, -1},
+             {"check", day_check, -1}};
 enum { STEPS = sizeof steps / sizeof steps[0] };
 
 static void clean(const char *path)
@@ -185,41 +199,70 @@ static bool lock_is_free(const char *path)
     return is_free;
 }
 
-/* The n-th allocation of ours or of SQLite's fails; true: there was one. */
-static bool run_day(const char *path, long our_at, long sqlite_at)
+/* Parts in the file; nothing of this fails or is counted. */
+static int64_t count_parts(const struct day *day)
+{
+    const long our_at = ours.at, sqlite_at = sqlites.at, look_at = looks.at;
+    const long our_seen = ours.seen, sqlite_seen = sqlites.seen, seen = looks.seen;
+    sqlite3_stmt *stmt = NULL;
+    int64_t count = -1;
+    ours.at = sqlites.at = looks.at = 0;
+    if (sqlite3_prepare_v2(day->store->db, "SELECT count(*) FROM part", -1, &stmt,
+                           NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        count = sqlite3_column_int64(stmt, 0);
+    (void)sqlite3_finalize(stmt);
+    ours.at = our_at;
+    sqlites.at = sqlite_at;
+    looks.at = look_at;
+    ours.seen = our_seen;
+    sqlites.seen = sqlite_seen;
+    looks.seen = seen;
+    return count;
+}
+
+/* The n-th allocation of ours or of SQLite's, or the n-th look, fails; true: there was
+ * one. */
+static bool run_day(const char *path, long our_at, long sqlite_at, long look_at)
 {
     struct day day = {.path = path};
     char what[64];
     bool hit = false;
     long our_live = ours.live, sqlite_live = sqlites.live;
-    (void)snprintf(what, sizeof what, "allocation %ld", our_at ? our_at : sqlite_at);
+    (void)snprintf(what, sizeof what, "%s %ld", look_at ? "look" : "allocation",
+                   our_at + sqlite_at + look_at);
     ours.at = our_at;
     sqlites.at = sqlite_at;
-    ours.seen = sqlites.seen = 0;
-    ours.hit = sqlites.hit = false;
+    looks.at = look_at;
+    ours.seen = sqlites.seen = looks.seen = 0;
+    ours.hit = sqlites.hit = looks.hit = false;
     for (size_t i = 0; i < STEPS; i++) {
         struct pl_error err = {0};
         enum pl_status status = steps[i].run(&day, &err);
-        hit = hit || ours.hit || sqlites.hit;
+        hit = hit || ours.hit || sqlites.hit || looks.hit;
         CHECK(status == PL_OK || (hit && *err.message), "%s: %s: %s", what,
               steps[i].name, err.message);
         CHECK(lock_is_free(path), "%s: %s left the lock", what, steps[i].name);
-        if (status == PL_OK)
-            continue;
-        CHECK(status == PL_NOMEM || status == PL_IO || status == PL_BUSY, "%s: %s: %s",
-              what, steps[i].name, err.message);
-        status = steps[i].run(&day, &err); /* now there is memory */
-        CHECK(status == PL_OK, "%s: %s again: %s", what, steps[i].name, err.message);
+        if (status != PL_OK) {
+            CHECK(status == PL_NOMEM || status == PL_IO || status == PL_BUSY,
+                  "%s: %s: %s", what, steps[i].name, err.message);
+            status = steps[i].run(&day, &err); /* now there is memory */
+            CHECK(status == PL_OK, "%s: %s again: %s", what, steps[i].name,
+                  err.message);
+        }
         if (status != PL_OK)
             break;
+        if (steps[i].parts >= 0)
+            CHECK(count_parts(&day) == steps[i].parts, "%s: %d parts after %s", what,
+                  (int)count_parts(&day), steps[i].name);
     }
     CHECK(day.findings == 0, "%s: check found something", what);
     day_close(&day);
-    CHECK((!our_at && !sqlite_at) ||
+    CHECK((!our_at && !sqlite_at && !look_at) ||
               (our_live == ours.live && sqlite_live == sqlites.live),
           "%s: %ld and %ld leak", what, ours.live - our_live,
           sqlites.live - sqlite_live);
-    ours.at = sqlites.at = 0;
+    ours.at = sqlites.at = looks.at = 0;
     clean(path);
     return hit;
 }
@@ -230,17 +273,20 @@ static void test_each(void)
     const long seed = test_seed(), stride = soak ? 1 : STRIDE;
     const long step = soak ? 1 : 67 * STRIDE;
     const char *path = support_path("nomem.db");
-    long our_count = 0, sqlite_count = 0;
+    long our_count = 0, sqlite_count = 0, look_count = 0;
     printf("SEED=%ld\n", seed);
     (void)fflush(stdout);
-    (void)run_day(path, 0, 0); /* what is kept for good is made here */
-    for (long at = 1 + seed % stride; run_day(path, at, 0); at += stride)
+    (void)run_day(path, 0, 0, 0); /* what is kept for good is made here */
+    for (long at = 1 + seed % stride; run_day(path, at, 0, 0); at += stride)
         our_count++;
-    for (long at = 1 + seed % step; run_day(path, 0, at); at += step)
+    for (long at = 1 + seed % step; run_day(path, 0, at, 0); at += step)
         sqlite_count++;
-    CHECK(our_count > 100 && sqlite_count > 100, "%ld, %ld", our_count, sqlite_count);
-    printf("%ld allocations of ours and %ld of SQLite's failed\n", our_count,
-           sqlite_count);
+    for (long at = 1; run_day(path, 0, 0, at); at++)
+        look_count++;
+    CHECK(our_count > 100 && sqlite_count > 100 && look_count > 20, "%ld, %ld, %ld",
+          our_count, sqlite_count, look_count);
+    printf("%ld allocations of ours, %ld of SQLite's and %ld looks failed\n", our_count,
+           sqlite_count, look_count);
 }
 
 TEST_MAIN({"each", test_each})
