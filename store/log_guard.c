@@ -244,16 +244,25 @@ static enum pl_status check_log(struct pl_store *store, bool every,
     return mend_log(store, log, &claim, whole, err);
 }
 
-/* The log we have open is no longer the one by its name: save what it has. */
-static void fold_back(struct pl_store *store)
+/* The log we have open is no longer the one by its name: save what it has. Where it has
+ * been damaged, too, the index must not go on telling of it: the store could not be
+ * opened. `lost_out`: pages of ours, not those of a log others began since. */
+static void fold_back(struct pl_store *store, uint32_t *lost_out)
 {
+    const struct pl_log_guard *guard = &store->guard;
     struct claim claim;
     sqlite3_file *log = file_of(store, SQLITE_FCNTL_JOURNAL_POINTER);
     uint32_t whole;
-    if (log && read_claim(store, &claim) && claim.frames &&
-        is_whole(store, log, &claim, true, &whole))
+    *lost_out = 0;
+    if (!log || !read_claim(store, &claim) || !claim.frames)
+        return;
+    bool is_ours = guard->has_head && is_head(guard->head, &claim);
+    if (is_whole(store, log, &claim, true, &whole))
         (void)sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE,
                                         NULL, NULL);
+    else if ((is_ours || !guard->has_head) && drop_tail(store, log, &claim, 0) &&
+             is_ours)
+        *lost_out = claim.frames - claim.folded;
 }
 
 /* ---- looking ---- */
@@ -319,6 +328,7 @@ static enum pl_status open_again(struct pl_store *store, const struct seen *seen
                                  struct pl_error *err)
 {
     bool replaced = seen->file_gone && store->guard.log_ino;
+    uint32_t lost = 0;
     if (replaced && store->mode != PL_STORE_READ) { /* not the new file's log */
         if ((!seen->log_gone && !pl_side_remove(store->real_path, "-wal")) ||
             (!seen->index_gone && !pl_side_remove(store->real_path, "-shm")))
@@ -326,11 +336,16 @@ static enum pl_status open_again(struct pl_store *store, const struct seen *seen
                                 store->path, strerror(errno));
     }
     if (seen->log_gone && !seen->file_gone && store->mode != PL_STORE_READ)
-        fold_back(store);
+        fold_back(store, &lost);
     enum pl_status status = pl_db_connect_again(store, err);
     if (status == PL_OK && !seen->file_gone)
         pl_log(PL_LOG_WARN, "store", "%s: files beside it were removed; opened again",
                store->path);
+    if (status == PL_OK && lost)
+        status = pl_error_set(err, PL_IO,
+                              "%s-wal was damaged and removed from outside: %u pages, "
+                              "with what was written last, are lost; writing can go on",
+                              store->path, lost);
     return status;
 }
 

@@ -10,6 +10,7 @@
  * | index too short               | filled up; SQLite makes it anew      | nothing    |
  * | index removed or another      | opened again                         | nothing    |
  * | log removed or another        | folded back from ours, opened again  | nothing    |
+ * | log damaged, then removed      | the index is made anew, opened again | the log    |
  * | log's head overwritten        | written again                        | nothing    |
  * | database removed or another   | what is there now opened, or made    | all of it  |
  * | log cut, frames overwritten   | SQLite takes what is whole; the      | its tail,  |

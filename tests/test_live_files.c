@@ -152,6 +152,11 @@ static void remove_log(void)
 {
     CHECK(unlink(side("-wal")) == 0);
 }
+static void cut_and_remove_log(void)
+{
+    cut_log();
+    remove_log();
+}
 static void spoil_log_head(void)
 {
     overwrite(side("-wal"), 0, 32);
@@ -216,6 +221,7 @@ static const struct {
     {"log index swapped", swap_index, PL_OK, 5},
     {"log cut", cut_log, PL_IO, 2},
     {"log removed", remove_log, PL_OK, 5},
+    {"log cut and removed", cut_and_remove_log, PL_IO, 2},
     {"log's head overwritten", spoil_log_head, PL_OK, 5},
     {"log overwritten", spoil_log, PL_IO, 2},
     {"log swapped", swap_log, PL_OK, 5},
