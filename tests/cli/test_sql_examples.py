@@ -1,9 +1,11 @@
 """docs/SQL.md: every example runs in Debian's sqlite3 and in proflite query, with equal rows."""
+import contextlib
 import csv
 import io
 import os
 import pathlib
 import re
+import sqlite3
 import subprocess
 import sys
 
@@ -85,6 +87,19 @@ def test_agree(folder):
     check(count.stdout.strip() == b"0", f"{count}")
 
 
+def test_groups_are_small(folder):
+    """What a group is sorted by is a row of numbers: no blob of a part goes along with each sample."""
+    db = recorded(folder)
+    with contextlib.closing(sqlite3.connect(db)) as longer, longer:
+        longer.execute("UPDATE part SET ticks = CAST(ticks || zeroblob(100000) AS BLOB)")
+    asked = ("SELECT count(*), sum(n), min(first_ns) > 0 FROM (SELECT thread_id, stack_id, count(*) AS n,"
+             " min(ts_ns) AS first_ns, sum(weight_ns) FROM sample GROUP BY 1, 2)")
+    done = subprocess.run(["sqlite3", "-readonly", "-cmd", "PRAGMA temp_store = memory", "-cmd",
+                           "PRAGMA hard_heap_limit = 16000000", str(db), asked], capture_output=True, timeout=60)
+    check(done.returncode == 0 and not done.stderr, f"{done}")
+    check(done.stdout.strip().endswith(b"|1"), f"{done.stdout}")
+
+
 def test_errors(folder):
     db = recorded(folder)
     for sql, words in (("SELECT * FROM pl_functions('nonsense')", b"selects nothing"),
@@ -101,4 +116,4 @@ def test_errors(folder):
     check(b"open the store itself" in done.stderr, f"{done}")
 
 
-main([test_examples, test_agree, test_errors])
+main([test_examples, test_agree, test_groups_are_small, test_errors])
