@@ -2,6 +2,7 @@
  *
  * The signals are blocked before the server's threads are made, so that only this
  * thread ever takes one. */
+#include "base/dsn.h"
 #include "base/memory.h"
 #include "cli/options.h"
 #include "web/forward.h"
@@ -116,6 +117,7 @@ static bool take_forward_option(struct pl_server_options *server,
                                 int *exit_code)
 {
     static const char *targets[PL_FORWARD_TARGETS];
+    struct pl_dsn dsn;
     struct pl_error err = {0};
     enum pl_status status = PL_OK;
     if (option == OPT_RECEIVED)
@@ -125,6 +127,9 @@ static bool take_forward_option(struct pl_server_options *server,
     else if (server->forward_count == PL_FORWARD_TARGETS)
         status = pl_error_set(&err, PL_USAGE, "more than %d targets to forward to",
                               PL_FORWARD_TARGETS);
+    else if (!pl_dsn_parse(value, &dsn))
+        status = pl_error_set(&err, PL_USAGE,
+                              "--forward: not a DSN (http://KEY@HOST/PROJECT)");
     else
         targets[server->forward_count++] = value;
     server->forward = targets;

@@ -65,8 +65,7 @@ enum pl_status pl_payload_open(struct pl_payload *payload, const char *path,
     pl_spool_init(&payload->spool, NULL, PL_LIMIT_PROFILE + WRAPPER_BYTES);
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return pl_error_set(err, errno == ENOENT ? PL_INPUT : PL_IO,
-                            "cannot open %s: %s", path, strerror(errno));
+        return pl_error_set(err, PL_IO, "cannot open %s: %s", path, strerror(errno));
     enum pl_status status = read_all(&payload->spool, fd, path, err);
     if (!is_stdin)
         (void)close(fd);

@@ -94,6 +94,10 @@ def test_values(folder):
     says(2, "record", "--", "true", words=["PROFLITE_HZ"], env={**os.environ, "PROFLITE_HZ": "fast"})
     says(2, "record", "--", "true", words=["PROFLITE_MODE"], env={**os.environ, "PROFLITE_MODE": "x"})
     says(2, "serve", "--listen", "127.0.0.1:notaport")
+    unmade = folder / "unmade.db"
+    says(2, "serve", "--db", unmade, "--forward", "nope", words=["--forward", "DSN"])
+    check(not list(folder.glob("unmade.db*")), "serve: a bad DSN leaves no file")
+    says(4, "process", "--db", unmade, "--payload", folder / "nope", words=["nope", "No such file"])
 
 
 def test_paths(folder):
