@@ -1,16 +1,10 @@
 #include "web/document.h"
 
+#include "web/document_graph.h"
 #include "web/json.h"
-#include "web/node_key.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void put_metric(struct pl_buf *out, const struct pl_profile *profile)
-{
-    pl_json_string_field(out, "metric",
-                         profile->metric == PL_METRIC_CPU ? "cpu" : "wall");
-}
 
 /* ---- sessions ---- */
 
@@ -112,7 +106,7 @@ void pl_json_top(struct pl_buf *out, const struct pl_profile *profile, size_t co
     pl_json_int_field(out, "total_ns", profile->total_ns);
     pl_json_int_field(out, "samples", profile->samples);
     pl_json_int_field(out, "lost", profile->lost);
-    put_metric(out, profile);
+    pl_json_metric(out, profile);
     pl_buf_puts(out, ",\"functions\":[");
     for (size_t i = 0; i < count && i < profile->function_count; i++) {
         pl_buf_puts(out, i ? ",\n" : "\n");
@@ -123,137 +117,11 @@ void pl_json_top(struct pl_buf *out, const struct pl_profile *profile, size_t co
 
 /* ---- flame graph ---- */
 
-struct graph {
-    const struct pl_profile *profile;
-    const struct pl_pruned *pruned;
-};
-
-static const struct pl_function *function_at(const void *table, size_t row)
-{
-    const struct graph *graph = table;
-    return &graph->profile->functions[graph->pruned->functions[row]];
-}
-
-static const struct pl_node *node_at(const void *table, size_t row)
-{
-    const struct graph *graph = table;
-    return &graph->profile->nodes[graph->pruned->nodes[row]];
-}
-
-static void put_name(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_string(out, function_at(table, row)->name);
-}
-
-static void put_file(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_string(out, function_at(table, row)->file);
-}
-
-static void put_module(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_string(out, function_at(table, row)->module);
-}
-
-static void put_line(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_int(out, function_at(table, row)->line);
-}
-
-static void put_in_app(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_tristate(out, function_at(table, row)->in_app);
-}
-
-/* How far back the parent stands: small numbers compress. */
-static void put_parent(struct pl_buf *out, const void *table, size_t row)
-{
-    const struct graph *graph = table;
-    pl_json_int(out, row ? (int64_t)row - graph->pruned->parents[row] : 0);
-}
-
-static void put_function(struct pl_buf *out, const void *table, size_t row)
-{
-    const struct graph *graph = table;
-    pl_json_int(out, row ? (int64_t)graph->pruned->function_of[row] : -1);
-}
-
-static void put_self_ns(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_int(out, node_at(table, row)->self_ns);
-}
-
-static void put_total_ns(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_int(out, node_at(table, row)->total_ns);
-}
-
-static void put_self_samples(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_int(out, node_at(table, row)->self_samples);
-}
-
-static void put_total_samples(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_json_int(out, node_at(table, row)->total_samples);
-}
-
-static void put_inlined(struct pl_buf *out, const void *table, size_t row)
-{
-    pl_buf_putc(out, node_at(table, row)->inlined ? '1' : '0');
-}
-
-static void put_hidden(struct pl_buf *out, const void *table, size_t row)
-{
-    const struct graph *graph = table;
-    pl_json_int(out, graph->pruned->hidden_ns[row]);
-}
-
-static void put_key(struct pl_buf *out, const void *table, size_t row)
-{
-    const struct graph *graph = table;
-    char key[PL_NODE_KEY_TEXT] = "";
-    if (row)
-        pl_node_key_format(graph->pruned->keys[graph->pruned->nodes[row]], key);
-    pl_json_string(out, key);
-}
-
-struct column {
-    const char *key;
-    pl_json_cell *cell;
-};
-
-static void put_columns(struct pl_buf *out, const char *key, const struct graph *graph,
-                        size_t rows, const struct column *columns, size_t count)
-{
-    pl_buf_printf(out, ",\"%s\":", key);
-    for (size_t i = 0; i < count; i++) {
-        pl_buf_putc(out, i ? ',' : '{');
-        pl_json_column(out, columns[i].key, graph, rows, columns[i].cell);
-    }
-    pl_buf_putc(out, '}');
-}
-
 void pl_json_flamegraph(struct pl_buf *out, const struct pl_profile *profile,
                         const struct pl_pruned *pruned)
 {
-    static const struct column functions[] = {{"name", put_name},
-                                              {"file", put_file},
-                                              {"module", put_module},
-                                              {"line", put_line},
-                                              {"in_app", put_in_app}};
-    static const struct column nodes[] = {{"parent", put_parent},
-                                          {"function", put_function},
-                                          {"self_ns", put_self_ns},
-                                          {"total_ns", put_total_ns},
-                                          {"self_samples", put_self_samples},
-                                          {"total_samples", put_total_samples},
-                                          {"inlined", put_inlined},
-                                          {"hidden_ns", put_hidden},
-                                          {"key", put_key}};
-    const struct graph graph = {profile, pruned};
     pl_buf_puts(out, "{\"schema\":1");
-    put_metric(out, profile);
+    pl_json_metric(out, profile);
     pl_json_string_field(out, "unit", "ns");
     pl_json_int_field(out, "total_ns", profile->total_ns);
     pl_json_int_field(out, "samples", profile->samples);
@@ -266,9 +134,6 @@ void pl_json_flamegraph(struct pl_buf *out, const struct pl_profile *profile,
     pl_json_int_field(out, "hidden_ns", pruned->hidden_total_ns);
     pl_json_int_field(out, "root",
                       pruned->node == PL_NO_INDEX ? -1 : (int64_t)pruned->node);
-    put_columns(out, "functions", &graph, pruned->function_count, functions,
-                sizeof functions / sizeof functions[0]);
-    put_columns(out, "nodes", &graph, pruned->count, nodes,
-                sizeof nodes / sizeof nodes[0] - !pruned->keys);
+    pl_json_graph_columns(out, profile, pruned);
     pl_buf_putc(out, '}');
 }
