@@ -30,6 +30,12 @@ PL_MUST_CHECK enum pl_status pl_series_gather(struct pl_store *store,
                                               const struct pl_bins *time, size_t bins,
                                               struct pl_series_list *list_out,
                                               struct pl_error *err);
+/* Bins over the selection's range; an open end is where the data ends. `bin_ns` is 0 if
+ * there are none.  Errors  USAGE; IO. */
+PL_MUST_CHECK enum pl_status pl_timeline_plan(struct pl_store *store,
+                                              const struct pl_selection *selection,
+                                              size_t bins, struct pl_bins *time_out,
+                                              struct pl_error *err);
 void pl_series_deinit(struct pl_series_list *list);
 
 #endif

@@ -4,12 +4,13 @@
 
 #define BINS_MAX 4096
 
-/* Bins over the selection's range; an open end is where the data ends. */
-static enum pl_status plan_bins(struct pl_store *store,
+enum pl_status pl_timeline_plan(struct pl_store *store,
                                 const struct pl_selection *selection, size_t bins,
                                 struct pl_bins *time, struct pl_error *err)
 {
     struct pl_selected range = {0};
+    if (bins < 1 || bins > BINS_MAX)
+        return pl_error_set(err, PL_USAGE, "a timeline has 1 to %d bins", BINS_MAX);
     enum pl_status status = pl_select_range(store, selection, &range, err);
     if (status != PL_OK)
         return status;
@@ -65,12 +66,10 @@ enum pl_status pl_query_timeline(struct pl_store *store,
 {
     struct pl_series_list list = {0};
     struct pl_bins time;
-    if (bins < 1 || bins > BINS_MAX)
-        return pl_error_set(err, PL_USAGE, "a timeline has 1 to %d bins", BINS_MAX);
     enum pl_status status = pl_db_begin_read(store, err);
     if (status != PL_OK)
         return status;
-    status = plan_bins(store, selection, bins, &time, err);
+    status = pl_timeline_plan(store, selection, bins, &time, err);
     if (status == PL_OK)
         status = pl_series_gather(store, selection, &time, bins, &list, err);
     pl_db_end_read(store);

@@ -2,17 +2,16 @@
  * opened, queried, checked, written to and collected. Whatever that answers, nothing
  * crashes and nothing takes 5 s.
  *
- *   test_hostile                  2,000 mutants: 600 of them under AddressSanitizer, the
- *                                 others in the build without
- *   PROFLITE_SOAK=1 …             100,000
- *   SEED=n test_hostile           that one alone, in this process */
+ *   test_hostile                  2,000 mutants: 600 of them under AddressSanitizer,
+ * the others in the build without PROFLITE_SOAK=1 …             100,000 SEED=n
+ * test_hostile           that one alone, in this process */
 #include "tests/fault_vfs.h"
 #include "tests/store_day.h"
 #include "tests/store_support.h"
 #include "tests/test.h"
 
 #include "store/db.h"
-#include "store/query.h"
+#include "store/query_spread.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -274,13 +273,19 @@ static void ask(struct pl_store *store)
     struct pl_session_list sessions = {0};
     struct pl_thread_list threads = {0};
     struct pl_timeline timeline = {0};
+    struct pl_code_times times = {0};
+    struct pl_profile sliced = {0};
     (void)!pl_query_sessions(store, &selections[0], &sessions, &err);
     (void)!pl_query_threads(store, &selections[0], &threads, &err);
     (void)!pl_query_timeline(store, &selections[0], 50, &timeline, &err);
+    (void)!pl_query_code_times(store, &selections[0], 50, &times, &err);
+    (void)!pl_query_slices(store, &selections[0], PL_METRIC_CPU, 8, 100, &sliced, &err);
     (void)!pl_store_check(store, &visitor, &found, &err);
     pl_session_list_deinit(&sessions);
     pl_thread_list_deinit(&threads);
     pl_timeline_deinit(&timeline);
+    pl_code_times_deinit(&times);
+    pl_profile_deinit(&sliced);
 }
 
 static bool use(const char *path, bool twice)

@@ -13,6 +13,7 @@
 #include "tests/test.h"
 
 #include "store/db.h"
+#include "store/query_spread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,12 +158,21 @@ static enum pl_status timeline(struct day *day, struct pl_error *err)
     struct pl_timeline line = {0};
     struct pl_session_list sessions = {0};
     struct pl_thread_list threads = {0};
+    struct pl_code_times times = {0};
+    struct pl_profile sliced = {0};
     enum pl_status status = pl_query_timeline(day->store, &all, 50, &line, err);
+    if (status == PL_OK)
+        status = pl_query_code_times(day->store, &all, 50, &times, err);
+    if (status == PL_OK)
+        status =
+            pl_query_slices(day->store, &all, PL_METRIC_WALL, 8, 100, &sliced, err);
     if (status == PL_OK)
         status = pl_query_sessions(day->store, &all, &sessions, err);
     if (status == PL_OK)
         status = pl_query_threads(day->store, &all, &threads, err);
     pl_timeline_deinit(&line);
+    pl_code_times_deinit(&times);
+    pl_profile_deinit(&sliced);
     pl_session_list_deinit(&sessions);
     pl_thread_list_deinit(&threads);
     return status;

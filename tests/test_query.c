@@ -3,6 +3,7 @@
 #include "tests/query_choice.h"
 
 #include "base/clock.h"
+#include "store/query_spread.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -123,6 +124,90 @@ static void check_timeline(struct pl_store *store, const struct choice *choice,
     pl_timeline_deinit(&line);
 }
 
+/* Kinds of code: in each bin what the threads have, together what functions have. */
+static void check_code_times(struct pl_store *store, const struct choice *choice,
+                             int round)
+{
+    struct pl_code_times times = {0};
+    struct pl_timeline line = {0};
+    struct pl_profile profile = {0};
+    size_t bins = 1 + pick(60);
+    int64_t by_code[PL_CODES] = {0};
+    CHECK_OK(pl_query_code_times(store, &choice->selection, bins, &times, &err), err);
+    CHECK_OK(pl_query_timeline(store, &choice->selection, bins, &line, &err), err);
+    CHECK_OK(
+        pl_query_profile(store, &choice->selection, PL_METRIC_WALL, &profile, &err),
+        err);
+    CHECK(times.from_ns == line.from_ns && times.bin_ns == line.bin_ns, "round %d",
+          round);
+    for (size_t b = 0; b < bins; b++) {
+        int64_t wall = 0, cpu = 0;
+        for (size_t i = 0; i < line.series_count; i++) {
+            wall += line.series[i].wall_ns[b];
+            cpu += line.series[i].cpu_ns[b];
+        }
+        for (int code = 0; code < PL_CODES; code++) {
+            wall -= times.wall_ns[code][b];
+            cpu -= times.cpu_ns[code][b];
+            by_code[code] += times.wall_ns[code][b];
+        }
+        CHECK(!wall && !cpu, "round %d: bin %zu", round, b);
+    }
+    for (size_t i = 0; i < profile.function_count; i++) {
+        const struct pl_function *f = &profile.functions[i];
+        by_code[f->in_app < 0 ? PL_CODE_UNKNOWN
+                : f->in_app   ? PL_CODE_APP
+                              : PL_CODE_SYSTEM] -= f->self_ns;
+    }
+    for (int code = 0; code < PL_CODES; code++)
+        CHECK(!by_code[code], "round %d: code %d", round, code);
+    pl_profile_deinit(&profile);
+    pl_timeline_deinit(&line);
+    pl_code_times_deinit(&times);
+}
+
+/* Slices: all nodes are those of the profile, few are a part of them, and nothing is
+ * lost either way. */
+static void check_slices(struct pl_store *store, const struct choice *choice,
+                         enum pl_metric metric, int round)
+{
+    struct pl_profile whole = {0}, sliced = {0}, few = {0};
+    size_t slices = 2 + pick(PL_COLUMNS_MAX - 1), wrong = 0;
+    CHECK_OK(pl_query_profile(store, &choice->selection, metric, &whole, &err), err);
+    CHECK_OK(pl_query_slices(store, &choice->selection, metric, slices,
+                             PL_SLICE_NODES_MAX, &sliced, &err),
+             err);
+    CHECK_OK(pl_query_slices(store, &choice->selection, metric, slices, 1 + pick(8),
+                             &few, &err),
+             err);
+    CHECK(sliced.columns == slices && few.node_count <= 9, "round %d", round);
+    size_t at = 0; /* nodes whose samples weigh nothing are left out */
+    for (size_t i = 0; i < whole.node_count; i++) {
+        if (i && !whole.nodes[i].total_ns)
+            continue;
+        if (at >= sliced.node_count)
+            break;
+        int64_t ns = sliced.nodes[at].self_ns;
+        for (size_t c = 0; c < slices; c++)
+            ns -= sliced.node_split[at * slices + c].self.ns;
+        wrong += ns || sliced.nodes[at].total_ns != whole.nodes[i].total_ns ||
+                 sliced.nodes[at].self_ns != whole.nodes[i].self_ns;
+        at++;
+    }
+    CHECK(at == sliced.node_count, "round %d: %zu nodes of %zu", round, at,
+          sliced.node_count);
+    CHECK(!wrong, "round %d: %zu nodes", round, wrong);
+    for (size_t c = 0; c < slices; c++)
+        CHECK(few.node_split[c].total.ns == sliced.node_split[c].total.ns,
+              "round %d: slice %zu", round, c);
+    CHECK(few.total_ns == whole.total_ns && few.samples == whole.samples &&
+              few.lost == whole.lost,
+          "round %d", round);
+    pl_profile_deinit(&whole);
+    pl_profile_deinit(&sliced);
+    pl_profile_deinit(&few);
+}
+
 struct totals {
     int64_t ns, samples;
 };
@@ -177,6 +262,10 @@ static void test_random_selections(void)
         check_threads(store, &choice, round);
         if (round % 4 == 0)
             check_timeline(store, &choice, round);
+        if (round % 4 == 1)
+            check_code_times(store, &choice, round);
+        if (round % 4 == 2)
+            check_slices(store, &choice, (enum pl_metric)pick(2), round);
         if (round % 10 == 0 && choice.function < 0 && !choice.selection.label_count)
             check_sql(store, &choice, round);
     }

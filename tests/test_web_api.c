@@ -103,6 +103,13 @@ static const cJSON *list(const cJSON *json, const char *key)
     return item;
 }
 
+static const cJSON *object(const cJSON *json, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    CHECK(cJSON_IsObject(item), "no object %s", key);
+    return item;
+}
+
 static double cell(const cJSON *json, const char *key, size_t row)
 {
     return cJSON_GetArrayItem(list(json, key), (int)row)->valuedouble;
@@ -304,6 +311,43 @@ static void test_timeline(void)
     CHECK(wall == 2e9, "%.0f", wall);
     CHECK(cpu == 1.54e9, "%.0f", cpu);
     cJSON_Delete(json);
+    json = get_json("timeline?bins=10&by=code", 200);
+    CHECK(cJSON_GetArraySize(list(json, "series")) == 4);
+    cJSON_ArrayForEach(series, list(json, "series"))
+    {
+        cJSON_ArrayForEach(bin, list(series, "wall_ns")) wall -= bin->valuedouble;
+        cJSON_ArrayForEach(bin, list(series, "cpu_ns")) cpu -= bin->valuedouble;
+    }
+    CHECK(wall == 0 && cpu == 0, "%.0f %.0f", wall, cpu);
+    CHECK(strcmp(text(cJSON_GetArrayItem(list(json, "series"), 0), "code"), "app") ==
+          0);
+    cJSON_Delete(json);
+    cJSON_Delete(get_json("timeline?by=colour", 400));
+    tear_down();
+}
+
+/* Slices of a graph add up to it. */
+static void test_slices(void)
+{
+    set_up(true, false);
+    cJSON *json = get_json("flamegraph?slices=5&max_nodes=50", 200);
+    const cJSON *self = list(object(json, "nodes"), "self_ns"), *row, *cell;
+    int i = 0;
+    CHECK(number(json, "total_ns") == 2e9);
+    cJSON_ArrayForEach(row, list(object(json, "over_time"), "slices"))
+    {
+        double sum = 0;
+        CHECK(cJSON_GetArraySize(row) == 5);
+        cJSON_ArrayForEach(cell, row) sum += cell->valuedouble;
+        CHECK(sum == cJSON_GetArrayItem(self, i++)->valuedouble, "node %d", i);
+    }
+    CHECK(i == cJSON_GetArraySize(self) && i > 2);
+    cJSON_Delete(json);
+    static const char *const refused[] = {"flamegraph?slices=1", "flamegraph?slices=65",
+                                          "flamegraph?slices=5&max_nodes=20000",
+                                          "flamegraph?slices=5&t=threads"};
+    for (size_t r = 0; r < sizeof refused / sizeof refused[0]; r++)
+        cJSON_Delete(get_json(refused[r], 400));
     tear_down();
 }
 
@@ -471,13 +515,6 @@ static void test_processing(void)
 }
 
 /* ---- closer looks ---- */
-
-static const cJSON *object(const cJSON *json, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    CHECK(cJSON_IsObject(item), "no object %s", key);
-    return item;
-}
 
 /* main;work;parse .6 s, main .4 s, main;work (worker) 1 s. */
 static void test_transforms(void)
@@ -699,9 +736,10 @@ static void test_source(void)
 }
 
 TEST_MAIN({"flamegraph", test_flamegraph}, {"totals", test_totals}, {"top", test_top},
-          {"listings", test_listings}, {"timeline", test_timeline}, {"etag", test_etag},
+          {"listings", test_listings}, {"timeline", test_timeline},
+          {"slices", test_slices}, {"etag", test_etag},
           {"missing_store", test_missing_store}, {"damaged_store", test_damaged_store},
           {"processing", test_processing}, {"transforms", test_transforms},
-          {"root", test_root}, {"callers", test_callers}, {"diff", test_diff}, {"function", test_function},
-          {"flamechart", test_flamechart}, {"export", test_export},
-          {"source", test_source})
+          {"root", test_root}, {"callers", test_callers}, {"diff", test_diff},
+          {"function", test_function}, {"flamechart", test_flamechart},
+          {"export", test_export}, {"source", test_source})

@@ -1,5 +1,6 @@
 /* The aggregated call tree as columns, and its functions as a list. Both come from
  * the one profile query, so the root of the one is the sum of the other. */
+#include "store/query_spread.h"
 #include "store/query_transform.h"
 #include "web/api.h"
 #include "web/document.h"
@@ -10,6 +11,7 @@
 #define DEFAULT_LIMIT 500
 #define MOST_LIMIT    100000
 #define DEFAULT_NODES 20000
+#define SLICED_NODES  2000
 #define MOST_NODES    1000000
 #define DEFAULT_SHARE 4000 /* of the whole: lighter nodes are too thin to see */
 
@@ -18,6 +20,29 @@ static enum pl_status query(struct pl_store *store, const struct pl_api_call *ca
 {
     return pl_query_transformed(store, &call->selection, call->params->selection.metric,
                                 &call->params->transforms, profile_out, err);
+}
+
+/* A coarse tree with what its nodes weigh in each slice of time. */
+static enum pl_status query_slices(struct pl_store *store,
+                                   const struct pl_api_call *call,
+                                   struct pl_profile *profile_out, struct pl_error *err)
+{
+    const struct pl_params *params = call->params;
+    struct pl_profile profile;
+    if (params->transforms.threads)
+        return pl_error_set(err, PL_USAGE, "slices and t=threads do not go together");
+    enum pl_status status = pl_query_slices(
+        store, &call->selection, params->selection.metric, (size_t)params->slices,
+        params->max_nodes < 0 ? SLICED_NODES : (size_t)params->max_nodes, &profile,
+        err);
+    if (status != PL_OK)
+        return status;
+    status = pl_profile_transform_all(&profile, &params->transforms, err);
+    if (status == PL_OK)
+        *profile_out = profile;
+    else
+        pl_profile_deinit(&profile);
+    return status;
 }
 
 /* The node `root` names; a tree that has none such is pruned as a whole. */
@@ -73,7 +98,9 @@ enum pl_status pl_api_flamegraph(struct pl_store *store, const struct pl_api_cal
 {
     struct pl_profile profile;
     struct pl_pruned pruned;
-    enum pl_status status = query(store, call, &profile, err);
+    enum pl_status status = call->params->slices < 0
+                                ? query(store, call, &profile, err)
+                                : query_slices(store, call, &profile, err);
     if (status != PL_OK)
         return status;
     status = pl_api_prune(call, &profile, DEFAULT_SHARE, &pruned, err);

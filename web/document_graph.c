@@ -114,6 +114,20 @@ static void put_key(struct pl_buf *out, const void *table, size_t row)
     pl_json_string(out, key);
 }
 
+/* Self weight in each slice of time. */
+static void put_slices(struct pl_buf *out, const void *table, size_t row)
+{
+    const struct graph *graph = table;
+    uint32_t columns = graph->profile->columns;
+    const struct pl_split *split =
+        &graph->profile->node_split[(size_t)graph->pruned->nodes[row] * columns];
+    for (uint32_t c = 0; c < columns; c++) {
+        pl_buf_putc(out, c ? ',' : '[');
+        pl_json_int(out, split[c].self.ns);
+    }
+    pl_buf_putc(out, ']');
+}
+
 /* ---- nodes of a diff ---- */
 
 static const struct pl_split *split_at(const void *table, size_t row, size_t side)
@@ -185,10 +199,13 @@ void pl_json_graph_columns(struct pl_buf *out, const struct pl_profile *profile,
                                           {"inlined", put_inlined},
                                           {"hidden_ns", put_hidden},
                                           {"key", put_key}};
+    static const struct column slices = {"slices", put_slices};
     const struct graph graph = {profile, pruned, NULL};
     put_functions(out, &graph);
     put_table(out, "nodes", &graph, pruned->count, nodes,
               sizeof nodes / sizeof nodes[0] - !pruned->keys);
+    if (profile->columns > 1)
+        put_table(out, "over_time", &graph, pruned->count, &slices, 1);
 }
 
 void pl_json_diff_columns(struct pl_buf *out, const struct pl_diff *diff,

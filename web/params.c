@@ -57,7 +57,7 @@ static int64_t *find_number(struct pl_params *params, const char *key)
     } all[] = {{"bins", &params->bins},           {"boxes", &params->boxes},
                {"bucket_ns", &params->bucket_ns}, {"keys", &params->keys},
                {"limit", &params->limit},         {"max_nodes", &params->max_nodes},
-               {"min_ns", &params->min_ns}};
+               {"min_ns", &params->min_ns},       {"slices", &params->slices}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(key, all[i].name) == 0)
             return all[i].field;
@@ -69,11 +69,9 @@ static char **find_text(struct pl_params *params, const char *key)
     const struct {
         const char *name;
         char **field;
-    } all[] = {{"a", &params->a},
-               {"b", &params->b},
-               {"file", &params->file},
-               {"format", &params->format},
-               {"root", &params->root}};
+    } all[] = {{"a", &params->a},           {"b", &params->b},
+               {"by", &params->by},         {"file", &params->file},
+               {"format", &params->format}, {"root", &params->root}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(key, all[i].name) == 0)
             return all[i].field;
@@ -116,7 +114,8 @@ enum pl_status pl_params_parse(struct pl_params *params_out, const char *query,
                                  .keys = -1,
                                  .limit = -1,
                                  .max_nodes = -1,
-                                 .min_ns = -1};
+                                 .min_ns = -1,
+                                 .slices = -1};
     pl_selection_args_init(&params->selection, now_ns);
     char *copy = strdup(query), *rest = copy, *pair;
     if (!copy)
@@ -142,6 +141,7 @@ void pl_params_deinit(struct pl_params *params)
     pl_transform_list_deinit(&params->transforms);
     free(params->a);
     free(params->b);
+    free(params->by);
     free(params->file);
     free(params->format);
     free(params->root);

@@ -9,8 +9,8 @@ struct pl_params {
     struct pl_selection_args selection;
     struct pl_transform_list transforms;
     /* -1: not given */
-    int64_t bins, boxes, bucket_ns, keys, limit, max_nodes, min_ns;
-    char *a, *b, *file, *format, *root; /* owned; NULL: not given */
+    int64_t bins, boxes, bucket_ns, keys, limit, max_nodes, min_ns, slices;
+    char *a, *b, *by, *file, *format, *root; /* owned; NULL: not given */
 };
 
 /* Parse `a=b&c=d` (percent-encoded, + is a space). `own` names the parameters the
