@@ -23,7 +23,7 @@ struct history {
     const struct pl_selection *selection;
     enum pl_metric metric;
     struct pl_stack_weights weights;
-    uint32_t known;       /* stacks with flags */
+    uint32_t known;       /* stacks of the selection; places after are their parents */
     unsigned char *flags; /* PL_STACK_* */
 };
 
@@ -74,13 +74,12 @@ static enum pl_status plan(const struct pl_selected *range, struct pl_history *h
 
 static void count_stacks(const struct history *from, struct pl_history_bucket *bucket)
 {
-    for (uint32_t i = 0; i < from->weights.stacks.count; i++) {
+    for (uint32_t i = 0; i < from->known; i++) {
         const struct pl_amount *amount = &from->weights.list[i];
-        unsigned flags = i < from->known ? from->flags[i] : 0;
         add(&bucket->all, amount);
-        if (flags & PL_STACK_HAS)
+        if (from->flags[i] & PL_STACK_HAS)
             add(&bucket->total, amount);
-        if (flags & PL_STACK_LEAF)
+        if (from->flags[i] & PL_STACK_LEAF)
             add(&bucket->self, amount);
     }
 }

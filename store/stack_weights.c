@@ -30,9 +30,12 @@ void pl_stack_weights_deinit(struct pl_stack_weights *weights)
     *weights = (struct pl_stack_weights){0};
 }
 
+/* Room for every place there is: parents may have joined without a weight. */
 bool pl_stack_weights_grow(struct pl_stack_weights *weights)
 {
     uint32_t cap = weights->cap ? weights->cap * 2 : 1024;
+    while (cap && cap < weights->stacks.count)
+        cap *= 2;
     size_t row = weights->columns * sizeof *weights->list;
     struct pl_amount *grown = cap ? realloc(weights->list, cap * row) : NULL;
     if (!grown)

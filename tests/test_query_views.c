@@ -711,6 +711,74 @@ static void test_history(void)
     free_reference(&ref);
 }
 
+/* One sample in the deepest of many stacks, each made of the one before: what it is
+ * made of has no weight, nor room for one. */
+static void put_chain(const char *path)
+{
+    enum { CHAIN = 6000 };
+    static uint32_t path_of[CHAIN];
+    static struct pl_sink_stack stacks[CHAIN];
+    static struct pl_sink_frame frames[CHAIN];
+    static char names[CHAIN][8];
+    static struct pl_sink_run runs[CHAIN];
+    static int64_t ticks[CHAIN];
+    struct pl_store *store = NULL;
+    struct pl_chunk_sink sink;
+    for (uint32_t i = 0; i < CHAIN; i++) {
+        snprintf(names[i], sizeof names[i], "f%u", i);
+        frames[i] = (struct pl_sink_frame){.module = PL_NO_INDEX, .function = names[i]};
+        path_of[i] = i;
+        stacks[i] = (struct pl_sink_stack){i + 1, path_of};
+        runs[i] = (struct pl_sink_run){.stack = i, .count = 1, .on_cpu = -1};
+        ticks[i] = HOUR_NS + i * PERIOD_NS / 2;
+    }
+    const struct pl_sink_thread thread = {
+        .tid = 1, .name = "t", .runs = runs, .run_count = CHAIN, .cpu_ns = -1};
+    const struct pl_sink_part part = {
+        .session_id = id_of(1, 0),
+        .chunk_id = id_of(2, 0),
+        .start_ns = ticks[0],
+        .end_ns = ticks[CHAIN - 1] + PERIOD_NS,
+        .period_ns = PERIOD_NS,
+        .ticks_ns = ticks,
+        .tick_count = CHAIN,
+        .frames = frames,
+        .frame_count = CHAIN,
+        .stacks = stacks,
+        .stack_count = CHAIN,
+        .threads = &thread,
+        .thread_count = 1,
+    };
+    CHECK_OK(pl_store_open(path, PL_STORE_CREATE, &store, &err), err);
+    CHECK_OK(pl_store_sink(store, &sink, &err), err);
+    begin_session(&sink, 0);
+    CHECK_OK(sink.put(sink.self, &part, &err), err);
+    pl_store_close(store);
+}
+
+static void test_history_of_a_chain(void)
+{
+    struct pl_store *store = NULL;
+    struct pl_history history = {0};
+    char path[64];
+    temporary_path(path, sizeof path);
+    put_chain(path);
+    CHECK_OK(pl_store_open(path, PL_STORE_READ, &store, &err), err);
+    const struct pl_selection last = {.function = "f5990",
+                                      .from_ns = HOUR_NS + 5999 * PERIOD_NS / 2,
+                                      .to_ns = HOUR_NS + 6001 * PERIOD_NS / 2};
+    CHECK_OK(pl_query_history(store, &last, PL_METRIC_WALL, 0, &history, &err), err);
+    CHECK(history.count == 1 && history.buckets[0].all.samples == 1 &&
+              history.buckets[0].all.ns == PERIOD_NS &&
+              history.buckets[0].total.samples == 1 &&
+              history.buckets[0].self.samples == 0,
+          "%zu: %lld samples", history.count,
+          (long long)history.buckets[0].all.samples);
+    pl_history_deinit(&history);
+    pl_store_close(store);
+    remove_store(path);
+}
+
 /* ---- lines ---- */
 
 /* work calls itself at line 12 and helper at 14; helper is in another file. */
@@ -801,4 +869,5 @@ static void test_lines(void)
 TEST_MAIN({"transforms", test_transforms}, {"transform_texts", test_transform_texts},
           {"pairs", test_pairs}, {"change_cases", test_change_cases},
           {"change_rates", test_change_rates}, {"splits", test_splits},
-          {"charts", test_charts}, {"history", test_history}, {"lines", test_lines})
+          {"charts", test_charts}, {"history", test_history},
+          {"history_of_a_chain", test_history_of_a_chain}, {"lines", test_lines})
