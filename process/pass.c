@@ -1,6 +1,7 @@
 #include "process/pass_steps.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "store/rollup.h"
 
@@ -150,6 +151,16 @@ static size_t keep_changed(const struct pl_normal_frame_list *before,
     return kept;
 }
 
+static uint64_t wishes_of(const struct pl_own_code *own)
+{
+    const char *const texts[] = {own->include, own->exclude, own->project_root};
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        hash = pl_hash_mix(
+            hash, texts[i] ? pl_hash_bytes(texts[i], strlen(texts[i]) + 1) : 0);
+    return hash;
+}
+
 /* *done_out: everything is as it should be, but for the chunk's flags. */
 static enum pl_status normalize(struct pl_pass *pass,
                                 const struct pl_pending_chunk *chunk, bool *done_out,
@@ -159,9 +170,11 @@ static enum pl_status normalize(struct pl_pass *pass,
     struct pl_normal_frame_list frames = {0};
     struct pl_normalized result = {0};
     struct pl_own_code own = {0};
-    enum pl_status status = pl_pass_named_frames(pass->store, chunk->id, &frames, err);
-    if (status == PL_OK)
-        status = pl_pass_own_code(pass->store, chunk->id, &own, err);
+    enum pl_status status = pl_pass_own_code(pass->store, chunk->id, &own, err);
+    if (status == PL_OK) {
+        pl_pass_wish(pass->store, wishes_of(&own));
+        status = pl_pass_named_frames(pass->store, chunk->id, &frames, err);
+    }
     const struct pl_normalize_options *all = &pass->options.normalize;
     const struct pl_normalize_options options = {
         .in_app_include = own.include ? own.include : all->in_app_include,
@@ -205,7 +218,7 @@ static enum pl_status run_chunk(struct pl_pass *pass, struct pl_pending_chunk *c
                                 struct pl_error *err)
 {
     enum pl_status status = PL_OK;
-    bool rejected = false, set_flags = false;
+    bool rejected = false, set_flags = false, was_named = chunk->symbolicated;
     pass->counters.chunks++;
     if (!chunk->sampled) {
         pass->counters.unsampled_profiles++;
@@ -226,11 +239,13 @@ static enum pl_status run_chunk(struct pl_pass *pass, struct pl_pending_chunk *c
         if (status == PL_OK)
             status = renew_lease(pass, err);
     }
-    if (status == PL_OK && !rejected && (!chunk->normalized || !chunk->symbolicated)) {
+    if (status == PL_OK && !rejected && (!chunk->normalized || !was_named)) {
         status = normalize(pass, chunk, &set_flags, err);
         status = reject_if_broken(pass, chunk, status, "profiling_failed_normalization",
                                   &rejected, err);
     }
+    if (status == PL_OK && !rejected && chunk->symbolicated && !pass->options.redo)
+        status = pl_pass_settle(pass->store, chunk->id, err);
     if (status == PL_OK && !rejected)
         status = finish(pass, chunk, "accepted", NULL, set_flags, err);
     return status;

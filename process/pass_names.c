@@ -147,8 +147,7 @@ static bool can_symbolicate(struct pl_pass *pass, const struct pl_pending_chunk 
     return chunk->debug_meta != PL_DEBUG_META_MISSING && chunk->has_profile;
 }
 
-enum pl_status pl_pass_symbolicate(struct pl_pass *pass,
-                                   const struct pl_pending_chunk *chunk,
+enum pl_status pl_pass_symbolicate(struct pl_pass *pass, struct pl_pending_chunk *chunk,
                                    struct pl_error *err)
 {
     int64_t from_ns = pl_clock_mono_ns();
@@ -163,6 +162,7 @@ enum pl_status pl_pass_symbolicate(struct pl_pass *pass,
     enum pl_status status = name_frames(pass, chunk, false, &complete, err);
     if (status == PL_OK && pass->options.redo && complete)
         status = name_frames(pass, chunk, true, &complete, err);
+    chunk->symbolicated = status == PL_OK && complete;
     pass->counters.symbolicate_ns += (uint64_t)(pl_clock_mono_ns() - from_ns);
     pass->counters.symbolicate_runs++;
     return status;

@@ -28,10 +28,10 @@ struct pl_pass {
  * so that they need not wait for it. */
 PL_MUST_CHECK enum pl_status pl_pass_flush(struct pl_pass *pass, struct pl_error *err);
 
-/* Names of native frames, and by source maps. Errors  INPUT rows that cannot be read;
+/* Names of native frames, and by source maps; sets chunk->symbolicated. Errors  INPUT rows that cannot be read;
  * IO; NOMEM. */
 PL_MUST_CHECK enum pl_status pl_pass_symbolicate(struct pl_pass *pass,
-                                                 const struct pl_pending_chunk *chunk,
+                                                 struct pl_pending_chunk *chunk,
                                                  struct pl_error *err);
 
 /* Names by mappings; sets chunk->deobfuscated. Errors  as above. */

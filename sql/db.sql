@@ -15,6 +15,10 @@ ROLLBACK;
 -- name: sync_each_commit
 PRAGMA synchronous = FULL;
 
+-- name: data_version
+-- Differs when another connection has written.
+PRAGMA data_version;
+
 -- name: last_epoch
 SELECT id, first_stack_id, created_ns FROM dict_epoch
 WHERE id = (SELECT max(id) FROM dict_epoch);

@@ -414,6 +414,7 @@ void pl_store_close(struct pl_store *store)
     pl_db_close_lock(store); /* may connect again */
     finalize_statements(store);
     pl_writer_free(store->writer);
+    pl_settled_deinit(&store->settled);
     (void)sqlite3_close(store->db);
     free(store->path);
     free(store->real_path);

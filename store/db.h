@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "sql/statements.h" /* generated: enum pl_sql, PL_SQL_COUNT */
 #include "store/log_guard.h"
+#include "store/settled.h"
 #include "store/store.h"
 
 #ifdef PL_SQL_EXTENSION /* sql_extension.c */
@@ -58,6 +59,7 @@ struct pl_store {
     struct pl_log_guard guard;
     int changes; /* sqlite3_total_changes when the transaction began */
     struct pl_stmt statements[PL_SQL_COUNT];
+    struct pl_settled settled;
     struct pl_writer *writer; /* NULL until pl_store_sink */
 };
 

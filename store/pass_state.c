@@ -293,6 +293,7 @@ enum pl_status pl_pass_finish(struct pl_store *store, struct pl_pass_end *ends,
 enum pl_status pl_pass_redo_all(struct pl_store *store, struct pl_error *err)
 {
     struct pl_stmt *stmt;
+    pl_settled_deinit(&store->settled);
     enum pl_status status = pl_db_begin_write(store, err);
     if (status != PL_OK)
         return status;

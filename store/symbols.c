@@ -21,29 +21,40 @@ static enum pl_status out_of_memory(struct pl_error *err)
 
 /* ---- the frames of a chunk ---- */
 
+struct gathering {
+    struct pl_stack_weights stacks;
+    const struct pl_settled *settled; /* NULL: all */
+};
+
 static enum pl_status gather_stacks(void *self, const struct pl_slot *slot,
                                     struct pl_error *err)
 {
-    struct pl_stack_weights *stacks = self;
-    for (size_t i = 0; i < slot->run_count; i++)
-        if (slot->runs[i].stack && !pl_stack_weight(stacks, slot->runs[i].stack, 0))
+    struct gathering *gathering = self;
+    const struct pl_settled *settled = gathering->settled;
+    for (size_t i = 0; i < slot->run_count; i++) {
+        uint32_t stack = slot->runs[i].stack;
+        if (stack && !(settled && pl_settled_has(settled, stack)) &&
+            !pl_stack_weight(&gathering->stacks, stack, 0))
             return out_of_memory(err);
+    }
     return PL_OK;
 }
 
-enum pl_status pl_chunk_frames(struct pl_store *store, int64_t chunk_id,
+enum pl_status pl_chunk_frames(struct pl_store *store, int64_t chunk_id, bool all,
                                struct pl_idmap *frames_out, struct pl_error *err)
 {
-    struct pl_stack_weights stacks;
-    const struct pl_slot_visitor visitor = {.self = &stacks, .slot = gather_stacks};
-    enum pl_status status = pl_stack_weights_init(&stacks, 1, store, err);
+    struct gathering gathering = {.settled = all ? NULL : &store->settled};
+    const struct pl_slot_visitor visitor = {.self = &gathering, .slot = gather_stacks};
+    enum pl_status status = pl_stack_weights_init(&gathering.stacks, 1, store, err);
     if (status == PL_OK && !pl_idmap_init(frames_out, 0, 0))
         status = out_of_memory(err);
     if (status == PL_OK)
-        status = pl_select_chunk(store, chunk_id, &visitor, err);
+        status = pl_settled_look(store, chunk_id, err);
     if (status == PL_OK)
-        status = pl_dictionary_frames(store, &stacks, frames_out, err);
-    pl_stack_weights_deinit(&stacks);
+        status = pl_select_chunk(store, chunk_id, &visitor, err);
+    if (status == PL_OK && gathering.stacks.stacks.count)
+        status = pl_dictionary_frames(store, &gathering.stacks, frames_out, err);
+    pl_stack_weights_deinit(&gathering.stacks);
     return status;
 }
 
@@ -110,7 +121,7 @@ static enum pl_status list_raw(struct pl_store *store, int64_t chunk_id, bool re
                                struct raw_list *list, struct pl_error *err)
 {
     struct pl_idmap frames = {0};
-    enum pl_status status = pl_chunk_frames(store, chunk_id, &frames, err);
+    enum pl_status status = pl_chunk_frames(store, chunk_id, redo, &frames, err);
     if (status == PL_OK) {
         list->rows = calloc((size_t)frames.count + 1, sizeof *list->rows);
         if (!list->rows)

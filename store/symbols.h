@@ -170,6 +170,14 @@ pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
                    const struct pl_normal_frame *frames, size_t count,
                    bool deobfuscated, int retention_days, struct pl_error *err);
 
+/* Every frame of the chunk has been looked up and is normal by `wishes`, which stand for
+ * what its session wants: until somebody else writes to the file, or other wishes are
+ * told, the lists above leave out frames that only stacks like its have (redo: none).
+ * Errors  INPUT; IO; NOMEM. */
+void pl_pass_wish(struct pl_store *store, uint64_t wishes);
+PL_MUST_CHECK enum pl_status pl_pass_settle(struct pl_store *store, int64_t chunk_id,
+                                            struct pl_error *err);
+
 /* The last step of one chunk. `outcome` is Sentry's word ("accepted", "invalid", ...),
  * reason nullable. */
 struct pl_pass_end {

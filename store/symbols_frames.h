@@ -5,10 +5,11 @@
 #include "store/idmap.h"
 #include "store/store.h"
 
-/* Ids of every frame in the chunk's stacks. Deinit it also after an error. The
- * caller holds a read transaction.  Errors  INPUT damaged; IO; NOMEM. */
+/* Ids of every frame in the chunk's stacks, or, without `all`, in those that are not
+ * settled. Deinit it also after an error. The caller holds a read transaction.
+ * Errors  INPUT damaged; IO; NOMEM. */
 PL_MUST_CHECK enum pl_status pl_chunk_frames(struct pl_store *store, int64_t chunk_id,
-                                             struct pl_idmap *frames_out,
+                                             bool all, struct pl_idmap *frames_out,
                                              struct pl_error *err);
 
 /* The rest is for inside a write transaction. Texts are clean. */

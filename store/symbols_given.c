@@ -83,7 +83,7 @@ static enum pl_status list_given(struct pl_store *store, int64_t chunk_id, bool 
                                  struct pl_given_frame_list *list, struct pl_error *err)
 {
     struct pl_idmap frames = {0};
-    enum pl_status status = pl_chunk_frames(store, chunk_id, &frames, err);
+    enum pl_status status = pl_chunk_frames(store, chunk_id, redo, &frames, err);
     if (status == PL_OK) {
         list->rows = calloc((size_t)frames.count + 1, sizeof *list->rows);
         if (!list->rows)

@@ -74,7 +74,7 @@ enum pl_status pl_pass_named_frames(struct pl_store *store, int64_t chunk_id,
     enum pl_status status =
         list.arena ? pl_db_begin_read(store, err) : out_of_memory(err);
     if (status == PL_OK) {
-        status = pl_chunk_frames(store, chunk_id, &frames, err);
+        status = pl_chunk_frames(store, chunk_id, false, &frames, err);
         for (uint32_t i = 0; i < frames.count && status == PL_OK; i++)
             status = add_frame(store, frames.ids[i], &list, err);
         pl_db_end_read(store);

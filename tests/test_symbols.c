@@ -405,6 +405,69 @@ static void test_normalize(void)
     close_store();
 }
 
+/* How many frames of the chunk are still to be looked at. */
+static size_t count_named(int64_t chunk_id)
+{
+    struct pl_normal_frame_list list = {0};
+    CHECK_OK(pl_pass_named_frames(store, chunk_id, &list, &err), err);
+    size_t count = list.count;
+    pl_normal_frame_list_deinit(&list);
+    return count;
+}
+
+static size_t count_raw(int64_t chunk_id, bool redo)
+{
+    struct pl_raw_frame_list raw = {0};
+    CHECK_OK(pl_pass_raw_frames(store, chunk_id, redo, &raw, &err), err);
+    size_t count = raw.count;
+    pl_raw_frame_list_deinit(&raw);
+    return count;
+}
+
+static void write_elsewhere(void)
+{
+    struct pl_store *other = NULL;
+    CHECK_OK(pl_store_open(path, PL_STORE_WRITE, &other, &err), err);
+    CHECK_OK(pl_pass_lease(other, "other", 1, &err), err);
+    pl_store_close(other);
+}
+
+static void test_settled(void)
+{
+    open_store();
+    put_part(0, 0, 1);
+    put_part(1, 0, 1); /* the same stacks */
+    struct pl_pending_chunk chunk = take(0), like = take(chunk.id);
+    CHECK(count_raw(like.id, false) == 3 && count_named(like.id) == 1);
+    CHECK(count_named(chunk.id) == 1);
+    CHECK_OK(pl_pass_settle(store, like.id, &err), err);
+    CHECK(count_named(chunk.id) == 1, "another chunk was looked at since");
+    CHECK_OK(pl_pass_settle(store, chunk.id, &err), err);
+    CHECK(count_named(like.id) == 0 && count_raw(like.id, false) == 0);
+    CHECK(count_raw(like.id, true) == 3, "a redo sees all");
+    put_part(2, 0, 11);
+    struct pl_pending_chunk fresh = take(like.id);
+    CHECK(count_raw(fresh.id, false) == 3, "others are not settled by it");
+
+    pl_pass_wish(store, 1);
+    CHECK(count_named(like.id) == 1, "not by what another session wants");
+    CHECK_OK(pl_pass_settle(store, like.id, &err), err);
+    pl_pass_wish(store, 1);
+    CHECK(count_named(chunk.id) == 0);
+    write_elsewhere();
+    CHECK(count_named(chunk.id) == 1, "somebody else wrote");
+
+    write_elsewhere();
+    CHECK_OK(pl_pass_settle(store, chunk.id, &err), err);
+    CHECK(count_named(like.id) == 1, "and since it was looked at");
+    CHECK(count_named(chunk.id) == 1);
+    CHECK_OK(pl_pass_settle(store, chunk.id, &err), err);
+    CHECK(count_named(like.id) == 0);
+    CHECK_OK(pl_pass_redo_all(store, &err), err);
+    CHECK(count_named(like.id) == 1);
+    close_store();
+}
+
 TEST_MAIN({"chunks_in_order", test_chunks_in_order}, {"lease", test_lease},
           {"names", test_names}, {"grown_meanwhile", test_grown_meanwhile},
-          {"normalize", test_normalize})
+          {"normalize", test_normalize}, {"settled", test_settled})
