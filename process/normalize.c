@@ -10,6 +10,11 @@ static bool has_prefix(const char *text, const char *prefix)
     return text && strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static bool holds(const char *text, const char *part)
+{
+    return text && strstr(text, part);
+}
+
 static const char *base_name(const char *path)
 {
     const char *slash = path ? strrchr(path, '/') : NULL;
@@ -103,10 +108,24 @@ static bool is_java_library(const struct pl_normal_frame *frame)
     return false;
 }
 
+/* The standard library and what cargo fetched, wherever they were compiled. */
+static bool is_rust_library(const struct pl_normal_frame *frame)
+{
+    static const char *const places[] = {"/rustc/", "/usr/local/rustup/",
+                                         "/usr/local/cargo/", NULL};
+    for (size_t i = 0; places[i]; i++)
+        if (has_prefix(frame->module, places[i]) || has_prefix(frame->file, places[i]))
+            return true;
+    return is_system(frame) || holds(frame->module, "/library/std/src/") ||
+           holds(frame->file, "/library/std/src/");
+}
+
 /* Of languages we do not know, nothing is said. */
 static int8_t language_in_app(const struct pl_normal_frame *frame)
 {
     bool python = strcmp(frame->platform, "python") == 0;
+    if (strcmp(frame->platform, "rust") == 0)
+        return frame->module && *frame->module && !is_rust_library(frame);
     if (strcmp(frame->platform, "android") == 0 || strcmp(frame->platform, "java") == 0)
         return !is_java_library(frame);
     bool node = strcmp(frame->platform, "node") == 0 ||

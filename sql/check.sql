@@ -182,6 +182,7 @@ SELECT format('name of frame %d: its flags or line make no sense, or one is miss
               n.frame_id)
 FROM frame_name n /*scan*/
 WHERE n.in_app NOT IN (-1, 0, 1) OR n.line < 0 OR n.column < 0 OR n.status = ''
+  OR n.trim NOT IN (0, 1, 2)
   OR (n.depth > 0 AND NOT EXISTS (SELECT 1 FROM frame_name m
                                   WHERE m.frame_id = n.frame_id AND m.depth = n.depth - 1));
 

@@ -92,8 +92,16 @@ RETURNING id;
 UPDATE function SET line = :line WHERE id = :id;
 
 -- name: pass_insert_name
-INSERT INTO frame_name (frame_id, depth, function_id, line, column, in_app, status)
-VALUES (:id, :depth, :function, :line, :column, :in_app, :status);
+-- A Rust program is sampled from a signal handler of its own, and its threads begin in
+-- code that may have no name.
+INSERT INTO frame_name (frame_id, depth, function_id, line, column, in_app, status, trim)
+SELECT :id, :depth, :function, :line, :column, :in_app, :status,
+       CASE WHEN f.platform <> 'rust' THEN 0
+            WHEN f.function_id = 0 AND :status <> 'symbolicated' THEN 1
+            WHEN (SELECT name FROM function WHERE id = :function) = 'perf_signal_handler'
+                THEN 2
+            ELSE 0 END
+FROM frame_raw f WHERE f.id = :id;
 
 -- name: pass_symbolicated
 -- Not if the chunk grew since it was taken: then there is more to look up.

@@ -171,13 +171,13 @@ SELECT id, parent, keep, frames FROM stack WHERE id = :id;
 -- name: load_frames
 -- Every frame and the names the pass has put above it, outermost first.
 SELECT f.id, f.module_id, f.address, f.function_id, f.in_app, n.function_id, n.in_app,
-       f.line, n.line
+       f.line, n.line, n.trim
 FROM frame_raw f /*scan*/ LEFT JOIN frame_name n ON n.frame_id = f.id
 ORDER BY f.id, n.depth;
 
 -- name: load_frame
 SELECT f.id, f.module_id, f.address, f.function_id, f.in_app, n.function_id, n.in_app,
-       f.line, n.line
+       f.line, n.line, n.trim
 FROM frame_raw f LEFT JOIN frame_name n ON n.frame_id = f.id
 WHERE f.id = :id
 ORDER BY n.depth;

@@ -150,8 +150,10 @@ FROM frame_raw r
          WHEN 0 THEN coalesce(nullif(r.module_id, 0), fn.module_id)
          ELSE coalesce(fn.module_id, r.module_id) END;
 
--- The frames of each stack with inlined calls in place, root first. The inner
--- query lists frame*256 + inline depth along the chain of parents.
+-- The frames of each stack with inlined calls in place, root first. The innermost
+-- query lists frame*256 + inline depth along the chain of parents, with an R or L after
+-- those that do not show at the root's end or the leaf's (frame_name.trim); what is around
+-- it cuts them off there, unless nothing would remain.
 CREATE VIEW stack_frame AS
 SELECT s.id AS stack_id, j.key AS depth, j.value / 256 AS frame_id,
        coalesce(fn.name, CASE WHEN m.id THEN format('%s+0x%x', m.name, r.address)
@@ -162,22 +164,33 @@ SELECT s.id AS stack_id, j.key AS depth, j.value / 256 AS frame_id,
        nullif(CASE WHEN n.function_id THEN n.in_app ELSE r.in_app END, -1) AS in_app,
        j.value % 256 > 0 AS inlined
 FROM stack s,
-     json_each((
-         WITH RECURSIVE piece(src, lim) AS (
+     json_each((SELECT '[' || replace(replace(coalesce(nullif(
+                           CASE WHEN ltrim(above, '0123456789') LIKE 'R%'
+                                    THEN substr(above, instr(above || ',', ',') + 1)
+                                WHEN ltrim(cut, '0123456789') LIKE 'R%' THEN above
+                                ELSE cut END, ''), whole), 'L', ''), 'R', '') || ']'
+         FROM (SELECT whole, cut, substr(cut, instr(cut || ',', ',') + 1) AS above
+         FROM (SELECT whole, CASE WHEN whole LIKE '%L'
+                   THEN rtrim(rtrim(rtrim(rtrim(whole, '0123456789LR'), ','),
+                                    '0123456789LR'), ',')
+                   ELSE whole END AS cut
+         FROM (WITH RECURSIVE piece(src, lim) AS (
              SELECT s.id, 1000000
              UNION ALL
              SELECT p.parent, min(p.keep, piece.lim)
              FROM piece JOIN stack p ON p.id = piece.src
              WHERE p.keep > 0 AND p.parent > 0 AND p.parent < p.id)
-         SELECT '[' || coalesce(group_concat(v), '') || ']' FROM (
-             SELECT i.value * 256 + coalesce(x.depth, 0) AS v
+         SELECT coalesce(group_concat(v), '') AS whole FROM (
+             SELECT CASE x.trim WHEN 1 THEN (i.value * 256 + x.depth) || 'R'
+                                WHEN 2 THEN (i.value * 256 + x.depth) || 'L'
+                                ELSE i.value * 256 + coalesce(x.depth, 0) END AS v
              FROM piece
                   CROSS JOIN stack q ON q.id = piece.src
                   CROSS JOIN json_each('[' || rtrim(replace(hex(q.frames), 'A', ','), ',')
                                        || ']') i
                   LEFT JOIN frame_name x ON x.frame_id = i.value
              WHERE q.keep + i.key < piece.lim
-             ORDER BY q.keep + i.key, x.depth))) j
+             ORDER BY q.keep + i.key, x.depth)))))) j
      LEFT JOIN frame_raw r ON r.id = j.value / 256
      LEFT JOIN frame_name n ON n.frame_id = j.value / 256 AND n.depth = j.value % 256
      LEFT JOIN function fn ON fn.id = coalesce(nullif(n.function_id, 0), r.function_id)

@@ -15,45 +15,17 @@
 
 #include "store/codec.h"
 #include "store/db.h"
-#include "store/dictionary_frames.h"
+#include "store/dictionary_state.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARSE    8         /* as in dictionary_frames.c */
-#define DEPTH_MAX 65536     /* frames of a stack */
-#define NODES_MAX 100000000 /* of a profile: 3 GB */
+#define SPARSE    8     /* as in dictionary_frames.c */
+#define DEPTH_MAX 65536 /* frames of a stack */
 #define NEED_ALL  UINT32_MAX
 
 #define FRAMES_AT_ONCE 64
-
-struct stack_row {
-    uint32_t parent; /* place; PL_IDMAP_NONE: none */
-    uint32_t keep;
-    uint32_t need;  /* frames that become nodes */
-    uint32_t first; /* own frames: frames[first..]; later nodes likewise */
-    uint32_t count;
-    uint32_t match; /* depth of the first frame with the function asked for */
-    uint32_t chain; /* parents above, once built */
-    uint32_t jump;  /* place of one of them, or its own if there is none */
-    bool loaded;
-};
-
-struct dictionary {
-    struct pl_store *store;
-    struct pl_stack_weights *weights;
-    uint32_t weighted;      /* places below have weight, from there on are parents */
-    struct stack_row *rows; /* by place */
-    uint32_t row_cap;
-    uint32_t *order; /* places, newest stack first */
-    uint32_t loaded;
-    uint32_t *frames; /* places in table.frames of all own frames, then nodes */
-    uint32_t frame_count, frame_cap;
-    struct pl_frame_table table;
-    struct pl_tree *tree;
-    uint32_t *ends; /* by place: node of weighted stacks; NULL: not asked for */
-};
 
 /* ---- loading stacks ---- */
 
@@ -62,20 +34,20 @@ static enum pl_status out_of_memory(struct pl_error *err)
     return pl_error_set(err, PL_NOMEM, "out of memory for stacks");
 }
 
-static enum pl_status damaged(const struct dictionary *dict, uint32_t place,
-                              const char *what, struct pl_error *err)
+enum pl_status pl_dictionary_damaged(const struct pl_dictionary *dict, uint32_t place,
+                                     const char *what, struct pl_error *err)
 {
     return pl_error_set(err, PL_INPUT, "%s is damaged: stack %" PRIu32 " %s",
                         pl_store_path(dict->store), dict->weights->stacks.ids[place],
                         what);
 }
 
-static bool reserve_rows(struct dictionary *dict, uint32_t count)
+static bool reserve_rows(struct pl_dictionary *dict, uint32_t count)
 {
     if (count <= dict->row_cap)
         return true;
     uint32_t cap = count < 1024 ? 1024 : count + count / 2;
-    struct stack_row *rows =
+    struct pl_stack_row *rows =
         cap > count ? realloc(dict->rows, cap * sizeof *rows) : NULL;
     if (rows)
         dict->rows = rows;
@@ -90,7 +62,7 @@ static bool reserve_rows(struct dictionary *dict, uint32_t count)
 }
 
 /* The parent's row, which is needed up to depth `need`. */
-static enum pl_status want_parent(struct dictionary *dict, uint32_t place,
+static enum pl_status want_parent(struct pl_dictionary *dict, uint32_t place,
                                   uint32_t parent, uint32_t need, struct pl_error *err)
 {
     uint32_t at = pl_idmap_add(&dict->weights->stacks, parent);
@@ -102,7 +74,7 @@ static enum pl_status want_parent(struct dictionary *dict, uint32_t place,
     return PL_OK;
 }
 
-static bool reserve_frames(struct dictionary *dict, uint32_t more)
+static bool reserve_frames(struct pl_dictionary *dict, uint32_t more)
 {
     if (more <= dict->frame_cap - dict->frame_count)
         return true;
@@ -115,11 +87,11 @@ static bool reserve_frames(struct dictionary *dict, uint32_t more)
     return true;
 }
 
-static enum pl_status take_frames(struct dictionary *dict, uint32_t place,
+static enum pl_status take_frames(struct pl_dictionary *dict, uint32_t place,
                                   const void *blob, size_t len, uint32_t most,
                                   struct pl_error *err)
 {
-    struct stack_row *row = &dict->rows[place];
+    struct pl_stack_row *row = &dict->rows[place];
     struct pl_digits digits;
     row->first = dict->frame_count;
     pl_digits_init(&digits, blob, len);
@@ -132,30 +104,33 @@ static enum pl_status take_frames(struct dictionary *dict, uint32_t place,
         more = (uint32_t)pl_digits_plain(&digits, to, room);
         if (!more && pl_digits_next(&digits, &frame)) {
             if (frame <= 0 || frame >= UINT32_MAX)
-                return damaged(dict, place, "has a frame that cannot be", err);
+                return pl_dictionary_damaged(dict, place, "has a frame that cannot be",
+                                             err);
             to[more++] = (uint32_t)frame;
         }
         for (uint32_t i = 0; i < more; i++) {
             if (!to[i])
-                return damaged(dict, place, "has a frame that cannot be", err);
+                return pl_dictionary_damaged(dict, place, "has a frame that cannot be",
+                                             err);
             to[i] = pl_idmap_add(&dict->table.frames, to[i]);
             if (to[i] == PL_IDMAP_NONE)
                 return out_of_memory(err);
         }
         dict->frame_count += more;
     }
-    return digits.damaged ? damaged(dict, place, "makes no sense", err) : PL_OK;
+    return digits.damaged ? pl_dictionary_damaged(dict, place, "makes no sense", err)
+                          : PL_OK;
 }
 
 /* Columns id, parent, keep, frames of a stack that is needed. */
-static enum pl_status take_stack(struct dictionary *dict, uint32_t place,
+static enum pl_status take_stack(struct pl_dictionary *dict, uint32_t place,
                                  const struct pl_stmt *stmt, struct pl_error *err)
 {
-    struct stack_row *row = &dict->rows[place];
+    struct pl_stack_row *row = &dict->rows[place];
     int64_t id = pl_stmt_column_int(stmt, 0), parent = pl_stmt_column_int(stmt, 1);
     int64_t keep = pl_stmt_column_int(stmt, 2);
     if (parent < 0 || parent >= id || keep < 0 || keep > DEPTH_MAX || (!parent && keep))
-        return damaged(dict, place, "continues what cannot be", err);
+        return pl_dictionary_damaged(dict, place, "continues what cannot be", err);
     if (place < dict->weighted)
         row->need = NEED_ALL;
     row->keep = (uint32_t)keep;
@@ -171,14 +146,14 @@ static enum pl_status take_stack(struct dictionary *dict, uint32_t place,
         if (status != PL_OK)
             return status;
         if (row->keep + row->count > DEPTH_MAX)
-            return damaged(dict, place, "is too deep", err);
+            return pl_dictionary_damaged(dict, place, "is too deep", err);
     }
     uint32_t need = row->need < row->keep ? row->need : row->keep;
     return need ? want_parent(dict, place, (uint32_t)parent, need, err) : PL_OK;
 }
 
 /* One sweep from the newest needed stack down, until nothing is missing. */
-static enum pl_status load_all(struct dictionary *dict, struct pl_error *err)
+static enum pl_status load_all(struct pl_dictionary *dict, struct pl_error *err)
 {
     const struct pl_idmap *stacks = &dict->weights->stacks;
     struct pl_stmt *stmt;
@@ -204,7 +179,7 @@ static enum pl_status load_all(struct dictionary *dict, struct pl_error *err)
     return status;
 }
 
-static enum pl_status load_one(struct dictionary *dict, uint32_t place,
+static enum pl_status load_one(struct pl_dictionary *dict, uint32_t place,
                                struct pl_error *err)
 {
     struct pl_stmt *stmt;
@@ -267,7 +242,7 @@ static uint32_t take_newest(struct heap *heap)
 
 /* Row by row, newest first. A step replaces one stack by at most its parent, so
  * the heap never grows past its first size. */
-static enum pl_status load_few(struct dictionary *dict, struct pl_error *err)
+static enum pl_status load_few(struct pl_dictionary *dict, struct pl_error *err)
 {
     const struct pl_idmap *stacks = &dict->weights->stacks;
     struct heap heap = {.count = stacks->count, .ids = stacks->ids};
@@ -292,7 +267,7 @@ static enum pl_status load_few(struct dictionary *dict, struct pl_error *err)
     return status;
 }
 
-static enum pl_status load_stacks(struct dictionary *dict, struct pl_error *err)
+static enum pl_status load_stacks(struct pl_dictionary *dict, struct pl_error *err)
 {
     const struct pl_idmap *stacks = &dict->weights->stacks;
     dict->weighted = stacks->count;
@@ -302,14 +277,14 @@ static enum pl_status load_stacks(struct dictionary *dict, struct pl_error *err)
     enum pl_status status = few ? load_few(dict, err) : load_all(dict, err);
     for (uint32_t i = 0; i < stacks->count && status == PL_OK; i++)
         if (!dict->rows[i].loaded)
-            status = damaged(dict, i, "is missing", err);
+            status = pl_dictionary_damaged(dict, i, "is missing", err);
     return status;
 }
 
 /* ---- filter ---- */
 
 /* Which frames (by place) have a function of that name. */
-static bool *find_frames(const struct dictionary *dict, const char *function)
+static bool *find_frames(const struct pl_dictionary *dict, const char *function)
 {
     const struct pl_frame_table *table = &dict->table;
     uint32_t functions = pl_tree_function_count(dict->tree);
@@ -328,7 +303,7 @@ static bool *find_frames(const struct dictionary *dict, const char *function)
     return found;
 }
 
-static void match_stack(struct dictionary *dict, struct stack_row *row,
+static void match_stack(struct pl_dictionary *dict, struct pl_stack_row *row,
                         const bool *found)
 {
     row->match = NEED_ALL;
@@ -339,13 +314,13 @@ static void match_stack(struct dictionary *dict, struct stack_row *row,
             row->match = row->keep + i;
 }
 
-static struct pl_amount *weights_of(const struct dictionary *dict, uint32_t place)
+static struct pl_amount *weights_of(const struct pl_dictionary *dict, uint32_t place)
 {
     return &dict->weights->list[(size_t)place * dict->weights->columns];
 }
 
 /* Take a column's weight from every stack without the function. */
-static enum pl_status filter(struct dictionary *dict, uint32_t column,
+static enum pl_status filter(struct pl_dictionary *dict, uint32_t column,
                              const char *function, struct pl_error *err)
 {
     bool *found = find_frames(dict, function);
@@ -360,7 +335,7 @@ static enum pl_status filter(struct dictionary *dict, uint32_t column,
     return PL_OK;
 }
 
-static bool has_weight(const struct dictionary *dict, uint32_t place)
+static bool has_weight(const struct pl_dictionary *dict, uint32_t place)
 {
     for (uint32_t c = 0; c < dict->weights->columns; c++)
         if (weights_of(dict, place)[c].samples)
@@ -368,28 +343,29 @@ static bool has_weight(const struct dictionary *dict, uint32_t place)
     return false;
 }
 
-/* Now that weights have gone, so has the need for what nothing passes through. */
-static void plan_need(struct dictionary *dict)
+/* Where weights have gone, so has the need for what nothing passes through. */
+static void plan_need(struct pl_dictionary *dict)
 {
     for (uint32_t i = 0; i < dict->loaded; i++)
-        dict->rows[i].need = i < dict->weighted && has_weight(dict, i) ? NEED_ALL : 0;
+        dict->rows[i].need =
+            i < dict->weighted && !dict->rows[i].trimmed && has_weight(dict, i)
+                ? NEED_ALL
+                : 0;
     for (uint32_t i = 0; i < dict->loaded; i++) {
-        const struct stack_row *row = &dict->rows[dict->order[i]];
+        const struct pl_stack_row *row = &dict->rows[dict->order[i]];
         uint32_t need = row->need < row->keep ? row->need : row->keep;
         if (need && dict->rows[row->parent].need < need)
             dict->rows[row->parent].need = need;
     }
 }
 
-static enum pl_status filter_all(struct dictionary *dict, const char *const *functions,
-                                 struct pl_error *err)
+static enum pl_status filter_all(struct pl_dictionary *dict,
+                                 const char *const *functions, struct pl_error *err)
 {
     enum pl_status status = PL_OK;
     for (uint32_t c = 0; c < dict->weights->columns && status == PL_OK; c++)
         if (functions[c])
             status = filter(dict, c, functions[c], err);
-    if (status == PL_OK)
-        plan_need(dict);
     return status;
 }
 
@@ -397,7 +373,7 @@ static enum pl_status filter_all(struct dictionary *dict, const char *const *fun
 
 /* From `place` up, the first stack that keeps fewer than `keep` (> 0) frames: it holds
  * frame keep - 1 itself. */
-static uint32_t find_holder(const struct dictionary *dict, uint32_t place,
+static uint32_t find_holder(const struct pl_dictionary *dict, uint32_t place,
                             uint32_t keep)
 {
     while (dict->rows[place].keep >= keep) {
@@ -408,10 +384,10 @@ static uint32_t find_holder(const struct dictionary *dict, uint32_t place,
 }
 
 /* Hang the row on the chain under `holder`; jumps double where two are equally long. */
-static void link_row(struct dictionary *dict, uint32_t place, uint32_t holder)
+static void link_row(struct pl_dictionary *dict, uint32_t place, uint32_t holder)
 {
-    struct stack_row *row = &dict->rows[place], *parent = &dict->rows[holder];
-    const struct stack_row *jump = &dict->rows[parent->jump];
+    struct pl_stack_row *row = &dict->rows[place], *parent = &dict->rows[holder];
+    const struct pl_stack_row *jump = &dict->rows[parent->jump];
     uint32_t further = dict->rows[jump->jump].chain;
     row->parent = holder;
     row->chain = parent->chain + 1;
@@ -420,29 +396,36 @@ static void link_row(struct dictionary *dict, uint32_t place, uint32_t holder)
 }
 
 /* Let `parent` be the stack that itself holds frame `keep`, which is what the row
- * hangs on; *node_out is the node of that frame. */
-static enum pl_status attach(struct dictionary *dict, uint32_t place,
+ * hangs on. To be called of the oldest row first. */
+static void link_to_holder(struct pl_dictionary *dict, uint32_t place)
+{
+    struct pl_stack_row *row = &dict->rows[place];
+    row->jump = place;
+    if (row->keep)
+        link_row(dict, place, find_holder(dict, row->parent, row->keep));
+}
+
+/* *node_out is the node of frame `keep`. */
+static enum pl_status attach(struct pl_dictionary *dict, uint32_t place,
                              uint32_t *node_out, struct pl_error *err)
 {
-    struct stack_row *row = &dict->rows[place];
+    struct pl_stack_row *row = &dict->rows[place];
     *node_out = PL_TREE_ROOT;
-    row->jump = place;
-    if (!row->keep)
+    link_to_holder(dict, place);
+    if (!row->keep || row->need <= row->keep) /* passes its children on */
         return PL_OK;
-    link_row(dict, place, find_holder(dict, row->parent, row->keep));
-    if (row->need <= row->keep) /* passes its children on */
-        return PL_OK;
-    const struct stack_row *parent = &dict->rows[row->parent];
+    const struct pl_stack_row *parent = &dict->rows[row->parent];
     if (row->keep - parent->keep > parent->count)
-        return damaged(dict, place, "keeps more frames than its parent has", err);
+        return pl_dictionary_damaged(dict, place,
+                                     "keeps more frames than its parent has", err);
     *node_out = dict->frames[parent->first + (row->keep - parent->keep) - 1];
     return PL_OK;
 }
 
-static enum pl_status build_stack(struct dictionary *dict, uint32_t place,
+static enum pl_status build_stack(struct pl_dictionary *dict, uint32_t place,
                                   struct pl_error *err)
 {
-    struct stack_row *row = &dict->rows[place];
+    struct pl_stack_row *row = &dict->rows[place];
     uint32_t node;
     if (!row->need)
         return PL_OK;
@@ -466,24 +449,49 @@ static enum pl_status build_stack(struct dictionary *dict, uint32_t place,
         }
         *frame = node;
     }
-    if (node > NODES_MAX)
+    if (node > PL_DICTIONARY_NODES_MAX)
         return pl_error_set(err, PL_INPUT,
-                            "a profile of more than %d boxes: select less", NODES_MAX);
-    if (place < dict->weighted)
+                            "a profile of more than %d boxes: select less",
+                            PL_DICTIONARY_NODES_MAX);
+    bool ends_here = place < dict->weighted && !row->trimmed;
+    if (ends_here)
         pl_tree_add(dict->tree, node, weights_of(dict, place));
-    if (place < dict->weighted && dict->ends)
+    if (ends_here && dict->ends)
         dict->ends[place] = node;
     return PL_OK;
 }
 
-static enum pl_status resolve(struct dictionary *dict, const char *const *functions,
+/* Stacks that do not show all their frames, one by one. */
+static enum pl_status build_trimmed(struct pl_dictionary *dict,
+                                    const char *const *functions, struct pl_error *err)
+{
+    struct pl_trim trim = {0};
+    enum pl_status status = PL_OK;
+    for (uint32_t i = dict->loaded; i-- > 0 && status == PL_OK;) {
+        uint32_t place = dict->order[i];
+        link_to_holder(dict, place);
+        if (place >= dict->weighted || !has_weight(dict, place))
+            continue;
+        status = pl_trim_stack(dict, place, &trim, &dict->rows[place].trimmed, err);
+        if (status == PL_OK && dict->rows[place].trimmed)
+            status = pl_trim_hang(dict, place, &trim, functions, err);
+    }
+    pl_trim_deinit(&trim);
+    return status;
+}
+
+static enum pl_status resolve(struct pl_dictionary *dict, const char *const *functions,
                               struct pl_error *err)
 {
     enum pl_status status = load_stacks(dict, err);
     if (status == PL_OK)
         status = pl_frame_table_load(&dict->table, dict->store, dict->tree, err);
+    if (status == PL_OK && dict->table.trims)
+        status = build_trimmed(dict, functions, err);
     if (status == PL_OK && functions)
         status = filter_all(dict, functions, err);
+    if (status == PL_OK && (functions || dict->table.trims))
+        plan_need(dict);
     for (uint32_t i = dict->loaded; i-- > 0 && status == PL_OK;)
         status = build_stack(dict, dict->order[i], err);
     return status;
@@ -493,28 +501,27 @@ static enum pl_status resolve(struct dictionary *dict, const char *const *functi
 
 /* The frame (place in table.frames) that is the stack's leaf; NONE: it is empty. Rows
  * are linked oldest first, so that the holder of a parent's frame is found fast. */
-static enum pl_status find_leaf(struct dictionary *dict, uint32_t place,
+static enum pl_status find_leaf(struct pl_dictionary *dict, uint32_t place,
                                 uint32_t *frame_out, struct pl_error *err)
 {
-    struct stack_row *row = &dict->rows[place];
+    struct pl_stack_row *row = &dict->rows[place];
     uint32_t parent_frame = PL_IDMAP_NONE;
-    row->jump = place;
-    if (row->keep)
-        link_row(dict, place, find_holder(dict, row->parent, row->keep));
+    link_to_holder(dict, place);
     if (row->need <= row->keep) /* passes its children on: not all is loaded */
         return PL_OK;
     if (row->keep) {
-        const struct stack_row *parent = &dict->rows[row->parent];
+        const struct pl_stack_row *parent = &dict->rows[row->parent];
         uint32_t at = row->keep - parent->keep;
         if (at > parent->count)
-            return damaged(dict, place, "keeps more frames than its parent has", err);
+            return pl_dictionary_damaged(dict, place,
+                                         "keeps more frames than its parent has", err);
         parent_frame = dict->frames[parent->first + at - 1];
     }
     *frame_out = row->count ? dict->frames[row->first + row->count - 1] : parent_frame;
     return PL_OK;
 }
 
-static bool is_leaf_call(const struct dictionary *dict, uint32_t frame,
+static bool is_leaf_call(const struct pl_dictionary *dict, uint32_t frame,
                          const char *function)
 {
     const struct pl_frame_calls *of = &dict->table.of[frame];
@@ -522,29 +529,34 @@ static bool is_leaf_call(const struct dictionary *dict, uint32_t frame,
     return strcmp(pl_tree_function_name(dict->tree, last), function) == 0;
 }
 
-static enum pl_status flag_stacks(struct dictionary *dict, const char *function,
+static enum pl_status flag_stacks(struct pl_dictionary *dict, const char *function,
                                   unsigned char *flags, struct pl_error *err)
 {
+    struct pl_trim trim = {0};
     enum pl_status status = PL_OK;
     bool *found = find_frames(dict, function);
     if (!found)
         return out_of_memory(err);
     for (uint32_t i = dict->loaded; i-- > 0 && status == PL_OK;) {
         uint32_t place = dict->order[i], leaf = PL_IDMAP_NONE;
+        bool trimmed = false;
         match_stack(dict, &dict->rows[place], found);
         status = find_leaf(dict, place, &leaf, err);
         if (status != PL_OK || place >= dict->weighted ||
             dict->rows[place].match == NEED_ALL)
             continue;
-        flags[place] = PL_STACK_HAS;
-        if (leaf != PL_IDMAP_NONE && is_leaf_call(dict, leaf, function))
+        if (dict->table.trims)
+            status = pl_trim_stack(dict, place, &trim, &trimmed, err);
+        flags[place] = trimmed ? pl_trim_flags(dict, &trim, function) : PL_STACK_HAS;
+        if (!trimmed && leaf != PL_IDMAP_NONE && is_leaf_call(dict, leaf, function))
             flags[place] |= PL_STACK_LEAF;
     }
+    pl_trim_deinit(&trim);
     free(found);
     return status;
 }
 
-static void deinit(struct dictionary *dict)
+static void deinit(struct pl_dictionary *dict)
 {
     pl_frame_table_deinit(&dict->table);
     free(dict->rows);
@@ -556,7 +568,7 @@ enum pl_status pl_dictionary_frames(struct pl_store *store,
                                     struct pl_stack_weights *weights,
                                     struct pl_idmap *frames, struct pl_error *err)
 {
-    struct dictionary dict = {.store = store, .weights = weights};
+    struct pl_dictionary dict = {.store = store, .weights = weights};
     dict.table.frames = *frames;
     enum pl_status status = load_stacks(&dict, err);
     *frames = dict.table.frames;
@@ -571,7 +583,7 @@ enum pl_status pl_dictionary_resolve_nodes(struct pl_store *store,
                                            struct pl_tree *tree, uint32_t **nodes_out,
                                            struct pl_error *err)
 {
-    struct dictionary dict = {.store = store, .weights = weights, .tree = tree};
+    struct pl_dictionary dict = {.store = store, .weights = weights, .tree = tree};
     if (nodes_out) {
         dict.ends = calloc((size_t)weights->stacks.count + 1, sizeof *dict.ends);
         if (!dict.ends)
@@ -602,7 +614,7 @@ enum pl_status pl_dictionary_find(struct pl_store *store,
                                   const char *function, unsigned char **flags_out,
                                   struct pl_error *err)
 {
-    struct dictionary dict = {.store = store, .weights = weights};
+    struct pl_dictionary dict = {.store = store, .weights = weights};
     unsigned char *flags = NULL;
     enum pl_status status = pl_tree_new(1, &dict.tree, err);
     if (status == PL_OK)

@@ -24,7 +24,8 @@ enum column {
     FUNCTION,
     IN_APP,
     RAW_LINE,
-    LINE
+    LINE,
+    TRIM
 };
 
 /* A function of the tree and its double for one line. */
@@ -274,6 +275,10 @@ static enum pl_status take_row(struct loader *loader, const struct pl_stmt *stmt
         status = out_of_memory(err);
     if (status == PL_OK && !add_call(loader->table, place, function))
         status = out_of_memory(err);
+    int64_t trim = pl_stmt_column_int(stmt, TRIM);
+    loader->table->of[place].trim =
+        trim == PL_TRIM_ROOT || trim == PL_TRIM_LEAF ? (unsigned)trim & 3 : 0;
+    loader->table->trims += loader->table->of[place].trim != 0;
     return status;
 }
 

@@ -11,8 +11,15 @@ struct pl_call {
     uint32_t inlined : 1;
 };
 
+/* What does not show (frame_name.trim): as the root of a stack, or next to it, with it;
+ * as its leaf, with the one that called it. */
+#define PL_TRIM_ROOT 1
+#define PL_TRIM_LEAF 2
+
 struct pl_frame_calls {
-    uint32_t first, count; /* in calls; count 0: not loaded yet */
+    uint32_t first;      /* in calls */
+    uint32_t count : 30; /* 0: not loaded yet */
+    uint32_t trim : 2;   /* of the innermost */
 };
 
 struct pl_frame_table {
@@ -20,6 +27,7 @@ struct pl_frame_table {
     struct pl_frame_calls *of; /* frames.count long once loaded */
     struct pl_call *calls;
     uint32_t call_count, call_cap;
+    uint32_t trims; /* frames of which `trim` is not 0 */
 };
 
 PL_MUST_CHECK enum pl_status pl_frame_table_init(struct pl_frame_table *table,

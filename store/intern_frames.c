@@ -121,10 +121,16 @@ static const char *platform_of(const struct pl_sink_frame *frame, const char *se
     return pl_text_clean(pool, text, PL_TEXT_NAME);
 }
 
+/* What its names mean differs from those of other native code (frame_name.trim). */
+static bool is_rust(const struct pl_sink_frame *frame)
+{
+    return frame->platform && strcmp(frame->platform, "rust") == 0;
+}
+
 /* Is the frame all in its key? */
 static bool is_plain(const struct pl_sink_frame *frame)
 {
-    return !frame->function && frame->in_app < 0;
+    return !frame->function && frame->in_app < 0 && !is_rust(frame);
 }
 
 static struct pl_frame_key key_of(const struct pl_sink_frame *frame,
@@ -152,7 +158,7 @@ static enum pl_status intern_frame(struct pl_frame_intern *intern,
                             .address = frame->address,
                             .exact = frame->exact,
                             .in_app = frame->in_app < 0 ? -1 : frame->in_app > 0,
-                            .platform = ""};
+                            .platform = is_rust(frame) ? "rust" : ""};
     struct pl_frame_key key = key_of(frame, ids);
     bool plain = is_plain(frame);
     *id_out = plain ? pl_frame_cache_find(&intern->cache, key) : 0;

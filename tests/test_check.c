@@ -124,7 +124,7 @@ static void test_damage(void)
          "rollup 1 of 3600 s: no thread 99 of session 1"},
         {"DELETE FROM session WHERE id = 2", "s: no session 2"},
         {"UPDATE frame_raw SET module_id = 99 WHERE id = 1", "frame 1: no module 99"},
-        {"INSERT INTO frame_name VALUES (99999, 0, 0, 0, 0, 0, 'x')",
+        {"INSERT INTO frame_name VALUES (99999, 0, 0, 0, 0, 0, 'x', 0)",
          "name of frame 99999: no frame"},
         {"INSERT INTO function (name, module_id) VALUES ('f', 99)", "no module 99"},
         {"INSERT INTO outbox (target_id, kind, chunk_id) VALUES (1, 'chunk', 99)", "outbox 1"},

@@ -80,6 +80,14 @@ static void test_languages(void)
         {"android", "androidx.core.View.draw()", "", "", 0},
         {"java", "run", "Thread.java", "java.lang.Thread", 0},
         {"java", "run", "Cart.java", "com.example.Cart", 1},
+        {"rust", "shop::pay", "/home/me/shop/src/main.rs", "/srv/shop", 1},
+        {"rust", "core::fmt::write", "/rustc/59807616e/library/core/src/fmt/mod.rs",
+         "/srv/shop", 0},
+        {"rust", "std::rt::init", "/build/library/std/src/rt.rs", "/srv/shop", 0},
+        {"rust", "tokio::run", "/usr/local/cargo/registry/src/tokio/run.rs", "/srv/shop",
+         0},
+        {"rust", "memcpy", "", "/lib/x86_64-linux-gnu/libc.so.6", 0},
+        {"rust", "0x123456", "", "", 0},
         {"cobol", "f", "a.cob", "", -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -551,7 +551,7 @@ static const struct {
     {"UPDATE stack SET frames = CAST(replace(hex(zeroblob(40000)), '00', 'x') AS BLOB) "
      "WHERE id = 3",
      true},
-    {"INSERT INTO frame_name SELECT 1, value, 1, 0, 0, 0, 'x' FROM (WITH RECURSIVE "
+    {"INSERT INTO frame_name SELECT 1, value, 1, 0, 0, 0, 'x', 0 FROM (WITH RECURSIVE "
      "c(value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM c LIMIT 300) SELECT * FROM "
      "c)",
      true},

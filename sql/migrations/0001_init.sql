@@ -278,6 +278,9 @@ CREATE TABLE frame_name (
     column INTEGER NOT NULL DEFAULT 0,
     in_app INTEGER NOT NULL DEFAULT -1, -- 1, 0, -1 unknown
     status TEXT NOT NULL,             -- symbolicated, missing_symbol, unknown_image, ...
+    trim INTEGER NOT NULL DEFAULT 0,  -- 1: does not show as the root of a stack, nor next
+                                      -- to it, with it; 2: nor as its leaf, with the one
+                                      -- that called it
     PRIMARY KEY (frame_id, depth)
 ) STRICT, WITHOUT ROWID;
 

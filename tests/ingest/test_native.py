@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Native chunks of others: images and their files, found by any id; leaves and callers;
 what is said of images that cannot be used; names that come with a later upload."""
+import collections
+import json
 import pathlib
 import subprocess
 import tempfile
@@ -35,10 +37,10 @@ __attribute__((noinline, visibility("default"))) int outer(int x)
 class Library:
     """A stripped library, its debug file, and where its marks are."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, source=SOURCE):
         self.source = folder / "shop.c"
         self.path, self.debug = folder / "libshop.so", folder / "libshop.so.debug"
-        self.source.write_text(SOURCE)
+        self.source.write_text(source)
         for command in (["cc", "-O1", "-g", "-fPIC", "-shared", "-Wl,--build-id=sha1",
                          self.source, "-o", self.path],
                         ["objcopy", "--only-keep-debug", self.path, self.debug]):
@@ -104,9 +106,9 @@ def names_of(server, number):
 def check_names(server, library, number, what):
     names = names_of(server, number)
     for name in (("inner", library.line("inner"), 1), ("middle", library.line("middle"), 1),
-                 ("outer", library.line("outer"), 0), ("outer", library.line("after"), 0),
-                 ("0x123456", None, 0)):
+                 ("outer", library.line("outer"), 0), ("outer", library.line("after"), 0)):
         check(name in names, f"{what}: {name} in {sorted(names, key=str)}")
+    check((("0x123456", None, 0) in names) == bool(number % 2), f"{what}: of rust no root without name")
     # The caller's address is that after the call: the call is the line before.
     check(("outer", library.line("after") - 1, 0) in names, f"{what}: the call itself {names}")
 
@@ -211,6 +213,117 @@ def test_cocoa_end(server, library):
     check(sorted((r["depth"], r["n"]) for r in rows) == [(1, 2), (1, 2), (3, 2)], f"{[tuple(r) for r in rows]}")
 
 
+RUST = r"""
+__attribute__((noinline, visibility("default"))) int perf_signal_handler(int x)
+{
+    __asm__ volatile("handler_leaf: nop\n .globl handler_leaf");
+    return x * 3;
+}
+__attribute__((noinline, visibility("default"))) int trampoline(int x) { return perf_signal_handler(x) + 1; }
+static inline __attribute__((always_inline)) int inlined(int x) { return trampoline(x) + 2; }
+__attribute__((noinline, visibility("default"))) int work(int x)
+{
+    int y = inlined(x);
+    __asm__ volatile("in_work: nop\n .globl in_work");
+    return y;
+}
+__attribute__((noinline, visibility("default"))) int rust_main(int x) { return work(x) + 3; }
+"""
+
+
+def rust(number, library, at, platform="rust"):
+    """Stacks as a handler of the profiler's own takes them, leaf first."""
+    names = ("handler_leaf", "trampoline", "in_work", "rust_main")
+    addresses = [BASE + at[name] + (name not in ("handler_leaf",)) for name in names] + [0x123456, 0x123457]
+    handler, caller, work, main, root, other = range(6)
+    stacks = [[handler, caller, work, main, root], # what the profiler is
+              [handler, caller, work, main],
+              [work, main, root],              # seen from elsewhere
+              [work, caller, main, other],     # the trampoline as any caller
+              [main, handler, caller, main],   # the handler as any caller
+              [work, root, main],              # a frame without name next to the root
+              [work, root, main, work],        # and within
+              [work, root, other],             # two of them
+              [main, handler, caller, other, work], # both ends
+              [root],                          # nothing would remain: all of it
+              [handler, caller, root],
+              [handler, caller],
+              [handler, work, main, root]]     # no trampoline: who called it goes, as an inlined call
+    return chunk(number, platform=platform, profiler_id=f"{number:032x}", stacks=stacks,
+                 frames=[{"instruction_addr": hex(a)} for a in addresses],
+                 samples=[{"timestamp": 1795345189 + tick / 8, "thread_id": "1", "stack_id": tick % len(stacks)}
+                          for tick in range(4 * len(stacks))],
+                 debug_meta={"images": [library.image(code_file=f"/srv/{platform}.so")]})
+
+
+def folded_of(server, number):
+    """Samples by folded stack, as SQL has it and as `flame` draws it."""
+    rows = server.sql("""SELECT f.folded, count(*) AS n FROM sample s JOIN chunk c ON c.id = s.chunk_id
+        JOIN stack_folded f ON f.stack_id = s.stack_id WHERE c.uuid = ? GROUP BY 1""", f"{number:032x}")
+    session = server.value("SELECT session_id FROM chunk WHERE uuid = ?", f"{number:032x}")
+    drawn = pathlib.Path(server.db).with_suffix(f".{number}.folded")
+    proflite(server, "flame", "--session", str(session), "-o", str(drawn))
+    lines = [line.rsplit(" ", 1) for line in drawn.read_text().splitlines()]
+    return ({row["folded"]: row["n"] for row in rows}, {stack: int(n) for stack, n in lines}, session)
+
+
+def trimmed(folded):
+    """What Sentry's task makes of a stack; one that would be empty stays."""
+    names = whole = folded.split(";")
+    if names[-1] == "perf_signal_handler":
+        names = names[:-2]
+    if len(names) > 1 and "0x" in names[1]:
+        names = names[2:]
+    elif names and "0x" in names[0]:
+        names = names[1:]
+    return ";".join(names or whole)
+
+
+def test_rust(server, folder):
+    """The profiler's own frames and roots without a name do not show once names were looked
+    for; every answer agrees, weights stay, and so it is however often it is redone."""
+    library = Library(folder, RUST)
+    for number, platform in ((51, "rust"), (52, "native")):
+        server.envelope(envelope(item(rust(number, library, library.at, platform), platform=platform)))
+    server.settle()
+    weights = "SELECT session_id, sum(weight_ns) AS w, count(*) AS n FROM sample GROUP BY 1"
+    before = [tuple(row) for row in server.sql(weights)]
+    for what in ("without names", "named", "named again"):
+        shown, drawn, session = folded_of(server, 51)
+        whole, whole_drawn, _ = folded_of(server, 52)
+        expected = collections.Counter()
+        for stack, count in whole.items():
+            expected[trimmed(stack.replace("native.so", "rust.so"))] += count
+        check(whole == whole_drawn, f"{what}: of another platform all shows: {whole_drawn}")
+        check(shown == expected, f"{what}: {shown}, not {expected}")
+        check(drawn == expected, f"{what}: as drawn: {drawn}, not {expected}")
+        named = what != "without names"
+        check(("rust_main;work" in shown) == named, f"{what}: {shown}")
+        top = subprocess.run([PROFLITE, "--db", server.db, "--json", "top", "--session", str(session)],
+                             capture_output=True, text=True, check=True).stdout
+        functions = {row["function"]: row["self_samples"] for row in json.loads(top)["functions"]}
+        leaves = collections.Counter()
+        for stack, count in expected.items():
+            leaves[stack.split(";")[-1]] += count
+        check({name: n for name, n in functions.items() if n} == leaves, f"{what}: {functions}, {leaves}")
+        for function in ("perf_signal_handler", "trampoline", "work"):
+            with_it = {stack: n for stack, n in expected.items() if function in stack.split(";")}
+            found = server.value("SELECT count(*) FROM sample s JOIN stack_frame f ON f.stack_id = s.stack_id"
+                                 " AND f.depth = (SELECT min(depth) FROM stack_frame g WHERE g.stack_id ="
+                                 " s.stack_id AND g.function = ?) WHERE s.session_id = ?", function, session)
+            out = pathlib.Path(server.db).with_suffix(".function.folded")
+            done = subprocess.run([PROFLITE, "--db", server.db, "flame", "--session", str(session), "--function",
+                                   function, "-o", str(out)], capture_output=True, text=True)
+            drawn = out.read_text().splitlines() if done.returncode == 0 else []
+            check({line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in drawn} == with_it,
+                  f"{what}: with {function}: {drawn}, not {with_it}")
+            check(found == sum(with_it.values()), f"{what}: {found} samples of {function} by SQL")
+        check([tuple(row) for row in server.sql(weights)] == before, f"{what}: weights stay")
+        if what == "without names":
+            proflite(server, "symbols", "add", library.debug)
+        proflite(server, "process", "--redo")
+
+
 with tempfile.TemporaryDirectory(prefix="proflite-native-") as name:
     built = Library(pathlib.Path(name))
     with Server() as one:
@@ -219,4 +332,6 @@ with tempfile.TemporaryDirectory(prefix="proflite-native-") as name:
         test_fetching(one, built)
         test_mixed(one, built)
         test_cocoa_end(one, built)
+    with Server() as one:
+        test_rust(one, pathlib.Path(name))
 finish()
