@@ -101,6 +101,31 @@ static enum pl_status check_kind(const char *path, struct stat *stat_out,
     return PL_OK;
 }
 
+/* The log of a file lies beside its name: of one with two names two logs would go into
+ * it. Reading such a file does it no harm. */
+static enum pl_status check_names(const char *path, const struct stat *file,
+                                  enum pl_store_mode mode, struct pl_error *err)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal", "-lock"};
+    if (mode != PL_STORE_READ && file->st_nlink > 1)
+        return pl_error_set(err, PL_INPUT,
+                            "cannot write %s: it has a second name (a hard link), and "
+                            "writing under both destroys it; remove that, or copy "
+                            "the file",
+                            path);
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        struct pl_side_name name;
+        struct stat side;
+        if (lstat(pl_side_name(&name, path, suffixes[i]), &side) == 0 &&
+            (!S_ISREG(side.st_mode) || side.st_nlink > 1))
+            return pl_error_set(err, PL_INPUT,
+                                "cannot use %s: %s%s beside it is a link or no regular "
+                                "file, not the store's own; remove it",
+                                path, path, suffixes[i]);
+    }
+    return PL_OK;
+}
+
 static uint32_t big_endian(const unsigned char *bytes)
 {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
@@ -311,6 +336,8 @@ static enum pl_status find_file(struct pl_store *store, bool locked,
         if (status == PL_OK)
             status = check_kind(store->path, &file, err);
     }
+    if (status == PL_OK)
+        status = check_names(store->path, &file, store->mode, err);
     if (status != PL_OK)
         return status;
     store->dev = file.st_dev;
@@ -366,19 +393,28 @@ static void finalize_statements(struct pl_store *store)
 
 enum pl_status pl_db_connect_again(struct pl_store *store, struct pl_error *err)
 {
+    sqlite3 *empty = NULL; /* stands in for what cannot be opened: there always is a
+                              connection */
+    int rc = sqlite3_open_v2(":memory:", &empty,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, NULL);
+    enum pl_status status = PL_OK;
     finalize_statements(store);
-    if (sqlite3_close(store->db) != SQLITE_OK)
-        return pl_error_set(err, PL_BUSY, "%s: a statement is running", store->path);
+    if (rc != SQLITE_OK)
+        status = pl_error_set(err, PL_NOMEM, "out of memory");
+    else if (sqlite3_close(store->db) != SQLITE_OK)
+        status = pl_error_set(err, PL_BUSY, "%s: a statement is running", store->path);
+    if (status != PL_OK) {
+        (void)sqlite3_close(empty);
+        return status;
+    }
     store->db = NULL;
     store->guard = (struct pl_log_guard){0};
     store->file_number++;
-    enum pl_status status = open_known(store, err);
+    status = open_known(store, err);
     store->lost = status != PL_OK;
-    if (store->lost) { /* an empty one stands in: there always is a connection */
-        (void)sqlite3_close(store->db);
-        (void)sqlite3_open_v2(":memory:", &store->db,
-                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, NULL);
-    }
+    (void)sqlite3_close(store->lost ? store->db : empty);
+    if (store->lost)
+        store->db = empty;
     return status;
 }
 

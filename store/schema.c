@@ -104,8 +104,9 @@ enum pl_status pl_schema_check(struct pl_store *store, struct pl_error *err)
     if (next == object_count)
         return PL_OK;
     return pl_error_set(err, PL_INPUT,
-                        "%s is damaged: its %s is not what format %d.%02d has; restore "
-                        "a copy, or record into a new file",
+                        "%s: its %s is not what format %d.%02d has: another build of "
+                        "proflite made it, or something changed it; nothing was "
+                        "written: read it with that build, or name a new file",
                         store->path, objects[next].name, pl_db_version() / 100,
                         pl_db_version() % 100);
 }

@@ -1,6 +1,7 @@
 /* Schema: a file's tables and views must be the ones this format has, text for text.
  * A table that is a view of endless recursion, or a view that shows something else,
- * would otherwise be asked like ours. What people added beside them is let be. */
+ * would otherwise be asked like ours; and a build of before this format was settled may
+ * have written the same number. What people added beside them is let be. */
 #ifndef PL_STORE_SCHEMA_H
 #define PL_STORE_SCHEMA_H
 

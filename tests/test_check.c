@@ -127,7 +127,8 @@ static void test_damage(void)
         {"INSERT INTO frame_name VALUES (99999, 0, 0, 0, 0, 0, 'x', 0)",
          "name of frame 99999: no frame"},
         {"INSERT INTO function (name, module_id) VALUES ('f', 99)", "no module 99"},
-        {"INSERT INTO outbox (target_id, kind, chunk_id) VALUES (1, 'chunk', 99)", "outbox 1"},
+        {"INSERT INTO outbox (target_id, kind, chunk_id) VALUES (1, 'chunk', 99)",
+         "outbox 1"},
         {"UPDATE part SET end_ns = end_ns + 3600000000000 WHERE id = 1",
          "time: part 1: it lasts"},
         {"UPDATE part SET end_ns = end_ns + 5000000000 WHERE id = 1",
@@ -207,6 +208,10 @@ static void test_schema(void)
          "its loss is not"},
         {"DROP INDEX part_time; UPDATE meta SET value = value + 1",
          "its part_time is not"},
+        {"ALTER TABLE slot DROP COLUMN cpu_ns; UPDATE meta SET value = value + 1",
+         "its slot is not"},
+        {"ALTER TABLE chunk ADD COLUMN weather TEXT; UPDATE meta SET value = value + 1",
+         "its chunk is not"},
         {"CREATE VIEW a_own AS SELECT 1; CREATE TABLE z_own (x); CREATE INDEX own_i ON "
          "slot(n); UPDATE meta SET value = value + 1",
          NULL},
@@ -219,6 +224,8 @@ static void test_schema(void)
                                               PL_STORE_READ, &store, &err);
         CHECK(status == (cases[i].says ? PL_INPUT : PL_OK), "%s", cases[i].sql);
         CHECK(!cases[i].says || strstr(err.message, cases[i].says), "%s", err.message);
+        CHECK(!cases[i].says || strstr(err.message, "another build"), "%s",
+              err.message);
         pl_store_close(store);
     }
 }

@@ -119,6 +119,51 @@ static void test_refusals(void)
           "%s", err.message);
 }
 
+/* What others put beside a store, or make of its name, is neither followed nor written
+ * to, and holds nobody up. */
+static void test_planted(void)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", "-journal", "-lock"};
+    static const char secret[] = "someone else's, longer than a page of nothing";
+    const char *path = support_path("planted.db"), *victim = support_path("victim");
+    struct pl_error err = {0};
+    pl_store_close(must_open(path, PL_STORE_CREATE));
+    for (size_t i = 0; i < 4; i++)
+        for (int kind = 0; kind < 4; kind++)
+            for (int mode = PL_STORE_READ; mode <= PL_STORE_CREATE; mode++) {
+                char side[300];
+                struct pl_store *store = NULL;
+                (void)snprintf(side, sizeof side, "%s%s", path, suffixes[i]);
+                (void)unlink(side);
+                write_file(victim, secret, sizeof secret);
+                CHECK((kind == 0   ? symlink(victim, side)
+                       : kind == 1 ? link(victim, side)
+                       : kind == 2 ? mkfifo(side, 0600)
+                                   : mkdir(side, 0700)) == 0);
+                enum pl_status status =
+                    pl_store_open(path, (enum pl_store_mode)mode, &store, &err);
+                CHECK(status == PL_INPUT && strstr(err.message, suffixes[i]),
+                      "%s of kind %d: %s", suffixes[i], kind, err.message);
+                pl_store_close(store);
+                size_t len;
+                char *now = read_all(victim, &len);
+                CHECK(len == sizeof secret && memcmp(now, secret, len) == 0);
+                free(now);
+                CHECK(remove(side) == 0);
+            }
+    const char *second = support_path("second.db");
+    CHECK(link(path, second) == 0);
+    for (int i = 0; i < 2; i++) {
+        struct pl_store *store = NULL;
+        CHECK(pl_store_open(i ? path : second, PL_STORE_CREATE, &store, &err) ==
+                  PL_INPUT &&
+              strstr(err.message, "second name"));
+        pl_store_close(must_open(i ? path : second, PL_STORE_READ));
+    }
+    CHECK(unlink(second) == 0);
+    pl_store_close(must_open(path, PL_STORE_WRITE));
+}
+
 static void test_missing(void)
 {
     struct pl_error err = {0};
@@ -721,7 +766,7 @@ static void test_durable(void)
 }
 
 TEST_MAIN({"durable", test_durable}, {"refusals", test_refusals},
-          {"missing", test_missing}, {"create", test_create},
+          {"planted", test_planted}, {"missing", test_missing}, {"create", test_create},
           {"create_race", test_create_race}, {"truncated", test_truncated},
           {"permission", test_permission}, {"newer_minor", test_newer_minor},
           {"odd_names", test_odd_names}, {"roundtrip", test_roundtrip},
