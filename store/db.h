@@ -35,6 +35,7 @@ struct pl_stmt {
     sqlite3_stmt *handle; /* sqlite3_column_* may be used on it */
     struct pl_store *store;
     int bind_rc;
+    uint64_t texts; /* a bit for each column that may be one */
 };
 
 struct pl_store {

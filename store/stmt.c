@@ -4,6 +4,19 @@
 
 #include <string.h>
 
+/* A bit for each column that is not declared to be something else. */
+static uint64_t text_columns(sqlite3_stmt *handle)
+{
+    uint64_t columns = 0;
+    int count = sqlite3_column_count(handle);
+    for (int i = 0; i < count && i < 64; i++) {
+        const char *type = sqlite3_column_decltype(handle, i);
+        if (!type || (strcmp(type, "INTEGER") != 0 && strcmp(type, "BLOB") != 0))
+            columns |= UINT64_C(1) << i;
+    }
+    return columns;
+}
+
 enum pl_status pl_stmt_get(struct pl_store *store, enum pl_sql id,
                            struct pl_stmt **stmt_out, struct pl_error *err)
 {
@@ -14,6 +27,7 @@ enum pl_status pl_stmt_get(struct pl_store *store, enum pl_sql id,
         if (rc != SQLITE_OK)
             return pl_db_error(store, rc, pl_sql_name[id], err);
         stmt->store = store;
+        stmt->texts = text_columns(stmt->handle);
     }
     pl_stmt_reset(stmt);
     *stmt_out = stmt;
@@ -70,12 +84,27 @@ static const char *name_of(const struct pl_stmt *stmt)
     return pl_sql_name[stmt - stmt->store->statements];
 }
 
+/* SQLite may need memory to hand out a text: it does so here, where the want of it is
+ * an error and not an empty text. */
+static int fetch_texts(struct pl_stmt *stmt)
+{
+    for (uint64_t left = stmt->texts; left; left &= left - 1) {
+        int column = __builtin_ctzll(left);
+        if (sqlite3_column_type(stmt->handle, column) == SQLITE_TEXT &&
+            !sqlite3_column_text(stmt->handle, column))
+            return SQLITE_NOMEM;
+    }
+    return SQLITE_ROW;
+}
+
 enum pl_status pl_stmt_row(struct pl_stmt *stmt, bool *row_out, struct pl_error *err)
 {
     *row_out = false;
     int rc = stmt->bind_rc;
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt->handle);
+    if (rc == SQLITE_ROW)
+        rc = fetch_texts(stmt);
     if (rc == SQLITE_ROW) {
         *row_out = true;
         return PL_OK;

@@ -42,6 +42,15 @@ static inline long test_seed(void)
     return given ? strtol(given, NULL, 10) & 0xffff : 0;
 }
 
+/* Long runs say now and then how far they are: who stops one knows what was done. */
+static inline void test_progress(long done, const char *what)
+{
+    if (done % 1000 == 0 && getenv("PROFLITE_SOAK")) {
+        printf("%ld %s, %d failed\n", done, what, test_failures);
+        (void)fflush(stdout);
+    }
+}
+
 struct test_case {
     const char *name;
     void (*run)(void);

@@ -374,6 +374,7 @@ static void test_mutants(void)
               (unsigned long long)*at, WIFSIGNALED(status) ? "signal" : "exit",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
               (unsigned long long)*at);
+        test_progress((long)(first - FIRST + BATCH), "mutants");
     }
     CHECK(*opened > (long)count / 4, "only %ld could be opened", *opened);
     printf("%llu mutants, %ld opened\n", (unsigned long long)count, *opened);

@@ -239,7 +239,7 @@ static void test_each_operation(void)
                     continue;
                 struct outcome outcome =
                     run_day(path, (struct fault_plan){at, for_ever, errors[e]});
-                runs++;
+                test_progress(++runs, "days with a fault");
                 struck += outcome.failed_steps > 0;
             }
     CHECK(struck > runs / 3, "%ld of %ld", struck, runs);

@@ -3,6 +3,8 @@
  * and nothing else: no crash, no leak, no lock left, nothing half done, nothing lost of
  * what was put before; the same step succeeds when there is memory.
  *
+ * Nor is there a row without its texts, or a store without a connection.
+ *
  *   test_nomem            each of ours and each look, every 67th of SQLite's from
  *                         SEED on; under AddressSanitizer, which is slower, a third
  *                         of the allocations
@@ -32,10 +34,11 @@ static struct {
     long live;     /* not freed */
     bool hit;
 } ours, sqlites, looks;
+static bool for_ever; /* and all after it */
 
 static bool fails(long at, long *seen, bool *hit)
 {
-    if (++*seen != at)
+    if (++*seen != at && !(for_ever && at && *seen > at))
         return false;
     *hit = true;
     return true;
@@ -288,9 +291,9 @@ static void test_each(void)
     (void)fflush(stdout);
     (void)run_day(path, 0, 0, 0); /* what is kept for good is made here */
     for (long at = 1 + seed % stride; run_day(path, at, 0, 0); at += stride)
-        our_count++;
+        test_progress(++our_count, "allocations of ours");
     for (long at = 1 + seed % step; run_day(path, 0, at, 0); at += step)
-        sqlite_count++;
+        test_progress(++sqlite_count, "allocations of SQLite's");
     for (long at = 1; run_day(path, 0, 0, at); at++)
         look_count++;
     CHECK(our_count > 100 && sqlite_count > 100 && look_count > 20, "%ld, %ld, %ld",
@@ -299,4 +302,78 @@ static void test_each(void)
            sqlite_count, look_count);
 }
 
-TEST_MAIN({"each", test_each})
+static void fail_from(long at)
+{
+    sqlites.at = at;
+    sqlites.seen = 0;
+    sqlites.hit = false;
+    for_ever = at != 0;
+}
+
+/* A row is there with its texts or not at all: of one longer than a page SQLite may
+ * make a copy when it is asked for. */
+static void test_texts(void)
+{
+    struct day day = {.path = support_path("texts.db")};
+    struct pl_error err = {0};
+    long wrong = 0, failed = 0;
+    CHECK_OK(day_open(&day, &err), err);
+    CHECK(sqlite3_exec(day.store->db,
+                       "WITH t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t LIMIT 16) "
+                       "INSERT INTO tag (id, key, value) "
+                       "SELECT n, 'key', printf('%.*c', 5000 + n, 'v') FROM t",
+                       NULL, NULL, NULL) == SQLITE_OK);
+    for (int id = 1; id <= 16; id++) {
+        bool hit = true;
+        for (long at = 1; hit; at++) {
+            struct pl_stmt *stmt = NULL;
+            bool row = false;
+            CHECK_OK(pl_stmt_get(day.store, PL_SQL_QUERY_TAG, &stmt, &err), err);
+            pl_stmt_int(stmt, ":id", id);
+            fail_from(at);
+            enum pl_status status = pl_stmt_row(stmt, &row, &err);
+            wrong += row && strlen(pl_stmt_column_text(stmt, 1)) != 5000 + (size_t)id;
+            hit = sqlites.hit;
+            fail_from(0);
+            CHECK(status == PL_OK || (hit && status == PL_NOMEM), "%s",
+                  pl_status_name(status));
+            failed += status != PL_OK;
+            pl_stmt_reset(stmt);
+        }
+    }
+    CHECK(wrong == 0 && failed > 20, "%ld wrong texts, %ld failed", wrong, failed);
+    day_close(&day);
+}
+
+/* The file goes, and there is no memory to open another: a put says so, and the next
+ * with memory goes on. */
+static void test_connect(void)
+{
+    const char *path = support_path("connect.db");
+    bool hit = true;
+    long failed = 0;
+    for (long at = 1; hit; at += at < 30 ? 1 : 193) {
+        struct day day = {.path = path};
+        struct pl_error err = {0};
+        CHECK_OK(day_open(&day, &err), err);
+        CHECK_OK(day_begin(&day, &err), err);
+        CHECK_OK(day_put(&day, 0, &err), err);
+        CHECK(unlink(path) == 0);
+        fail_from(at);
+        CHECK(day_put(&day, 1, &err) != PL_OK); /* which is when it is seen */
+        hit = sqlites.hit;
+        failed += hit;
+        fail_from(0);
+        enum pl_status status = day_put(&day, 1, &err);
+        if (status == PL_IO) /* of the file that went */
+            status = day_put(&day, 1, &err);
+        CHECK(status == PL_OK && count_parts(&day) > 0, "from allocation %ld: %s", at,
+              err.message);
+        CHECK(lock_is_free(path));
+        day_close(&day);
+        clean(path);
+    }
+    CHECK(failed > 30, "%ld", failed);
+}
+
+TEST_MAIN({"each", test_each}, {"texts", test_texts}, {"connect", test_connect})

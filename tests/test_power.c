@@ -254,6 +254,7 @@ static void test_cuts(void)
                 at = 1 + at % 220; /* while it is made */
             (void)cut(from, path, at, dice >> 40, durable);
             lost[durable] += ledger->put - ledger->put_synced;
+            test_progress(k * (cuts / 4) + i + 1, "power cuts");
         }
     }
     clean(path);

@@ -290,6 +290,7 @@ static void test_kill(void)
         (void)kill(actors[i], SIGKILL);
         (void)waitpid(actors[i], NULL, 0);
         actors[i] = start(i);
+        test_progress(kills + 1, "kills");
     }
     ledger->stop = 1;
     for (int i = 0; i < ACTORS; i++)
