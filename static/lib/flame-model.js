@@ -30,6 +30,7 @@ import { hashNumber, hashString, hashText, mix } from "./hash.js";
  *             in_app: (number|null)[]}} functions
  * @property {string[]} functionKeys   stable names of functions
  * @property {number} functionCount
+ * @property {string} rootName        what the root stands for: "all" samples, or a function
  * @property {Int32Array} [paint]      node -> colour, where that is not its function's
  * @property {Uint8Array} [marked]     1: the box is hatched
  * @property {any} answer              totals, counts: as the server sent them
@@ -50,6 +51,7 @@ export function decodeFlame(answer) {
   const count = nodes.parent.length;
   const model = {
     answer,
+    rootName: "all",
     functions,
     count,
     functionCount: functions.name.length,
@@ -72,6 +74,22 @@ export function decodeFlame(answer) {
   placeNodes(model, nodes);
   sumUpwards(model);
   return { ...model, ...makeRows(model) };
+}
+
+/**
+ * Of one function and what is around it: where it is all there is, the root is the function.
+ * @param {any} answer JSON of GET flamegraph with `callers:` or `focus:`
+ * @returns {FlameModel}
+ */
+export function decodeAround(answer) {
+  const { nodes, functions } = answer;
+  if (!(nodes.parent.length > 1 && nodes.total_ns[1] === nodes.total_ns[0])) return decodeFlame(answer);
+  const { parent, function: fn, total_ns, total_samples, ...rest } = nodes;
+  const merged = { parent, function: fn, total_ns, total_samples };
+  for (const name in merged) merged[name] = merged[name].toSpliced(1, 1);
+  for (const name in rest) merged[name] = rest[name].toSpliced(0, 1);
+  const name = functions.name[fn[1]];
+  return { ...decodeFlame({ ...answer, nodes: merged }), rootName: name || "(no name)" };
 }
 
 /**

@@ -28,7 +28,7 @@ export function duration(ns) {
   const seconds = ns / 1e9;
   if (seconds < 120) return `${three(seconds)} s`;
   const whole = Math.round(seconds);
-  if (whole < 7200) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 2880) return `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
   const hours = Math.round(seconds / 3600);
@@ -80,10 +80,10 @@ export function day(unixNs) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
-/** `Today 13:04:11` or `2026-11-21 13:04:11`. */
+/** `today 13:04:11` or `2026-11-21 13:04:11`. */
 export function moment(unixNs, nowMs = Date.now()) {
   const today = day(nowMs * 1e6) === day(unixNs);
-  return `${today ? "Today" : day(unixNs)} ${timeOfDay(unixNs)}`;
+  return `${today ? "today" : day(unixNs)} ${timeOfDay(unixNs)}`;
 }
 
 /**

@@ -97,13 +97,18 @@ function dottedTails(name) {
   return parts.length > 2 ? [parts.slice(-2).join("."), parts.at(-1)] : [parts.at(-1)];
 }
 
+/** What a function is called where its source does not say. @param {string} name @param {string} [file] of it */
+export function nameOr(name, file) {
+  return name || (file ? `${file.slice(file.lastIndexOf("/") + 1)}: (no name)` : "(no name)");
+}
+
 /**
  * @param {string} name
  * @returns {{variants: string[], plain: string}} ever shorter forms; the one that has
  *   all namespaces but neither parameters nor template arguments
  */
 function shorten(name) {
-  const variants = [name || "(no name)"];
+  const variants = [nameOr(name)];
   const add = (text) => {
     if (text && text.length < variants.at(-1).length) variants.push(text);
     return variants.at(-1);

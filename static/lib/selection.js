@@ -66,7 +66,7 @@ export function chosenSessions(state, sessions) {
 export function describeSessions(chosen) {
   if (chosen.length === 0) return "No sessions";
   const busiest = chosen.reduce((a, b) => (b.samples > a.samples ? b : a));
-  if (chosen.length === 1) return `${busiest.app} · ${busiest.pid}`;
+  if (chosen.length === 1) return busiest.pid > 0 ? `${busiest.app} · ${busiest.pid}` : busiest.app;
   const apps = new Set(chosen.map((session) => session.app)).size;
   return apps === 1 ? `${busiest.app} · ${chosen.length} processes` : `${busiest.app} +${apps - 1}`;
 }

@@ -1,7 +1,7 @@
 // The answer of GET top, with what the table needs of each function.
 
 import { functionKey } from "./flame-model.js";
-import { fitName, nameVariants, shortName } from "./names.js";
+import { fitName, nameOr, nameVariants, shortName } from "./names.js";
 
 const labelLength = 34; // letters a row has room for: the end of a name tells most
 
@@ -17,7 +17,7 @@ class Entry {
   }
 
   get short() {
-    return (this.shortText ??= shortName(this.function));
+    return (this.shortText ??= shortName(nameOr(this.function, this.file)));
   }
 
   get label() {

@@ -2,7 +2,7 @@
 // (model/store.js), so a link, Back and a click all end in the same picture.
 
 import { computed, effect, signal, untracked } from "../vendor/preact.js";
-import { decodeChart, decodeFlame, findNode } from "../lib/flame-model.js";
+import { decodeAround, decodeChart, findNode } from "../lib/flame-model.js";
 import { apiSelection, chosenSessions, narrowing } from "../lib/selection.js";
 import { compileQuery, matchFunctions, matchedNodes } from "../lib/search.js";
 import { releasesOf } from "../lib/releases.js";
@@ -13,8 +13,9 @@ import { Resource } from "./resource.js";
 import { setState, state } from "./store.js";
 
 const timelineBins = 480;
-const binAtLeastNs = 100e6; // ten samples at the usual rate: one more or less is no spike
-const leastBins = 40;
+const binPeriods = 20; // samples of a thread: one more or less is no spike
+const binMostNs = 100e6; // where samples are that rare
+const leastBins = 10;
 const topLimit = 10_000;
 const chartBoxes = 20_000;
 
@@ -107,7 +108,9 @@ export function shaping({ transforms, invert }, tree = true, ...more) {
 
 function binCount() {
   const { from, to } = { ...span.value, ...windowed(state.value) };
-  return Math.max(leastBins, Math.min(timelineBins, Math.ceil((to - from) / binAtLeastNs)));
+  const periods = chosen.value.map((one) => ((one.end_ns - one.start_ns) * one.threads) / Math.max(1, one.samples));
+  const bin = Math.min(binMostNs, ...periods.filter((ns) => ns > 0).map((ns) => binPeriods * ns));
+  return Math.max(leastBins, Math.min(timelineBins, Math.ceil((to - from) / bin)));
 }
 
 /* ---- the selected function, closer ---- */
@@ -148,8 +151,8 @@ effect(() => {
 
 /* ---- callers and callees of the selected function ---- */
 
-export const callers = new Resource("flamegraph", decodeFlame);
-export const callees = new Resource("flamegraph", decodeFlame);
+export const callers = new Resource("flamegraph", decodeAround);
+export const callees = new Resource("flamegraph", decodeAround);
 
 /** The function they are about; null when no view asks for one. */
 export const around = computed(() => {

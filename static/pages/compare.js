@@ -3,10 +3,10 @@
 import { html, signal, useMemo, useState } from "../vendor/preact.js";
 import { diffPalette, surety } from "../lib/compare.js";
 import { findNode, functionKey, nodeKey } from "../lib/flame-model.js";
-import { basename, duration, percent, plural } from "../lib/format.js";
+import { basename, duration, moment, percent, plural } from "../lib/format.js";
 import { fitName, nameVariants, shortName } from "../lib/names.js";
 import { presets } from "../lib/presets.js";
-import { groupByRecording } from "../lib/selection.js";
+import { describeSessions, groupByRecording } from "../lib/selection.js";
 import { sessionsText, word } from "../lib/side-text.js";
 import { sessions } from "../model/data.js";
 import { diff, diffModel, sides } from "../model/compare.js";
@@ -52,7 +52,7 @@ function offers() {
   const distinct = (name) => [...new Set(all.map((session) => session[name]).filter(Boolean))];
   return [
     ["all", "Everything"],
-    ...groupByRecording(all).slice(0, 30).map((group) => /** @type {[string, string]} */ ([sessionsText(group.sessions), `${group.sessions[0].app}, ${new Date(group.start / 1e6).toLocaleString()}`])),
+    ...groupByRecording(all).slice(0, 30).map((group) => /** @type {[string, string]} */ ([sessionsText(group.sessions), `${group.sessions[0].app}, ${moment(group.start)}`])),
     ...distinct("release").map((value) => /** @type {[string, string]} */ ([word("release", value), `release ${value}`])),
     ...distinct("environment").map((value) => /** @type {[string, string]} */ ([word("env", value), `environment ${value}`])),
     ...distinct("app").map((value) => /** @type {[string, string]} */ ([word("app", value), `application ${value}`])),
@@ -60,10 +60,17 @@ function offers() {
   ];
 }
 
+/** What sessions a side has, if it is made of nothing else. */
+function describe(text) {
+  const ids = /^\d+(,\d+)*$/.test(text) ? text.split(",") : [];
+  const meant = (sessions.value.value ?? []).filter((one) => ids.includes(String(one.id)));
+  return meant.length ? `${describeSessions(meant)}, ${moment(Math.min(...meant.map((one) => one.start_ns)))}` : "";
+}
+
 function Side({ name, value, onChange }) {
   const [typed, setTyped] = useState(/** @type {string|null} */ (null));
   const list = `compare-offers-${name}`;
-  const known = offers().find(([text]) => text === value)?.[1] ?? "";
+  const known = offers().find(([text]) => text === value)?.[1] ?? describe(value);
   const take = (text) => {
     setTyped(null);
     if (text !== value) onChange(text);

@@ -3,7 +3,6 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { nodeKey } from "../lib/flame-model.js";
 import { duration, percent, plural } from "../lib/format.js";
-import { shortName } from "../lib/names.js";
 import { flame, graphPixels, isLive, looked, pointed, releases, search, sessions, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
@@ -136,6 +135,6 @@ function describeGraph(model) {
   const busiest = top.value.value?.functions[0];
   const text = `Flame graph: ${duration(total)} of ${metric === "cpu" ? "CPU" : "wall"} time in ${plural(samples, "sample")}, ${plural(model.functionCount, "function")}.`;
   if (!busiest) return text;
-  return `${text} Most time of its own: ${shortName(busiest.function)}, ${percent(busiest.self_ns, total)}.`;
+  return `${text} Most time of its own: ${busiest.short}, ${percent(busiest.self_ns, total)}.`;
 }
 

@@ -46,14 +46,14 @@ function Closer({ answer, entry }) {
     <div class="details-parts">
       ${threads.length > 1 && html`<div><h3>Threads</h3>${threads.slice(0, mostRows).map((one) => html`<${Row} key=${one.id} name=${one.name || `#${one.tid}`} ns=${one[metric]} whole=${entry.total_ns}
         title="Only this thread" onClick=${() => setState({ thread: [String(one.id)] })} />`)}</div>`}
-      ${lines.length > 0 && html`<div><h3>Lines</h3>${lines.slice(0, mostRows).map((one) => html`<${Row} key=${`${one.file}:${one.line}`} name=${`${basename(one.file)}:${one.line}`} ns=${one.total_ns} whole=${entry.total_ns}
+      ${lines.length > 0 && html`<div><h3>Lines</h3>${lines.slice(0, mostRows).map((one) => html`<${Row} key=${`${one.file}:${one.line}`} name=${basename(one.file)} tail=${`:${one.line}`} ns=${one.total_ns} whole=${entry.total_ns}
         title="Show the source" onClick=${() => openSource(one.file, one.line, answer.lines)} />`)}</div>`}
     </div>`;
 }
 
-function Row({ name, ns, whole, title, onClick }) {
+function Row({ name, tail = "", ns, whole, title, onClick }) {
   return html`<button type="button" class="details-row" title=${title} onClick=${onClick}><span class="bar" style=${{ width: `${Math.min(100, (100 * ns) / Math.max(1, whole))}%` }} />
-    <span>${name}</span><span>${percent(ns, whole)}</span></button>`;
+    <span>${name}</span><span class="fixed">${tail}</span><span class="fixed">${percent(ns, whole)}</span></button>`;
 }
 
 /** Its share over time, and the last time that changed for good. */

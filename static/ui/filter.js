@@ -41,7 +41,7 @@ export function Filter() {
   const found = offers().filter(({ kind, value }) => words.every((word) => `${kind} ${value}`.toLowerCase().includes(word)));
   return html`<${Dialog} class="filter-dialog" label="Add a filter or a transform" onClose=${closeDialog}>
     <div class="dialog-head"><h2>Filter and transform</h2>
-      <input type="search" placeholder="Label, release, environment, transform, thread" aria-label="Find a filter" value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
+      <input type="search" placeholder="Find a label, release, thread …" aria-label="Find a filter" value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
       <${IconButton} name="close" label="Close" onClick=${closeDialog} /></div>
     <div class="filter-list" tabindex="0" role="group" aria-label="Filters">
       ${found.map(({ kind, value, weight, on, change }) => html`<label class="filter-row" key=${`${kind}=${value}`}>

@@ -1,7 +1,7 @@
 // What the flame graph paints with the canvas, over boxes that are pixels: names and
 // hatching; and how its movements go.
 
-import { fitName, nameVariants } from "../lib/names.js";
+import { fitName, nameOr, nameVariants } from "../lib/names.js";
 
 const fontSize = 11;
 const labelPadding = 4;
@@ -38,7 +38,7 @@ export function drawLabels(graph, labels) {
 function variantsOf({ labels, props: { model } }, fn) {
   let variants = labels.get(fn);
   if (!variants) {
-    variants = fn === model.functionCount ? ["all"] : nameVariants(model.functions.name[fn]);
+    variants = nameVariants(fn === model.functionCount ? model.rootName : nameOr(model.functions.name[fn], model.functions.file[fn]));
     labels.set(fn, variants);
   }
   return variants;

@@ -4,7 +4,7 @@
 
 import { duration, percent } from "../lib/format.js";
 import { childrenOf, pathTo } from "../lib/flame-model.js";
-import { shortName } from "../lib/names.js";
+import { nameOr, shortName } from "../lib/names.js";
 import { h } from "./dom.js";
 
 const most = 40; // siblings or children told
@@ -58,7 +58,8 @@ function around(nodes, cursor) {
 
 function row(prefix, model, node, expanded, selected = false) {
   const leaf = model.subtreeEnd[node] === node + 1;
-  const name = node === 0 ? "all" : shortName(model.functions.name[model.fn[node]]);
+  const fn = model.fn[node];
+  const name = shortName(node === 0 ? model.rootName : nameOr(model.functions.name[fn], model.functions.file[fn]));
   const share = percent(model.total[node], model.total[0]);
   return h("div", {
     role: "row", id: `${prefix}${node}`, "aria-level": model.depth[node] + 1,

@@ -342,6 +342,7 @@ class FlameGraph {
     const hit = this.hit(event);
     this.tree.element.focus({ preventScroll: true });
     if (!hit) return;
+    this.tooltip.hide();
     this.setCursor(hit.node);
     if (hit.hidden && hit.node === this.focus) return this.showHidden(hit.node);
     this.actions.zoomTo(nodeKey(this.props.model, hit.node), this.props.model.fn[hit.node]);

@@ -46,6 +46,6 @@ export function Help() {
     <div class="dialog-head"><h2>Keyboard and pointer</h2><span class="spacer" />
       <${IconButton} name="close" label="Close" onClick=${closeDialog} /></div>
     <div class="help-columns">${shortcuts.map(([title, keys]) => html`<section key=${title}><h3>${title}</h3>
-      <dl>${keys.map(([names, what]) => html`<dt>${names.map((name) => html`<kbd>${name}</kbd>`)}</dt><dd>${what}</dd>`)}</dl></section>`)}</div>
+      <dl>${keys.map(([names, what]) => html`<div><dt>${names.map((name) => html`<kbd>${name}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl></section>`)}</div>
   <//>`;
 }

@@ -1,6 +1,6 @@
 // Ctrl-K: every action and every function, by typing a part of its name.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { shortName } from "../lib/names.js";
 import { percent } from "../lib/format.js";
 import { plainTransforms } from "../lib/transforms.js";
@@ -21,6 +21,7 @@ function pageActions() {
     { id: "invert", label: invert ? "Callers first" : "Callees first", keys: "t", run: () => setState({ invert: !invert, zoom: "" }) },
     { id: "order", label: order === "name" ? "Sort the graph by weight" : "Sort the graph by name", run: () => setState({ order: order === "name" ? "weight" : "name" }) },
     { id: "sessions", label: "Choose sessions", keys: "s", run: () => openDialog("sessions") },
+    { id: "filter", label: "Filter by label, release, thread …", run: () => openDialog("filter") },
     ...plainTransforms.map(([id, label]) => ({ id, label, run: () => addTransform(id) })),
     { id: "undo", label: "Undo", keys: "Ctrl Z", run: undo },
     { id: "redo", label: "Redo", keys: "Ctrl Shift Z", run: redo },
@@ -43,7 +44,7 @@ function offered(text) {
   const at = functionAtHand();
   const own = at ? functionActions(at).map((action) => ({ ...action, label: `${shortName(at.function)}: ${action.label}` })) : [];
   const actions = [...own, ...pageActions()].filter((action) => fits(action.label));
-  if (words.length === 0) return actions.slice(0, mostShown);
+  if (words.length === 0) return actions;
   const whole = top.value.peek();
   const functions = (whole?.functions ?? []).filter((entry) => fits(entry.function)).slice(0, mostShown).map((entry) => ({
     id: entry.key, label: entry.short, keys: percent(entry.total_ns, whole.total_ns), run: () => setState({ page: "explore", fn: entry.key }),
@@ -60,6 +61,8 @@ export function Palette() {
     closeDialog();
     action.run();
   };
+  const list = useRef(null);
+  useLayoutEffect(() => list.current.children[current]?.scrollIntoView({ block: "nearest" }), [current]);
   useEffect(() => {
     if (typedAhead.peek().includes("\n") && found[0]) run(found[0]);
   }, []);
@@ -74,7 +77,7 @@ export function Palette() {
     <input type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-label="Action or function" placeholder="Action or function"
       aria-activedescendant=${found.length ? `palette-${current}` : null} value=${text} spellcheck="false" autocomplete="off"
       onInput=${(event) => (setText(event.currentTarget.value), setAt(0))} onKeyDown=${onKey} />
-    <div id="palette-list" role="listbox" aria-label="Found">${found.map((action, i) => html`<div role="option" key=${action.id} id=${`palette-${i}`}
+    <div ref=${list} id="palette-list" role="listbox" aria-label="Found">${found.map((action, i) => html`<div role="option" key=${action.id} id=${`palette-${i}`}
       aria-selected=${String(i === current)} onClick=${() => run(action)}><span>${action.label}</span>${action.keys && html`<kbd>${action.keys}</kbd>`}</div>`)}</div>
     ${found.length === 0 && html`<p class="muted padded">Nothing fits.</p>`}
   <//>`;

@@ -79,11 +79,12 @@ function Group({ group, shown, names, ticked, tick, take }) {
 function Row({ session, process, checked, tick, take }) {
   const id = String(session.id);
   const lost = session.lost > 0 ? ` (${percent(session.lost, session.samples + session.lost)} lost)` : "";
+  const told = [process !== session.app && process, session.release, session.environment].filter(Boolean);
   return html`<tr>
     <td class="tick"><input type="checkbox" aria-label=${`${session.app} ${session.pid}`} checked=${checked} onChange=${(event) => tick(id, event.currentTarget.checked)} /></td>
-    <th scope="row"><button type="button" onClick=${() => take({ session: [id] })}>${session.app}
-      ${process && process !== session.app && html`<span class="muted"> ${process}</span>`}</button></th>
-    <td class="number muted">${session.pid}</td>
+    <th scope="row"><button type="button" title=${[session.app, ...told].join(" ")} onClick=${() => take({ session: [id] })}>${session.app}
+      <span class="muted">${told.map((text) => ` ${text}`)}</span></button></th>
+    <td class="number muted">${session.pid || "–"}</td>
     <td class="number">${duration(Math.max(0, session.end_ns - session.start_ns))}</td>
     <td class="number">${plural(session.threads, "thread")}</td>
     <td class="number">${count(session.samples)} samples${lost}</td>

@@ -27,7 +27,7 @@ function Opened({ file, line, lines }) {
     <div class="dialog-head"><h2 class="code">${file}</h2><span class="spacer" /><${IconButton} name="close" label="Close" onClick=${close} /></div>
     ${!answer && html`<${Loading} what="the file" />`}
     ${answer?.error && html`<div class="padded"><${Notice} ...${{ ...errorNotice(answer.error), actions: [] }} /></div>`}
-    ${answer?.lines && html`<${VirtualList} class="source-lines code" role="table" tabindex="0" aria-label="Lines" count=${answer.lines.length} rowHeight=${rowHeight} reveal=${line - 1}
+    ${answer?.lines && html`<${VirtualList} class="source-lines code" role="table" tabindex="0" aria-label="Lines" count=${answer.lines.length} rowHeight=${rowHeight} reveal=${line - 1} align="center"
       render=${(i) => html`<${Line} key=${i} number=${i + 1} text=${answer.lines[i]} weight=${weights.get(i + 1)} most=${most} chosen=${i + 1 === line} />`} />`}
   <//>`;
 }

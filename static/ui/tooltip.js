@@ -1,7 +1,7 @@
 // What is under the pointer: at once in the status line, after a moment beside it.
 
 import { basename, count, duration, percent, plural } from "../lib/format.js";
-import { shortName } from "../lib/names.js";
+import { nameOr, shortName } from "../lib/names.js";
 import { sourcePlace } from "../lib/place.js";
 import { h } from "./dom.js";
 
@@ -53,13 +53,13 @@ function content(model, { node, hidden }, figures) {
       h("div", { class: "muted" }, "Zoom in to load them."),
     ];
   if (node === 0)
-    return [h("div", { class: "tooltip-name" }, "All samples"),
+    return [h("div", { class: "tooltip-name" }, model.rootName === "all" ? "All samples" : model.rootName),
       ...(figures ?? [`${duration(whole)} ${metricName(model)}, ${plural(model.samples[0], "sample")}`]).map((text) => h("div", {}, text))];
   const fn = model.fn[node];
   const { name, module, file, line } = model.functions;
   const origin = [basename(module[fn] ?? ""), sourcePlace(file[fn], line[fn]), model.inlined[node] ? "inlined" : ""];
   return [
-    h("div", { class: "tooltip-name code" }, name[fn]),
+    h("div", { class: "tooltip-name code" }, nameOr(name[fn])),
     h("div", { class: "muted" }, origin.filter(Boolean).join(" · ")),
     ...(figures ? figures.map((text) => h("div", {}, text)) : weights(model, node, ofWhole)),
   ];
@@ -80,7 +80,7 @@ function weights(model, node, ofWhole) {
 function line(model, { node, hidden }, focus, figures) {
   if (hidden) return h("span", {}, `${duration(model.hidden[node])} in boxes too small to be sent: zoom in to load them`);
   const fn = model.fn[node];
-  const name = node === 0 ? "all" : shortName(model.functions.name[fn]);
+  const name = shortName(node === 0 ? model.rootName : nameOr(model.functions.name[fn], model.functions.file[fn]));
   const parts = figures ? [...figures] : shares(model, node, focus);
   if (node > 0 && model.functions.module[fn]) parts.push(basename(model.functions.module[fn]));
   const source = node > 0 ? sourcePlace(model.functions.file[fn], model.functions.line[fn]) : "";

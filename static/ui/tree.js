@@ -4,7 +4,7 @@
 import { html, useMemo, useRef, useState } from "../vendor/preact.js";
 import { nodeKey } from "../lib/flame-model.js";
 import { basename, duration, percent } from "../lib/format.js";
-import { fitName, nameVariants } from "../lib/names.js";
+import { fitName, nameOr, nameVariants } from "../lib/names.js";
 import { treeRows } from "../lib/tree-rows.js";
 import { flame, pointed, search } from "../model/data.js";
 import { setState, state } from "../model/store.js";
@@ -47,7 +47,7 @@ export function CallTree({ model, matches, label, entry, onChoose = (fn) => setS
     event.stopPropagation();
   };
   return html`<div class="tree" ref=${list}>
-    <div class="tree-head muted" aria-hidden="true"><span>Function</span><span class="number">Total</span><span class="number">Self</span></div>
+    <div class="tree-head muted" aria-hidden="true"><span>Function</span><span class="number">Self</span><span class="number">Total</span></div>
     <${VirtualList} class="tree-rows" count=${rows.length} rowHeight=${rowHeight} reveal=${at}
       role="treegrid" tabindex="0" aria-label=${label} aria-rowcount=${rows.length} aria-activedescendant=${`tree-row-${at}`} onKeyDown=${onKey}
       onMouseLeave=${() => (pointed.value = "")}
@@ -70,18 +70,18 @@ function Row({ row, index, model, matches, current, onToggle, onChoose, onMenu }
   if (hidden)
     return html`<div role="row" id=${`tree-row-${index}`} class=${`tree-row muted ${current ? "current" : ""}`} aria-level=${depth + 1} aria-selected=${String(current)}>
       <span role="gridcell" class="tree-name" style=${indent}>not listed: too small</span>
-      <span role="gridcell" class="number">${percent(hidden, whole)}</span><span role="gridcell" class="number" /></div>`;
+      <span role="gridcell" class="number" /><span role="gridcell" class="number">${percent(hidden, whole)}</span></div>`;
   const key = node === 0 ? "" : model.functionKeys[fn];
-  const name = node === 0 ? "all" : fitName(nameVariants(model.functions.name[fn]), Math.max(leastLabel, labelLength - 2 * depth));
+  const name = fitName(nameVariants(node === 0 ? model.rootName : nameOr(model.functions.name[fn], model.functions.file[fn])), Math.max(leastLabel, labelLength - 2 * depth));
   const kinds = ["tree-row", current && "current", key && key === state.value.fn && "selected", key && key === pointed.value && "pointed",
     node > 0 && model.functions.in_app[fn] === 0 && "system", matches && node > 0 && (matches[fn] ? "match" : "dim")];
   return html`<div role="row" id=${`tree-row-${index}`} class=${kinds.filter(Boolean).join(" ")} aria-level=${depth + 1} aria-selected=${String(current)}
-      aria-expanded=${leaf ? null : String(open)} title=${node === 0 ? "All samples" : model.functions.name[fn]}
+      aria-expanded=${leaf ? null : String(open)} title=${node > 0 ? model.functions.name[fn] : model.rootName === "all" ? "All samples" : model.rootName}
       onClick=${onChoose} onContextMenu=${onMenu} onMouseOver=${() => (pointed.value = key)} onDblClick=${leaf ? null : onToggle}>
     <span role="gridcell" class="tree-name code" style=${indent}>
       ${leaf ? html`<span class="tree-twist" />` : html`<span class=${`tree-twist ${open ? "open" : ""}`} onClick=${(event) => (event.stopPropagation(), onToggle())}><${Icon} name="right" /></span>`}
       ${name}<span class="muted tree-module"> ${node === 0 ? "" : basename(model.functions.module[fn] ?? "")}</span></span>
-    <span role="gridcell" class="number" title=${duration(model.total[node])}>${percent(model.total[node], whole)}</span>
     <span role="gridcell" class="number" title=${duration(model.self[node])}>${model.self[node] > 0 ? percent(model.self[node], whole) : ""}</span>
+    <span role="gridcell" class="number" title=${duration(model.total[node])}>${percent(model.total[node], whole)}</span>
   </div>`;
 }

@@ -19,12 +19,12 @@ async function load() {
 }
 
 /**
- * @param {{count: number, rowHeight: number, render: (index: number) => any, reveal?: number,
+ * @param {{count: number, rowHeight: number, render: (index: number) => any, reveal?: number, align?: "auto"|"center",
  *          class?: string, children?: any, [attribute: string]: any}} props
- *   `reveal`: index of a row to scroll to when it changes, -1 none; `children` stand above
+ *   `reveal`: index of a row to scroll to when it changes, -1 none; `align` it so; `children` stand above
  *   the rows and stay in sight
  */
-export function VirtualList({ count, rowHeight, render, reveal = -1, class: kind, children, ...attributes }) {
+export function VirtualList({ count, rowHeight, render, reveal = -1, align = "auto", class: kind, children, ...attributes }) {
   const scroller = useRef(null);
   const [, redraw] = useState(0);
   const list = useRef(null);
@@ -42,7 +42,7 @@ export function VirtualList({ count, rowHeight, render, reveal = -1, class: kind
   useLayoutEffect(() => list.current?._willUpdate());
   useEffect(() => {
     if (reveal > 0 && !core) load();
-    else if (reveal >= 0) list.current?.scrollToIndex(reveal, { align: "auto" });
+    else if (reveal >= 0) list.current?.scrollToIndex(reveal, { align });
   }, [reveal, core]);
   const rows = list.current?.getVirtualItems() ?? Array.from({ length: Math.min(count, firstRows) }, (_, index) => ({ index, start: 0 }));
   return html`<div ref=${scroller} class=${`virtual ${kind ?? ""}`} onScroll=${load} onPointerEnter=${load} onFocusIn=${load} ...${attributes}>

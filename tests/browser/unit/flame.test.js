@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { childrenOf, decodeFlame, findNode, firstEndingAfter, functionTotals, nodeAt, nodeKey, pathTo } from "../../../static/lib/flame-model.js";
+import { childrenOf, decodeAround, decodeFlame, findNode, firstEndingAfter, functionTotals, nodeAt, nodeKey, pathTo } from "../../../static/lib/flame-model.js";
 import { paintRow } from "../../../static/lib/flame-spans.js";
 import { byName } from "../../../static/lib/by-name.js";
 import { graft } from "../../../static/lib/graft.js";
@@ -198,4 +198,18 @@ test("weights add up after pruning", () => {
   const sum = (values) => values.reduce((total, value) => total + value, 0);
   assert.ok(hidden > 0);
   assert.equal(sum(nodes.self_ns) + sum(nodes.hidden_ns), tree.total_ns);
+});
+
+test("around one function the root is that function", () => {
+  const answer = (total) => ({
+    functions: { name: ["f", "g"], module: ["", ""], file: ["", ""], line: [0, 0], in_app: [1, 1] }, total_ns: 10,
+    nodes: { parent: [0, 1, 1], function: [-1, 0, 1], total_ns: [10, total, 4], self_ns: [10 - total, total - 4, 4], hidden_ns: [0, 0, 0],
+      total_samples: [10, total, 4], self_samples: [0, 0, 4], inlined: [0, 0, 0] },
+  });
+  const model = decodeAround(answer(10));
+  assert.equal(model.rootName, "f");
+  assert.deepEqual([...model.total], [10, 4]);
+  assert.deepEqual([...model.self], [6, 4]);
+  assert.equal(model.functions.name[model.fn[1]], "g");
+  assert.equal(decodeAround(answer(8)).rootName, "all", "there is something beside it");
 });

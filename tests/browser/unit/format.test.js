@@ -5,7 +5,7 @@ import * as format from "../../../static/lib/format.js";
 test("durations", () => {
   const cases = [[0, "0 s"], [1, "1 ns"], [999, "999 ns"], [999.6, "1.00 µs"], [12_340, "12.3 µs"], [999_700, "1.00 ms"],
     [9_996_000, "10.0 ms"], [123_456_789, "123 ms"], [1e9, "1.00 s"], [84.25e9, "84.3 s"], [119.96e9, "120 s"], [125e9, "2m 5s"],
-    [7199.6e9, "2h 0m"], [9000e9, "2h 30m"], [200_000e9, "2d 8h"], [-5e6, "−5.00 ms"]];
+    [3608e9, "1h 0m"], [7199.6e9, "2h 0m"], [9000e9, "2h 30m"], [200_000e9, "2d 8h"], [-5e6, "−5.00 ms"]];
   for (const [ns, text] of cases) assert.equal(format.duration(ns), text);
 });
 

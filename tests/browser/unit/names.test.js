@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fitName, nameVariants, shortName, withoutParameters, withoutTemplates } from "../../../static/lib/names.js";
+import { fitName, nameOr, nameVariants, shortName, withoutParameters, withoutTemplates } from "../../../static/lib/names.js";
 
 const cases = [
   // name, how tables show it, the shortest form
@@ -58,4 +58,10 @@ test("fits the longest form there is room for, or cuts the shortest", () => {
   assert.equal(fitName(variants, 5), "gamma");
   assert.equal(fitName(variants, 4), "gam…");
   assert.equal(fitName(variants, 2), "");
+});
+
+test("what has no name is told by its file", () => {
+  assert.equal(nameOr("f", "/a/b.js"), "f");
+  assert.equal(nameOr("", "/a/b.js"), "b.js: (no name)");
+  assert.equal(nameOr("", ""), "(no name)");
 });

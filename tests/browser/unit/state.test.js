@@ -51,6 +51,7 @@ test("recordings are listed latest first, their busiest session first", () => {
   assert.deepEqual(groups[2].sessions.map((session) => session.id), [2, 1]);
   assert.equal(describeSessions(groups[2].sessions), "cc1 +1");
   assert.equal(describeSessions([sessions[0], sessions[0]]), "make · 2 processes");
+  assert.equal(describeSessions([{ ...sessions[0], pid: 0 }]), "make", "an SDK tells no process");
 });
 
 test("what is asked of the server", () => {
