@@ -157,6 +157,9 @@ SELECT session_id, tid, name FROM thread WHERE id = :id;
 -- name: stack_range
 SELECT coalesce((SELECT min(id) FROM stack), 0), coalesce((SELECT max(id) FROM stack), 0);
 
+-- name: stack_ids
+SELECT id FROM stack /*scan*/;
+
 -- name: frame_range
 SELECT coalesce((SELECT min(id) FROM frame_raw), 0),
        coalesce((SELECT max(id) FROM frame_raw), 0);

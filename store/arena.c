@@ -2,6 +2,7 @@
 #include "store/arena.h"
 
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct block {
 };
 
 struct pl_arena {
+    atomic_uint others;   /* holders beside the first */
     struct block *blocks; /* the first one is filled */
     unsigned char *free;  /* rest of the first block */
     size_t free_bytes;
@@ -26,13 +28,19 @@ struct pl_arena *pl_arena_new(void)
 
 void pl_arena_free(struct pl_arena *arena)
 {
-    if (!arena)
+    if (!arena || atomic_fetch_sub(&arena->others, 1))
         return;
     for (struct block *block = arena->blocks, *next; block; block = next) {
         next = block->next;
         free(block);
     }
     free(arena);
+}
+
+struct pl_arena *pl_arena_share(struct pl_arena *arena)
+{
+    atomic_fetch_add(&arena->others, 1);
+    return arena;
 }
 
 static unsigned char *add_block(struct pl_arena *arena, size_t bytes)

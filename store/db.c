@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "store/schema.h"
+#include "store/kept_stacks.h"
 #include "store/writer.h"
 
 #include <errno.h>
@@ -220,7 +221,8 @@ static int set_pragmas(sqlite3 *db, enum pl_store_mode mode)
     if (rc != SQLITE_OK)
         return rc;
     if (mode == PL_STORE_READ)
-        return sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+        return sqlite3_exec(db, "PRAGMA query_only = ON; PRAGMA cache_size = -16384",
+                            NULL, NULL, NULL);
     return sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
                         NULL, NULL, NULL);
 }
@@ -451,6 +453,7 @@ void pl_store_close(struct pl_store *store)
     finalize_statements(store);
     pl_writer_free(store->writer);
     pl_settled_deinit(&store->settled);
+    pl_kept_stacks_free(store->kept);
     (void)sqlite3_close(store->db);
     free(store->path);
     free(store->real_path);

@@ -28,6 +28,7 @@ SQLITE_EXTENSION_INIT3
 #include <stdint.h>
 #include <sys/stat.h>
 
+struct pl_kept_stacks;
 struct pl_writer;
 
 /* A prepared statement. Bind errors are remembered and reported by the step. */
@@ -53,15 +54,16 @@ struct pl_store {
     int log_pages;            /* of the WAL after the last commit */
     int log_pages_tried;      /* when a checkpoint was last tried */
     bool has_table_functions; /* for SQL of people */
-    bool small;          /* held open in a program of someone else's: little memory */
-    bool wrote;               /* since opened */
-    bool durable;             /* each commit waits for the disk */
-    int64_t epoch_stacks;     /* of a dictionary epoch; 0: as many as usual */
+    bool small;           /* held open in a program of someone else's: little memory */
+    bool wrote;           /* since opened */
+    bool durable;         /* each commit waits for the disk */
+    int64_t epoch_stacks; /* of a dictionary epoch; 0: as many as usual */
     struct pl_log_guard guard;
     int changes; /* sqlite3_total_changes when the transaction began */
     struct pl_stmt statements[PL_SQL_COUNT];
     struct pl_settled settled;
-    struct pl_writer *writer; /* NULL until pl_store_sink */
+    struct pl_writer *writer;    /* NULL until pl_store_sink */
+    struct pl_kept_stacks *kept; /* NULL until asked (kept_stacks.h) */
 };
 
 /* ---- statements ---- */

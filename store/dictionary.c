@@ -267,14 +267,20 @@ static enum pl_status load_few(struct pl_dictionary *dict, struct pl_error *err)
     return status;
 }
 
+bool pl_dictionary_is_sparse(const struct pl_stack_weights *weights)
+{
+    return weights->stacks.count < weights->stacks.span / SPARSE;
+}
+
 static enum pl_status load_stacks(struct pl_dictionary *dict, struct pl_error *err)
 {
     const struct pl_idmap *stacks = &dict->weights->stacks;
     dict->weighted = stacks->count;
     if (!reserve_rows(dict, stacks->count))
         return out_of_memory(err);
-    bool few = stacks->count < stacks->span / SPARSE;
-    enum pl_status status = few ? load_few(dict, err) : load_all(dict, err);
+    enum pl_status status = pl_dictionary_is_sparse(dict->weights)
+                                ? load_few(dict, err)
+                                : load_all(dict, err);
     for (uint32_t i = 0; i < stacks->count && status == PL_OK; i++)
         if (!dict->rows[i].loaded)
             status = pl_dictionary_damaged(dict, i, "is missing", err);

@@ -40,6 +40,9 @@ static inline struct pl_amount *pl_stack_weight(struct pl_stack_weights *weights
     return &weights->list[(size_t)place * weights->columns + column];
 }
 
+/* So few of the file's stacks are weighted that they are best read one by one. */
+bool pl_dictionary_is_sparse(const struct pl_stack_weights *weights);
+
 /* Add every weighted stack to `tree`, which has as many columns. `functions` has an
  * entry per column, or is NULL: where one is not NULL, only stacks which have a
  * function of that name in them keep their weight in that column. `weights` may be

@@ -1,5 +1,6 @@
 /* Aggregated profile: weight per stack -> tree. */
 #include "store/db.h"
+#include "store/kept_stacks.h"
 #include "store/query_tree.h"
 #include "store/query_profile.h"
 
@@ -57,10 +58,28 @@ static enum pl_status gather(struct pl_store *store, struct columns *columns,
     return status;
 }
 
-static enum pl_status aggregate(struct pl_store *store, struct columns *columns,
-                                struct pl_tree *tree, struct pl_profile *profile,
-                                struct pl_error *err)
+/* The tree of the weighted stacks; the caller frees it. */
+static enum pl_status resolve(struct pl_store *store, struct columns *columns,
+                              const char *const *functions, struct pl_tree **tree,
+                              struct pl_error *err)
 {
+    enum pl_status status = PL_OK;
+    if (!columns->lines)
+        status = pl_kept_stacks_resolve(store, &columns->weights, functions, tree, err);
+    if (status != PL_OK || *tree)
+        return status;
+    status = pl_tree_new(columns->weights.columns, tree, err);
+    if (status == PL_OK && columns->lines)
+        pl_tree_want_lines(*tree);
+    return status == PL_OK
+               ? pl_dictionary_resolve(store, &columns->weights, functions, *tree, err)
+               : status;
+}
+
+static enum pl_status aggregate(struct pl_store *store, struct columns *columns,
+                                struct pl_profile *profile, struct pl_error *err)
+{
+    struct pl_tree *tree = NULL;
     const char *functions[PL_COLUMNS_MAX];
     bool filters = false;
     for (uint32_t c = 0; c < columns->weights.columns; c++) {
@@ -71,10 +90,10 @@ static enum pl_status aggregate(struct pl_store *store, struct columns *columns,
     }
     enum pl_status status = gather(store, columns, profile, err);
     if (status == PL_OK)
-        status = pl_dictionary_resolve(store, &columns->weights,
-                                       filters ? functions : NULL, tree, err);
+        status = resolve(store, columns, filters ? functions : NULL, &tree, err);
     if (status == PL_OK)
         status = pl_tree_finish(tree, profile, err);
+    pl_tree_free(tree);
     if (status == PL_OK)
         find_range(columns, profile);
     return status;
@@ -86,7 +105,6 @@ static enum pl_status query(struct pl_store *store, struct columns *columns,
 {
     uint32_t count = columns->threads ? columns->threads->count : columns->count;
     struct pl_profile profile = {.metric = metric};
-    struct pl_tree *tree = NULL;
     if (count < 1 || count > PL_COLUMNS_MAX)
         return pl_error_set(err, PL_USAGE, "1 to %d selections at a time",
                             PL_COLUMNS_MAX);
@@ -95,15 +113,10 @@ static enum pl_status query(struct pl_store *store, struct columns *columns,
         return status;
     status = pl_stack_weights_init(&columns->weights, count, store, err);
     if (status == PL_OK)
-        status = pl_tree_new(count, &tree, err);
-    if (status == PL_OK && columns->lines)
-        pl_tree_want_lines(tree);
-    if (status == PL_OK)
-        status = aggregate(store, columns, tree, &profile, err);
+        status = aggregate(store, columns, &profile, err);
     if (status == PL_OK)
         *profile_out = profile;
     pl_db_end_read(store);
-    pl_tree_free(tree);
     pl_stack_weights_deinit(&columns->weights);
     return status;
 }

@@ -91,9 +91,10 @@ static bool gather_sum(void *self, int64_t thread_id, uint32_t stack,
     int64_t samples = cpu ? sum->cpu_samples : sum->samples;
     amount->ns += cpu ? sum->cpu_ns : sum->wall_ns;
     amount->samples += samples;
-    if (sum->samples) /* of CPU only the samples are told apart, not the runs */
-        amount->squares +=
-            (double)sum->squares * (double)samples / (double)sum->samples;
+    double squares = (double)sum->squares;
+    if (samples != sum->samples) /* of CPU only the samples are told apart, not runs */
+        squares *= (double)samples / (double)sum->samples;
+    amount->squares += squares;
     return true;
 }
 

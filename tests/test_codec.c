@@ -288,7 +288,41 @@ static void test_plain(void)
     CHECK(true);
 }
 
+/* Entries of 1..6 numbers of 1..19 digits, one after the other, and cut anywhere. */
+static void test_fields(void)
+{
+    enum { ENTRIES = 3000, FIELDS = 6 };
+    static int64_t entries[ENTRIES][FIELDS];
+    static size_t counts[ENTRIES];
+    struct pl_nibbles nibbles = {0};
+    for (size_t i = 0; i < ENTRIES; i++) {
+        counts[i] = 1 + next_random() % FIELDS;
+        for (size_t f = 0; f < counts[i]; f++)
+            entries[i][f] = INT64_MAX >> next_random() % 63;
+        pl_nibbles_fields(&nibbles, entries[i], counts[i]);
+    }
+    size_t len = pl_nibbles_finish(&nibbles), count = 0, bad = 0;
+    struct pl_digits digits;
+    int64_t fields[FIELDS];
+    pl_digits_init(&digits, nibbles.bytes, len);
+    for (size_t i = 0; i < ENTRIES; i++)
+        bad += !pl_digits_fields(&digits, fields, FIELDS, &count) ||
+               count != counts[i] || memcmp(fields, entries[i], 8 * count) != 0;
+    CHECK(bad == 0, "%zu entries differ", bad);
+    CHECK(!pl_digits_fields(&digits, fields, FIELDS, &count) && !digits.damaged);
+    for (size_t cut = 0; cut < 200; cut++) {
+        size_t got = 0;
+        pl_digits_init(&digits, nibbles.bytes, cut);
+        while (pl_digits_fields(&digits, fields, FIELDS, &count))
+            bad += count != counts[got] || memcmp(fields, entries[got], 8 * count) != 0,
+                got++;
+        CHECK(bad == 0 && got < ENTRIES, "cut after %zu", cut);
+    }
+    pl_nibbles_deinit(&nibbles);
+}
+
 TEST_MAIN({"numbers", test_numbers}, {"runs", test_runs},
           {"documented_bytes", test_documented_bytes},
           {"documented_example", test_documented_example}, {"damage", test_damage},
-          {"ticks", test_ticks}, {"weights", test_weights}, {"plain", test_plain})
+          {"ticks", test_ticks}, {"weights", test_weights}, {"plain", test_plain},
+          {"fields", test_fields})
