@@ -1,14 +1,14 @@
 /* One codec a decoder, each behind the same step: bytes in, bytes out, done or not.
- * The codecs' own windows bound their memory: zlib 32 KiB, brotli 16 MiB, zstd 8 MiB
- * (windowLogMax 23; a frame that wants more is refused). */
+ * The codecs' own windows bound their memory: deflate 32 KiB, brotli 16 MiB, zstd 8 MiB
+ * (windowLogMax 23; a frame that wants more is refused). ISA-L inflates twice as fast as
+ * zlib, which tells in how many chunks a second come in. */
 #include "web/decode.h"
 
 #include <brotli/decode.h>
+#include <isa-l/igzip_lib.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <strings.h>
-#define ZLIB_CONST
-#include <zlib.h>
 #include <zstd.h>
 
 #define OUT_BYTES       65536
@@ -26,8 +26,7 @@ struct piece {
 struct pl_decoder {
     /* False: damaged. Moves `piece` on; sets `done` at the end of the stream. */
     bool (*step)(struct pl_decoder *decoder, struct piece *piece);
-    z_stream zlib;
-    bool has_zlib;
+    struct inflate_state *inflate;
     BrotliDecoderState *brotli;
     ZSTD_DStream *zstd;
     bool done, too_large;
@@ -49,19 +48,19 @@ static bool step_plain(struct pl_decoder *decoder, struct piece *piece)
     return true;
 }
 
-static bool step_zlib(struct pl_decoder *decoder, struct piece *piece)
+static bool step_inflate(struct pl_decoder *decoder, struct piece *piece)
 {
-    z_stream *z = &decoder->zlib;
-    z->next_in = piece->in;
-    z->avail_in = (uInt)piece->in_len;
-    z->next_out = piece->out;
-    z->avail_out = (uInt)piece->out_len;
-    int rc = inflate(z, Z_NO_FLUSH);
-    piece->in = z->next_in;
-    piece->in_len = z->avail_in;
-    piece->out_len = z->avail_out;
-    decoder->done = rc == Z_STREAM_END;
-    return rc == Z_OK || rc == Z_STREAM_END || rc == Z_BUF_ERROR;
+    struct inflate_state *state = decoder->inflate;
+    state->next_in = (uint8_t *)(uintptr_t)piece->in; /* only read */
+    state->avail_in = (uint32_t)piece->in_len;
+    state->next_out = piece->out;
+    state->avail_out = (uint32_t)piece->out_len;
+    int rc = isal_inflate(state);
+    piece->in = state->next_in;
+    piece->in_len = state->avail_in;
+    piece->out_len = state->avail_out;
+    decoder->done = state->block_state == ISAL_BLOCK_FINISH;
+    return rc == ISAL_DECOMP_OK;
 }
 
 static bool step_brotli(struct pl_decoder *decoder, struct piece *piece)
@@ -87,11 +86,15 @@ static bool step_zstd(struct pl_decoder *decoder, struct piece *piece)
 
 /* ---- opening ---- */
 
-static bool open_zlib(struct pl_decoder *decoder, int window_bits)
+static bool open_inflate(struct pl_decoder *decoder, uint32_t wrapper)
 {
-    decoder->step = step_zlib;
-    decoder->has_zlib = inflateInit2(&decoder->zlib, window_bits) == Z_OK;
-    return decoder->has_zlib;
+    decoder->step = step_inflate;
+    decoder->inflate = malloc(sizeof *decoder->inflate);
+    if (!decoder->inflate)
+        return false;
+    isal_inflate_init(decoder->inflate);
+    decoder->inflate->crc_flag = wrapper;
+    return true;
 }
 
 static bool open_plain(struct pl_decoder *decoder)
@@ -103,12 +106,12 @@ static bool open_plain(struct pl_decoder *decoder)
 
 static bool open_gzip(struct pl_decoder *decoder)
 {
-    return open_zlib(decoder, 15 + 16);
+    return open_inflate(decoder, ISAL_GZIP);
 }
 
 static bool open_deflate(struct pl_decoder *decoder)
 {
-    return open_zlib(decoder, 15);
+    return open_inflate(decoder, ISAL_ZLIB);
 }
 
 static bool open_brotli(struct pl_decoder *decoder)
@@ -166,8 +169,7 @@ void pl_decoder_free(struct pl_decoder *decoder)
 {
     if (!decoder)
         return;
-    if (decoder->has_zlib)
-        (void)inflateEnd(&decoder->zlib);
+    free(decoder->inflate);
     if (decoder->brotli)
         BrotliDecoderDestroyInstance(decoder->brotli);
     if (decoder->zstd)
