@@ -8,10 +8,37 @@
 #include <string.h>
 #include <time.h>
 
-static bool append_digit(int64_t *value, int digit)
+#define SAFE_DIGITS 18 /* whatever they are, they fit */
+
+static bool is_digit(char c)
 {
-    return !__builtin_mul_overflow(*value, INT64_C(10), value) &&
-           !__builtin_add_overflow(*value, (int64_t)digit, value);
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* Digits of text[at, end) behind those of `*value`, of which there are `*count`.
+ * Returns where they end; SIZE_MAX if they do not fit. */
+static size_t take_digits(const char *text, size_t at, size_t end, int64_t *value,
+                          int *count)
+{
+    int64_t sum = *value;
+    int known = *count;
+    for (; at < end && is_digit(text[at]) && known < SAFE_DIGITS; at++, known++)
+        sum = sum * 10 + (text[at] - '0');
+    for (; at < end && is_digit(text[at]); at++, known++)
+        if (__builtin_mul_overflow(sum, INT64_C(10), &sum) ||
+            __builtin_add_overflow(sum, (int64_t)(text[at] - '0'), &sum))
+            return SIZE_MAX;
+    *value = sum;
+    *count = known;
+    return at;
+}
+
+static bool shift(int64_t *value, int digits)
+{
+    int64_t factor = 1;
+    for (; digits; digits--)
+        factor *= 10;
+    return !__builtin_mul_overflow(*value, factor, value);
 }
 
 /* "1.7953e9" is rare: by way of a double. */
@@ -33,30 +60,25 @@ static bool scale_float(const char *text, size_t len, int digits, int64_t *value
 bool pl_decimal_scale(const char *text, size_t len, int digits, int64_t *value_out)
 {
     int64_t value = 0;
-    size_t at = 0;
-    for (; at < len && text[at] >= '0' && text[at] <= '9'; at++)
-        if (!append_digit(&value, text[at] - '0'))
-            return false;
-    if (!at)
-        return false;
+    int count = 0, missing = digits;
     bool up = false;
-    int taken = 0;
+    size_t at = take_digits(text, 0, len, &value, &count);
+    if (!at || at == SIZE_MAX)
+        return false;
     if (at < len && text[at] == '.') {
-        size_t from = ++at;
-        for (; at < len && text[at] >= '0' && text[at] <= '9'; at++) {
-            if (taken < digits && !append_digit(&value, text[at] - '0'))
-                return false;
-            up = up ||
-                 (taken == digits && at == from + (size_t)digits && text[at] >= '5');
-            taken += taken < digits;
-        }
+        size_t from = at + 1, end = from + (size_t)digits;
+        at = take_digits(text, from, end < len ? end : len, &value, &count);
+        if (at == SIZE_MAX)
+            return false;
+        missing -= (int)(at - from);
+        up = at == end && at < len && is_digit(text[at]) && text[at] >= '5';
+        while (at < len && is_digit(text[at]))
+            at++;
     }
     if (at < len)
         return (text[at] | 32) == 'e' && scale_float(text, len, digits, value_out);
-    for (; taken < digits; taken++)
-        if (!append_digit(&value, 0))
-            return false;
-    if (up && __builtin_add_overflow(value, INT64_C(1), &value))
+    if (!shift(&value, missing) ||
+        (up && __builtin_add_overflow(value, INT64_C(1), &value)))
         return false;
     *value_out = value;
     return true;

@@ -2,6 +2,7 @@
  * stack on the heap. Numbers come as text, so that times are exact. */
 #include "formats/json_stream.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
@@ -24,7 +25,9 @@ struct pl_json_stream {
     struct level levels[PL_JSON_DEPTH + 1];
     int depth;
     const struct pl_json_rule *rule; /* of the value that comes next; NULL: none */
-    char key[256];                   /* of a rule for any key */
+    uint8_t key_rule;                /* of the last key that had one */
+    uint8_t after[256]; /* rule -> that of the key that came after it last time */
+    char key[256];      /* of a rule for any key */
     size_t key_len;
     size_t quiet_bytes; /* fed since the last call */
     bool too_deep, refused;
@@ -41,6 +44,21 @@ static const struct pl_json_rule *find(const struct pl_json_stream *s, uint8_t c
             return rule;
     }
     return NULL;
+}
+
+/* Objects of a list have the same keys in the same order, mostly. */
+static const struct pl_json_rule *find_key(struct pl_json_stream *s, uint8_t context,
+                                           const char *key, size_t len)
+{
+    const struct pl_json_rule *rule = &s->rules[s->after[s->key_rule]];
+    if (rule->in != context || rule->key_len != len || memcmp(rule->key, key, len) != 0)
+        rule = find(s, context, key, len);
+    if (rule) {
+        uint8_t at = (uint8_t)(rule - s->rules);
+        s->after[s->key_rule] = at;
+        s->key_rule = at;
+    }
+    return rule;
 }
 
 /* The rule of the value that begins now: of the key before, or of an element. */
@@ -94,7 +112,8 @@ static int on_key(void *self, const unsigned char *text, size_t len)
     struct pl_json_stream *s = self;
     const struct level *level = &s->levels[s->depth];
     s->quiet_bytes = 0;
-    s->rule = level->context ? find(s, level->context, (const char *)text, len) : NULL;
+    s->rule =
+        level->context ? find_key(s, level->context, (const char *)text, len) : NULL;
     if (s->rule && !s->rule->key_len) {
         s->key_len = len < sizeof s->key ? len : sizeof s->key;
         memcpy(s->key, text, s->key_len);
@@ -175,6 +194,7 @@ enum pl_status pl_json_stream_new(const struct pl_json_rule *rules, size_t rule_
         free(s);
         return pl_error_set(err, PL_NOMEM, "out of memory");
     }
+    assert(rule_count && rule_count <= sizeof s->after);
     s->rules = rules;
     s->rule_count = rule_count;
     s->calls = calls;

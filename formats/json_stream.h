@@ -25,7 +25,8 @@ enum pl_json_type {
                        an object; passed over */
 };
 
-/* Contexts are numbers from 1; the document itself is a value in context 0. */
+/* Contexts are numbers from 1; the document itself is a value in context 0. A table
+ * has 256 rules at most. */
 struct pl_json_rule {
     uint8_t in;      /* context; a table is sorted by it */
     uint8_t id;      /* told to the calls */

@@ -72,7 +72,19 @@ static bool add_thread(struct pl_sent *profile, uint32_t id)
     return room;
 }
 
-uint32_t pl_sent_thread(struct pl_sent *profile, const char *id, size_t len)
+/* Ticks list the same threads in the same order, mostly: the one that came after the
+ * last one. */
+static uint32_t expected_thread(const struct pl_sent *profile, const char *id,
+                                size_t len)
+{
+    if (profile->last_thread >= profile->thread_count)
+        return UINT32_MAX;
+    uint32_t thread = profile->threads[profile->last_thread].after;
+    const char *known = pl_sent_text(profile, profile->threads[thread].id);
+    return strlen(known) == len && memcmp(known, id, len) == 0 ? thread : UINT32_MAX;
+}
+
+static uint32_t find_thread(struct pl_sent *profile, const char *id, size_t len)
 {
     uint32_t text = pl_strings_add(&profile->strings, id, len);
     uint16_t *at = &profile->thread_at[pl_hash_mix(1, text) % PL_SENT_THREADS];
@@ -85,6 +97,19 @@ uint32_t pl_sent_thread(struct pl_sent *profile, const char *id, size_t len)
         return UINT32_MAX;
     *at = (uint16_t)i;
     return (uint32_t)i;
+}
+
+uint32_t pl_sent_thread(struct pl_sent *profile, const char *id, size_t len)
+{
+    uint32_t thread = expected_thread(profile, id, len);
+    if (thread == UINT32_MAX)
+        thread = find_thread(profile, id, len);
+    if (thread == UINT32_MAX)
+        return thread;
+    if (profile->last_thread < profile->thread_count)
+        profile->threads[profile->last_thread].after = thread;
+    profile->last_thread = thread;
+    return thread;
 }
 
 static bool is_ui(const char *platform)

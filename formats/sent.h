@@ -30,7 +30,8 @@ struct pl_sent_stack {
 
 struct pl_sent_thread {
     uint32_t id, name;
-    int64_t tid; /* id as a number, or made from it */
+    uint32_t after; /* the thread that was named after this one last time */
+    int64_t tid;    /* id as a number, or made from it */
     size_t samples;
 };
 
@@ -70,6 +71,7 @@ struct pl_sent {
     struct pl_sent_thread *threads;
     size_t thread_count, thread_cap;
     uint16_t thread_at[PL_SENT_THREADS]; /* hash of an id -> its thread, perhaps */
+    uint32_t last_thread;                /* named */
     struct pl_sent_image *images;
     size_t image_count, image_cap;
     struct pl_sent_measurement *measurements;

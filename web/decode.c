@@ -1,7 +1,7 @@
 /* One codec a decoder, each behind the same step: bytes in, bytes out, done or not.
  * The codecs' own windows bound their memory: deflate 32 KiB, brotli 16 MiB, zstd 8 MiB
- * (windowLogMax 23; a frame that wants more is refused). ISA-L inflates twice as fast as
- * zlib, which tells in how many chunks a second come in. */
+ * (windowLogMax 23; a frame that wants more is refused). ISA-L inflates twice as fast
+ * as zlib, which tells in how many chunks a second come in. */
 #include "web/decode.h"
 
 #include <brotli/decode.h>

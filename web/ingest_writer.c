@@ -1,5 +1,7 @@
 #include "web/ingest_writer.h"
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "store/keys.h"
 
@@ -11,6 +13,8 @@
 #define STACK_BYTES ((size_t)2 << 20)
 #define BATCH_MOST  64
 #define QUEUE_MOST  256
+#define KNOWN_KEYS  64
+#define KNOWN_NS    PL_NS_PER_S
 
 /* On the stack of whoever waits for it. */
 struct job {
@@ -20,18 +24,26 @@ struct job {
     const char *public_key;
     bool admit;
     int64_t key_id;
+    pthread_cond_t finished; /* of who waits for this one */
     bool done;
     enum pl_status status;
     struct pl_error err;
 };
 
+/* Keys are looked for at every request. What was found is true for a moment. */
+struct known_key {
+    int64_t project_id, id, until_ns;
+    char public_key[PL_KEY_TEXT];
+};
+
 struct pl_ingest_writer {
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t work, finished;
+    pthread_cond_t work;
     struct job *first, **last; /* under lock, like the next two */
     int queued;
     bool stopping;
+    struct known_key known[KNOWN_KEYS];
     char *db_path;
     struct pl_store *store; /* the thread's own */
 };
@@ -140,9 +152,10 @@ static void *work(void *arg)
         pthread_mutex_unlock(&writer->lock);
         run_jobs(writer, jobs, count);
         pthread_mutex_lock(&writer->lock);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             jobs[i]->done = true;
-        pthread_cond_broadcast(&writer->finished);
+            pthread_cond_signal(&jobs[i]->finished);
+        }
     }
     pthread_mutex_unlock(&writer->lock);
     pl_store_close(writer->store);
@@ -163,9 +176,10 @@ static enum pl_status wait_for(struct pl_ingest_writer *writer, struct job *job,
         writer->queued++;
         pthread_cond_signal(&writer->work);
         while (!job->done)
-            pthread_cond_wait(&writer->finished, &writer->lock);
+            pthread_cond_wait(&job->finished, &writer->lock);
     }
     pthread_mutex_unlock(&writer->lock);
+    pthread_cond_destroy(&job->finished);
     if (refused)
         return pl_error_set(err, PL_BUSY, "the server has too much to do: try again");
     if (err)
@@ -173,14 +187,54 @@ static enum pl_status wait_for(struct pl_ingest_writer *writer, struct job *job,
     return job->status;
 }
 
+static struct known_key *room_of(struct pl_ingest_writer *writer, int64_t project_id,
+                                 const char *public_key)
+{
+    uint64_t hash = pl_hash_mix(pl_hash_bytes(public_key, strlen(public_key)),
+                                (uint64_t)project_id);
+    return &writer->known[hash % KNOWN_KEYS];
+}
+
+static bool find_known(struct pl_ingest_writer *writer, int64_t project_id,
+                       const char *public_key, int64_t *id_out)
+{
+    pthread_mutex_lock(&writer->lock);
+    const struct known_key *key = room_of(writer, project_id, public_key);
+    bool known = key->project_id == project_id && key->until_ns > pl_clock_mono_ns() &&
+                 strcmp(key->public_key, public_key) == 0;
+    if (known)
+        *id_out = key->id;
+    pthread_mutex_unlock(&writer->lock);
+    return known;
+}
+
+static void remember(struct pl_ingest_writer *writer, int64_t project_id,
+                     const char *public_key, int64_t id)
+{
+    struct known_key key = {
+        .project_id = project_id, .id = id, .until_ns = pl_clock_mono_ns() + KNOWN_NS};
+    if (strlen(public_key) >= sizeof key.public_key)
+        return;
+    memcpy(key.public_key, public_key, strlen(public_key) + 1);
+    pthread_mutex_lock(&writer->lock);
+    *room_of(writer, project_id, public_key) = key;
+    pthread_mutex_unlock(&writer->lock);
+}
+
 enum pl_status pl_ingest_writer_key(struct pl_ingest_writer *writer, int64_t project_id,
                                     const char *public_key, bool admit, int64_t *id_out,
                                     struct pl_error *err)
 {
-    struct job job = {
-        .project_id = project_id, .public_key = public_key, .admit = admit};
+    if (find_known(writer, project_id, public_key, id_out))
+        return PL_OK;
+    struct job job = {.project_id = project_id,
+                      .public_key = public_key,
+                      .admit = admit,
+                      .finished = PTHREAD_COND_INITIALIZER};
     enum pl_status status = wait_for(writer, &job, err);
     *id_out = job.key_id;
+    if (status == PL_OK)
+        remember(writer, project_id, public_key, job.key_id);
     return status;
 }
 
@@ -188,7 +242,7 @@ enum pl_status pl_ingest_writer_put(struct pl_ingest_writer *writer,
                                     const struct pl_inbox_entry *entry,
                                     struct pl_error *err)
 {
-    struct job job = {.entry = entry};
+    struct job job = {.entry = entry, .finished = PTHREAD_COND_INITIALIZER};
     return wait_for(writer, &job, err);
 }
 
@@ -197,7 +251,6 @@ enum pl_status pl_ingest_writer_put(struct pl_ingest_writer *writer,
 static void free_writer(struct pl_ingest_writer *writer)
 {
     pthread_cond_destroy(&writer->work);
-    pthread_cond_destroy(&writer->finished);
     pthread_mutex_destroy(&writer->lock);
     free(writer->db_path);
     free(writer);
@@ -219,7 +272,6 @@ enum pl_status pl_ingest_writer_start(const char *db_path,
     writer->last = &writer->first;
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->work, NULL);
-    pthread_cond_init(&writer->finished, NULL);
     int failure = pthread_attr_init(&attributes);
     if (!failure) {
         (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);

@@ -22,6 +22,7 @@
 #define STACK_BYTES  ((size_t)2 << 20)
 #define QUEUE_LIMIT  128
 #define THREAD_LIMIT 16
+#define WAIT_ROOMS   16 /* so that the end of a job does not wake all who wait */
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_LEFT };
 
@@ -37,8 +38,9 @@ struct pl_pool_slot {
 struct pl_pool {
     char *db_path;
     pthread_mutex_t lock;
-    pthread_cond_t work;     /* something queued, or stopping */
-    pthread_cond_t finished; /* some job is done, or stopping */
+    pthread_cond_t work;                 /* something queued, or stopping */
+    pthread_cond_t finished[WAIT_ROOMS]; /* a job of it is done, or stopping */
+    unsigned next_room;
     struct pl_job *first, **last;
     int queued;
     bool stopping;
@@ -128,7 +130,7 @@ static void *work(void *arg)
             continue;
         }
         job->state = JOB_DONE;
-        pthread_cond_broadcast(&pool->finished);
+        pthread_cond_broadcast(&pool->finished[job->room]);
     }
     pthread_mutex_unlock(&pool->lock);
     close_store(slot);
@@ -172,7 +174,8 @@ enum pl_status pl_pool_start(const char *db_path, int thread_count,
     pthread_cond_init(&pool->work, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->finished, &clock);
+    for (int i = 0; i < WAIT_ROOMS; i++)
+        pthread_cond_init(&pool->finished[i], &clock);
     pthread_condattr_destroy(&clock);
     enum pl_status status = start_threads(pool, thread_count, err);
     if (status != PL_OK) {
@@ -188,7 +191,8 @@ void pl_pool_interrupt(struct pl_pool *pool)
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->work);
-    pthread_cond_broadcast(&pool->finished);
+    for (int i = 0; i < WAIT_ROOMS; i++)
+        pthread_cond_broadcast(&pool->finished[i]);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -199,7 +203,8 @@ void pl_pool_stop(struct pl_pool *pool)
     pl_pool_interrupt(pool);
     for (int i = 0; i < pool->slot_count; i++)
         pthread_join(pool->slots[i].thread, NULL);
-    pthread_cond_destroy(&pool->finished);
+    for (int i = 0; i < WAIT_ROOMS; i++)
+        pthread_cond_destroy(&pool->finished[i]);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
     free(pool->db_path);
@@ -229,7 +234,7 @@ static bool wait_for(struct pl_pool *pool, struct pl_job *job, int timeout_ms,
                           .tv_nsec = (long)(until % PL_NS_PER_S)};
     int failure = 0;
     while (job->state != JOB_DONE && !failure && !pool->stopping)
-        failure = pthread_cond_timedwait(&pool->finished, &pool->lock, &at);
+        failure = pthread_cond_timedwait(&pool->finished[job->room], &pool->lock, &at);
     if (job->state == JOB_DONE)
         return true;
     *drop_out = job->state == JOB_QUEUED;
@@ -249,6 +254,7 @@ enum pl_status pl_pool_run(struct pl_pool *pool, struct pl_job *job, int timeout
     if (!full && !pool->stopping) {
         job->state = JOB_QUEUED;
         job->next = NULL;
+        job->room = pool->next_room++ % WAIT_ROOMS;
         *pool->last = job;
         pool->last = &job->next;
         pool->queued++;

@@ -17,8 +17,9 @@ struct pl_job {
     void (*run)(struct pl_job *job, struct pl_pool_slot *slot);
     /* Frees a job nobody waits for any more; on any thread. */
     void (*drop)(struct pl_job *job);
-    struct pl_job *next; /* these two are the pool's */
+    struct pl_job *next; /* these three are the pool's */
     int state;
+    unsigned room;
 };
 
 PL_MUST_CHECK enum pl_status pl_pool_start(const char *db_path, int thread_count,
