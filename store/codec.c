@@ -336,6 +336,12 @@ size_t pl_nibbles_finish(struct pl_nibbles *nibbles)
 static int64_t read_group(const unsigned char *bytes, size_t width)
 {
     int64_t value = 0;
+    if (width <= 4) {
+        uint32_t digits = 0;
+        for (size_t i = 0; i < width; i++)
+            digits = digits << 8 | bytes[i];
+        return pl_word_ends(digits) ? -1 : (int64_t)pl_word_value(digits);
+    }
     for (size_t i = 0; i < width; i++) {
         unsigned high = bytes[i] >> 4, low = bytes[i] & 15;
         if (high > 9 || low > 9)
@@ -347,6 +353,11 @@ static int64_t read_group(const unsigned char *bytes, size_t width)
 
 static void write_group(unsigned char *bytes, size_t width, uint64_t value)
 {
+    if (width == 4 && value < 100000000) {
+        uint32_t digits = __builtin_bswap32(to_digits((uint32_t)value));
+        memcpy(bytes, &digits, sizeof digits);
+        return;
+    }
     for (size_t i = width; i-- > 0; value /= 100)
         bytes[i] = (unsigned char)(value / 10 % 10 << 4 | value % 10);
 }
@@ -480,11 +491,15 @@ int64_t pl_weights_at(const struct pl_weights *weights, size_t run)
     if (run >= weights->count)
         return 0;
     unsigned char group[MAX_WEIGHT_WIDTH];
-    memcpy(group, weights->bytes + run * weights->width, weights->width);
+    const unsigned char *bytes = weights->bytes + run * weights->width;
+    int64_t value = weights->width <= 4 ? read_group(bytes, weights->width) : -1;
+    int64_t result;
+    if (value >= 0)
+        return __builtin_mul_overflow(value, weights->unit, &result) ? 0 : result;
+    memcpy(group, bytes, weights->width);
     bool minus = group[0] >> 4 == MINUS;
     if (minus)
         group[0] &= 15;
-    int64_t value, result;
     value = 0;
     for (size_t i = 0; i < 2 * weights->width; i++) {
         int digit = i & 1 ? group[i / 2] & 15 : group[i / 2] >> 4;
