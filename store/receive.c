@@ -338,19 +338,17 @@ static enum pl_status write_span(struct receive *r, const struct pl_received_spa
 
 /* ---- all of it ---- */
 
-/* The session may stay if nothing follows: that is what its first chunk would have
- * made of it, too. */
+/* Without a lock. */
 static enum pl_status prepare(struct receive *r, struct pl_error *err)
 {
-    struct pl_chunk_sink sink;
     const struct pl_received *in = r->in;
-    if (!in->session)
-        return PL_OK;
-    enum pl_status status = pl_store_sink(r->store, &sink, err);
-    if (status == PL_OK)
-        status = sink.session_begin(sink.self, in->session, err);
+    enum pl_status status = PL_OK;
+    r->puts = calloc(in->part_count + 1, sizeof *r->puts);
+    if (!r->puts)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
     for (size_t i = 0; i < in->part_count && status == PL_OK; i++)
-        status = pl_put_new(r->store->writer, &in->parts[i], &r->puts[i], err);
+        status =
+            pl_put_new(r->store->writer, &in->parts[i], in->session, &r->puts[i], err);
     return status;
 }
 
@@ -360,6 +358,8 @@ static enum pl_status write_rows(struct receive *r, struct pl_error *err)
     enum pl_status status = in->more_to_come ? PL_OK : take_item(r, err);
     if (status == PL_OK && in->uuid)
         status = look_for_duplicate(r, err);
+    if (status == PL_OK && in->session && !r->duplicate)
+        status = pl_writer_session(r->store->writer, in->session, err);
     if (status == PL_OK && in->session && !r->duplicate)
         status = write_chunk(r, err);
     if (status == PL_OK && in->uuid && in->outcome && !r->duplicate)
@@ -373,31 +373,58 @@ static enum pl_status write_rows(struct receive *r, struct pl_error *err)
     return status;
 }
 
-enum pl_status pl_receive(struct pl_store *store, const struct pl_received *received,
-                          bool *duplicate_out, struct pl_error *err)
+static enum pl_status prepare_all(struct pl_store *store, struct receive *all,
+                                  size_t count, struct pl_error *err)
 {
-    struct receive r = {.store = store, .in = received};
-    enum pl_status status = PL_OK;
-    r.puts = calloc(received->part_count + 1, sizeof *r.puts);
-    if (!r.puts)
-        return pl_error_set(err, PL_NOMEM, "out of memory");
-    status = prepare(&r, err);
+    struct pl_chunk_sink sink;
+    enum pl_status status = pl_store_sink(store, &sink, err); /* makes the writer */
     if (status == PL_OK)
-        status = pl_db_begin_write(store, err);
-    if (status == PL_OK) {
-        status = write_rows(&r, err);
-        if (status == PL_OK)
-            status = pl_db_commit(store, err);
-        else
-            pl_db_rollback(store);
-        if (status != PL_OK && store->writer)
-            pl_writer_forget(store->writer);
+        status = pl_db_begin_read(store, err);
+    if (status != PL_OK)
+        return status;
+    for (size_t i = 0; i < count && status == PL_OK; i++)
+        status = prepare(&all[i], err);
+    pl_db_end_read(store);
+    return status;
+}
+
+static enum pl_status write_all(struct pl_store *store, struct receive *all,
+                                size_t count, struct pl_error *err)
+{
+    enum pl_status status = pl_db_begin_write(store, err);
+    if (status != PL_OK)
+        return status;
+    for (size_t i = 0; i < count && status == PL_OK; i++)
+        status = write_rows(&all[i], err);
+    if (status == PL_OK)
+        status = pl_db_commit(store, err);
+    else
+        pl_db_rollback(store);
+    if (status != PL_OK)
+        pl_writer_forget(store->writer);
+    return status;
+}
+
+enum pl_status pl_receive(struct pl_store *store,
+                          const struct pl_received *const *received, size_t count,
+                          bool *duplicates_out, struct pl_error *err)
+{
+    struct receive *all = calloc(count + 1, sizeof *all);
+    if (!all)
+        return pl_error_set(err, PL_NOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        all[i] = (struct receive){.store = store, .in = received[i]};
+    enum pl_status status = prepare_all(store, all, count, err);
+    if (status == PL_OK)
+        status = write_all(store, all, count, err);
+    for (size_t i = 0; i < count; i++) {
+        duplicates_out[i] = status == PL_OK && all[i].duplicate;
+        for (size_t p = 0; all[i].puts && p < received[i]->part_count; p++)
+            pl_put_free(all[i].puts[p]);
+        free(all[i].puts);
+        pl_text_pool_deinit(&all[i].pool);
     }
-    *duplicate_out = status == PL_OK && r.duplicate;
-    for (size_t i = 0; i < received->part_count; i++)
-        pl_put_free(r.puts[i]);
-    free(r.puts);
-    pl_text_pool_deinit(&r.pool);
+    free(all);
     return status;
 }
 

@@ -1,6 +1,6 @@
-/* Receive: one item of the inbox becomes rows, all in one transaction together with
- * the mark that it is done. Killed before the commit, it is as if it had never been
- * tried; after it, it is not taken again.
+/* Receive: items of the inbox become rows, all in one transaction together with the
+ * marks that they are done. Killed before the commit, it is as if they had never been
+ * tried; after it, they are not taken again.
  *
  * A chunk known by (project, id, category) is a duplicate: counted in `counter`, and
  * nothing else. */
@@ -69,11 +69,13 @@ struct pl_received {
     size_t span_count;
 };
 
-/* Errors  INPUT: the chunk contradicts the format of the store; BUSY: somebody else
- * has taken the item meanwhile. Nothing is changed then. */
+/* All `count` of them, in the order of the inbox, or none; duplicates_out[count].
+ * Errors  INPUT: a chunk contradicts the format of the store; BUSY: somebody else has
+ * taken an item meanwhile. Nothing is changed then. */
 PL_MUST_CHECK enum pl_status pl_receive(struct pl_store *store,
-                                        const struct pl_received *received,
-                                        bool *duplicate_out, struct pl_error *err);
+                                        const struct pl_received *const *received,
+                                        size_t count, bool *duplicates_out,
+                                        struct pl_error *err);
 
 /* Sessions of projects that had their last sample before `before_ns` are over. */
 PL_MUST_CHECK enum pl_status

@@ -85,21 +85,29 @@ static enum pl_status insert_session(struct pl_writer *writer,
     return pl_stmt_run(stmt, err);
 }
 
+enum pl_status pl_writer_session(struct pl_writer *writer,
+                                 const struct pl_sink_session *session,
+                                 struct pl_error *err)
+{
+    struct pl_text_pool pool = {0};
+    enum pl_status status = insert_session(writer, session, &pool, err);
+    pl_text_pool_deinit(&pool);
+    return status;
+}
+
 static enum pl_status begin_session(void *self, const struct pl_sink_session *session,
                                     struct pl_error *err)
 {
     struct pl_writer *writer = self;
-    struct pl_text_pool pool = {0};
     enum pl_status status = pl_db_begin_write(writer->store, err);
     if (status == PL_OK)
-        status = insert_session(writer, session, &pool, err);
+        status = pl_writer_session(writer, session, err);
     if (status == PL_OK)
         status = pl_db_commit(writer->store, err);
     else
         pl_db_rollback(writer->store);
     if (status == PL_OK)
         pl_sessions_add(&writer->sessions, session);
-    pl_text_pool_deinit(&pool);
     return status;
 }
 
@@ -193,6 +201,16 @@ static enum pl_status find_session(struct pl_put *put, struct pl_error *err)
     return put->platform ? PL_OK : pl_error_set(err, PL_NOMEM, "out of memory");
 }
 
+/* Of a session that is yet to be written. */
+static enum pl_status take_platform(struct pl_put *put,
+                                    const struct pl_sink_session *session,
+                                    struct pl_error *err)
+{
+    const char *platform = pl_text_clean(&put->pool, session->platform, PL_TEXT_NAME);
+    put->platform = strdup(platform ? platform : "");
+    return put->platform ? PL_OK : pl_error_set(err, PL_NOMEM, "out of memory");
+}
+
 /* Sets chunk_id if the file has it, and duplicate if it has the part too. */
 static enum pl_status find_part(struct pl_put *put, struct pl_error *err)
 {
@@ -221,10 +239,10 @@ static enum pl_status find_part(struct pl_put *put, struct pl_error *err)
 
 /* ---- a part: the two halves of a put ---- */
 
-/* Without a lock: everything that needs no new id. */
-static enum pl_status prepare(struct pl_put *put, struct pl_error *err)
+/* Without a lock: everything that needs no new id. `session` nullable. */
+static enum pl_status prepare(struct pl_put *put, const struct pl_sink_session *session,
+                              struct pl_error *err)
 {
-    struct pl_store *store = put->writer->store;
     enum pl_status status = pl_part_check(put->part, err);
     if (status == PL_OK)
         status = pl_slots_init(&put->slots, put->part, err);
@@ -234,14 +252,12 @@ static enum pl_status prepare(struct pl_put *put, struct pl_error *err)
     if (status == PL_OK && !put->thread_ids)
         status = pl_error_set(err, PL_NOMEM, "out of memory");
     if (status == PL_OK)
-        status = pl_db_begin_read(store, err);
-    if (status != PL_OK)
-        return status;
-    status = find_session(put, err);
+        status = find_session(put, err);
+    if (status == PL_NOT_FOUND && session)
+        status = take_platform(put, session, err);
     if (status == PL_OK)
         status = pl_intern_part(put->writer->intern, put->part, put->platform, false,
                                 &put->pool, &put->ids, err);
-    pl_db_end_read(store);
     if (status == PL_OK)
         status = pl_slots_encode(&put->slots, put->part, put->ids.stacks, err);
     return status;
@@ -289,6 +305,7 @@ static enum pl_status complete(struct pl_put *put, struct pl_error *err)
 }
 
 enum pl_status pl_put_new(struct pl_writer *writer, const struct pl_sink_part *part,
+                          const struct pl_sink_session *session,
                           struct pl_put **put_out, struct pl_error *err)
 {
     struct pl_put *put = calloc(1, sizeof *put);
@@ -298,7 +315,7 @@ enum pl_status pl_put_new(struct pl_writer *writer, const struct pl_sink_part *p
     put->part = part;
     trust_connection(writer);
     put->file_number = writer->file_number;
-    enum pl_status status = prepare(put, err);
+    enum pl_status status = prepare(put, session, err);
     if (status == PL_OK)
         *put_out = put;
     else
@@ -352,7 +369,11 @@ static enum pl_status put_once(struct pl_writer *writer,
     struct pl_put *put = NULL;
     int64_t chunk_id;
     bool duplicate = false;
-    enum pl_status status = pl_put_new(writer, part, &put, err);
+    enum pl_status status = pl_db_begin_read(writer->store, err);
+    if (status != PL_OK)
+        return status;
+    status = pl_put_new(writer, part, NULL, &put, err);
+    pl_db_end_read(writer->store);
     if (status == PL_OK)
         status = pl_db_begin_write(writer->store, err);
     if (status == PL_OK) {

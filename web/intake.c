@@ -20,8 +20,10 @@ struct pl_intake {
     char *folder; /* of the store, for bodies that do not fit in memory */
     int64_t swept_ns;
     struct pl_intake_counts counts;
+    struct pl_intake_batch batch;
     /* Rows of which all items are taken, until one transaction says so of them all.
-     * Killed before, they are read once more, and nothing is found to be taken. */
+     * Killed before, they are read once more, and nothing is found to be taken. Some of
+     * their items may be in the batch still. */
     int64_t done[DONE_MOST];
     size_t done_count;
     int64_t after_id; /* rows up to here are done, or are to be tried again later */
@@ -59,6 +61,7 @@ enum pl_status pl_intake_new(struct pl_store *store, struct pl_intake **intake_o
         memcpy(folder, ".", 2);
     intake->store = store;
     intake->folder = folder;
+    intake->batch = (struct pl_intake_batch){.store = store, .counts = &intake->counts};
     *intake_out = intake;
     return PL_OK;
 }
@@ -67,6 +70,7 @@ void pl_intake_free(struct pl_intake *intake)
 {
     if (!intake)
         return;
+    pl_intake_batch_drop(&intake->batch);
     free(intake->folder);
     free(intake);
 }
@@ -121,6 +125,11 @@ static bool on_header(void *self, const struct pl_envelope_header *header)
     return true;
 }
 
+static bool is_profile(const struct pl_intake_kind *kind)
+{
+    return kind == &pl_intake_profile || kind == &pl_intake_perfetto;
+}
+
 static bool on_item(void *self, const struct pl_item_header *header)
 {
     struct row *row = self;
@@ -133,7 +142,9 @@ static bool on_item(void *self, const struct pl_item_header *header)
     row->kind = pl_intake_kind_of(header);
     if (row->kind && row->kind != &pl_intake_transaction)
         make_fallback(row);
-    if (row->kind) {
+    if (row->kind && !is_profile(row->kind)) /* it may refer to those before it */
+        row->status = pl_intake_batch_flush(&row->intake->batch, row->err);
+    if (row->kind && row->status == PL_OK) {
         row->self = row->kind->begin(&row->item, row->err);
         row->status = row->self ? PL_OK : PL_NOMEM;
     }
@@ -157,6 +168,8 @@ static bool on_end(void *self)
     row->kind->drop(row->self);
     row->self = NULL;
     row->kind = NULL;
+    if (row->status == PL_OK)
+        row->status = pl_intake_batch_settle(&row->intake->batch, row->err);
     return row->status == PL_OK;
 }
 
@@ -237,14 +250,17 @@ static enum pl_status read_task(struct row *row, struct pl_error *err)
     if (status == PL_OK)
         status = kind->end(row->self, err);
     kind->drop(row->self);
-    return status;
+    return status == PL_OK ? pl_intake_batch_settle(&row->intake->batch, err) : status;
 }
 
 static enum pl_status finish_rows(struct pl_intake *intake, struct pl_error *err)
 {
-    size_t count = intake->done_count;
+    enum pl_status status = pl_intake_batch_flush(&intake->batch, err);
+    if (status == PL_OK)
+        status =
+            pl_inbox_finish_all(intake->store, intake->done, intake->done_count, err);
     intake->done_count = 0; /* after an error they are found again */
-    return pl_inbox_finish_all(intake->store, intake->done, count, err);
+    return status;
 }
 
 /* What cannot be read was looked at before it was acknowledged, so it is rare; it is
@@ -262,7 +278,9 @@ static enum pl_status take_row(struct row *row, struct pl_error *err)
         char why[sizeof err->message];
         memcpy(why, err->message, sizeof why);
         pl_log(PL_LOG_WARN, "web", "inbox row %lld: %s", (long long)row->info.id, why);
-        return pl_inbox_finish(store, row->info.id, why, err);
+        status = pl_intake_batch_flush(&row->intake->batch, err); /* some may be its */
+        return status == PL_OK ? pl_inbox_finish(store, row->info.id, why, err)
+                               : status;
     }
     if (status != PL_OK)
         return status;
@@ -279,6 +297,14 @@ static enum pl_status sweep(struct pl_intake *intake, struct pl_error *err)
     return pl_receive_end_quiet(intake->store, now_ns - QUIET_NS, err);
 }
 
+/* What is not in the store is found again. */
+static void start_over(struct pl_intake *intake)
+{
+    pl_intake_batch_drop(&intake->batch);
+    intake->done_count = 0;
+    intake->after_id = 0;
+}
+
 enum pl_status pl_intake_run(void *self, struct pl_error *err)
 {
     struct pl_intake *intake = self;
@@ -290,19 +316,22 @@ enum pl_status pl_intake_run(void *self, struct pl_error *err)
         enum pl_status done = finish_rows(intake, err);
         if (done == PL_OK)
             done = sweep(intake, err);
-        intake->after_id = 0;
+        start_over(intake);
         return done == PL_OK ? status : done;
     }
     if (status != PL_OK)
         return status;
     row.item.store = intake->store;
+    row.item.batch = &intake->batch;
     row.item.counts = &intake->counts;
     row.item.row = &row.info;
     row.item.header = &row.header;
     pl_spool_init(&row.body, intake->folder, PL_LIMIT_BODY);
     status = take_row(&row, row.err);
     pl_spool_deinit(&row.body);
-    intake->after_id = status == PL_OK ? row.info.id : 0;
+    intake->after_id = row.info.id;
+    if (status != PL_OK)
+        start_over(intake);
     return status;
 }
 

@@ -5,11 +5,12 @@
 
 #include "formats/envelope.h"
 #include "store/receive.h"
-#include "web/intake.h"
+#include "web/intake_batch.h"
 
 /* Where it comes from. */
 struct pl_intake_item {
     struct pl_store *store;
+    struct pl_intake_batch *batch; /* for what may be stored together with others */
     const struct pl_inbox_row *row;
     const struct pl_item_header *header;
     int64_t index;                   /* in the envelope, from 0 */
@@ -20,7 +21,8 @@ struct pl_intake_item {
     struct pl_id fallback; /* id of an item that has none of its own: of its bytes */
 };
 
-/* A kind of item: bytes go in, `end` puts what they were into the store. */
+/* A kind of item: bytes go in, `end` puts what they were into the store or into the
+ * batch, which then drops it. */
 struct pl_intake_kind {
     /* NULL with `err`: out of memory. */
     void *(*begin)(const struct pl_intake_item *item, struct pl_error *err);

@@ -1,5 +1,5 @@
-/* Items profile and profile_chunk: parsed as they pass, judged at their end, then put
- * into the store as a chunk, or as an outcome that says why not. */
+/* Items profile and profile_chunk: parsed as they pass, judged at their end, then given
+ * to the store as a chunk, or as an outcome that says why not. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "formats/sent.h"
@@ -13,7 +13,12 @@
 #include <string.h>
 
 struct profile_item {
+    struct pl_intake_ready ready; /* first: a ready one is a profile_item */
     struct pl_intake_item item;
+    struct pl_inbox_row row;
+    struct pl_intake_chunk chunk;
+    char uuid[PL_ID_TEXT];
+    bool in_batch; /* which owns it */
     struct pl_sent profile;
     struct pl_sent_parser *parser;
     size_t bytes;
@@ -23,14 +28,20 @@ struct profile_item {
     const char *reason; /* it is rejected for; NULL: none yet */
 };
 
+static void drop_ready(struct pl_intake_ready *ready)
+{
+    struct profile_item *it = (struct profile_item *)ready;
+    pl_sent_parser_free(it->parser);
+    pl_intake_chunk_deinit(&it->chunk);
+    pl_sent_deinit(&it->profile);
+    free(it);
+}
+
 static void drop(void *self)
 {
     struct profile_item *it = self;
-    if (!it)
-        return;
-    pl_sent_parser_free(it->parser);
-    pl_sent_deinit(&it->profile);
-    free(it);
+    if (it && !it->in_batch)
+        drop_ready(&it->ready);
 }
 
 static enum pl_sent_kind kind_of(const struct pl_intake_item *item)
@@ -48,7 +59,9 @@ static void *begin(const struct pl_intake_item *item, struct pl_error *err)
         pl_error_set(err, PL_NOMEM, "out of memory");
         return NULL;
     }
+    it->row = *item->row;
     it->item = *item;
+    it->item.row = &it->row;
     it->from_ns = pl_clock_mono_ns();
     pl_sent_init(&it->profile, kind_of(item), PL_LIMIT_PARSED);
     if (item->profiles > 1 && it->profile.kind == PL_SENT_WITH_TXN)
@@ -86,7 +99,7 @@ static enum pl_status data(void *self, const void *bytes, size_t len,
 /* ---- into the store ---- */
 
 /* Sizes and time of it, for the file's counters. */
-static void count(struct profile_item *it, struct pl_received *received)
+static void count(struct profile_item *it)
 {
     const struct pl_sent *p = &it->profile;
     const struct pl_count counts[] = {
@@ -100,37 +113,32 @@ static void count(struct profile_item *it, struct pl_received *received)
     };
     static_assert(sizeof counts == sizeof it->counts, "room for each");
     memcpy(it->counts, counts, sizeof counts);
-    received->counts = it->counts;
-    received->count_count = sizeof counts / sizeof counts[0];
+    it->ready.received.counts = it->counts;
+    it->ready.received.count_count = sizeof counts / sizeof counts[0];
 }
 
-static enum pl_status receive(struct profile_item *it, struct pl_received *received,
-                              struct pl_error *err)
+static void give(struct profile_item *it)
 {
-    char uuid[PL_ID_TEXT];
+    struct pl_received *received = &it->ready.received;
     const char *platform = pl_sent_text(&it->profile, it->profile.platform);
-    bool duplicate;
-    pl_id_format(it->profile.has_id ? &it->profile.id : &it->item.fallback, uuid);
-    received->inbox_id = it->item.row->id;
+    pl_id_format(it->profile.has_id ? &it->profile.id : &it->item.fallback, it->uuid);
+    received->inbox_id = it->row.id;
     received->item = it->item.index;
-    received->project_id = it->item.row->project_id;
-    received->key_id = it->item.row->key_id;
-    received->org_id = it->item.row->org_id;
-    received->uuid = uuid;
+    received->project_id = it->row.project_id;
+    received->key_id = it->row.key_id;
+    received->org_id = it->row.org_id;
+    received->uuid = it->uuid;
     received->category = pl_sent_category(
         it->profile.kind, *platform ? platform : it->item.header->platform);
-    count(it, received);
+    count(it);
     if (it->reason) {
         received->outcome = "invalid";
         received->reason = it->reason;
     }
-    enum pl_status status = pl_receive(it->item.store, received, &duplicate, err);
-    if (status != PL_OK)
-        return status;
-    it->item.counts->profiles++;
-    it->item.counts->rejected += it->reason && !duplicate;
-    it->item.counts->duplicates += duplicate;
-    return PL_OK;
+    it->ready.bytes = it->bytes;
+    it->ready.drop = drop_ready;
+    it->in_batch = true;
+    pl_intake_batch_add(it->item.batch, &it->ready);
 }
 
 static enum pl_debug_meta debug_meta_of(const struct pl_sent *profile)
@@ -141,50 +149,47 @@ static enum pl_debug_meta debug_meta_of(const struct pl_sent *profile)
                                         : PL_DEBUG_META_MISSING;
 }
 
-static enum pl_status store_chunk(struct profile_item *it, struct pl_error *err)
+static enum pl_status build_chunk(struct profile_item *it, struct pl_error *err)
 {
-    struct pl_received received = {0};
-    struct pl_intake_chunk chunk = {0};
+    const struct pl_intake_chunk *chunk = &it->chunk;
     enum pl_status status =
-        pl_intake_build(it->item.store, it->item.row, &it->profile, &chunk, err);
-    if (status == PL_OK) {
-        received.debug_meta = debug_meta_of(&it->profile);
-        received.device_class = pl_sent_text(&it->profile, it->profile.device_class);
-        received.session = &chunk.session;
-        received.parts = chunk.parts;
-        received.bare = chunk.part_count ? NULL : &chunk.origin;
-        received.part_count = chunk.part_count;
-        received.ends_session = it->profile.kind == PL_SENT_WITH_TXN;
-        received.images = chunk.images;
-        received.image_count = chunk.image_count;
-        received.measurements = chunk.measurements;
-        received.measurement_count = chunk.measurement_count;
-        status = receive(it, &received, err);
-    }
-    pl_intake_chunk_deinit(&chunk);
-    return status;
+        pl_intake_build(it->item.store, &it->row, &it->profile, &it->chunk, err);
+    if (status != PL_OK)
+        return status;
+    it->ready.received = (struct pl_received){
+        .debug_meta = debug_meta_of(&it->profile),
+        .device_class = pl_sent_text(&it->profile, it->profile.device_class),
+        .session = &chunk->session,
+        .parts = chunk->parts,
+        .bare = chunk->part_count ? NULL : &chunk->origin,
+        .part_count = chunk->part_count,
+        .ends_session = it->profile.kind == PL_SENT_WITH_TXN,
+        .images = chunk->images,
+        .image_count = chunk->image_count,
+        .measurements = chunk->measurements,
+        .measurement_count = chunk->measurement_count,
+    };
+    return PL_OK;
 }
 
 /* Neither a chunk nor an outcome: what it says of functions, and that it was here. */
 static enum pl_status keep_metrics(struct profile_item *it, struct pl_error *err)
 {
     static const struct pl_count one = {"unsampled_profiles", 1};
-    struct pl_intake_chunk chunk = {0};
-    enum pl_status status = PL_OK;
     it->item.counts->profiles++;
     it->item.counts->rejected += it->reason != NULL;
     if (it->reason)
         return PL_OK;
-    status = pl_intake_build(it->item.store, it->item.row, &it->profile, &chunk, err);
-    if (status == PL_OK)
-        status = pl_intake_keep_metrics(it->item.store, &chunk, &one, 1, err);
-    pl_intake_chunk_deinit(&chunk);
-    return status;
+    enum pl_status status =
+        pl_intake_build(it->item.store, &it->row, &it->profile, &it->chunk, err);
+    return status == PL_OK
+               ? pl_intake_keep_metrics(it->item.store, &it->chunk, &one, 1, err)
+               : status;
 }
 
 static const char *judge(struct profile_item *it)
 {
-    int64_t received_ns = it->item.row->received_ns;
+    int64_t received_ns = it->row.received_ns;
     if (it->item.is_task && pl_sent_is_bare(&it->profile))
         return pl_sent_check_bare(&it->profile, received_ns);
     return pl_sent_check(&it->profile, it->item.header->platform, received_ns);
@@ -206,14 +211,11 @@ static enum pl_status end(void *self, struct pl_error *err)
         it->reason = judge(it);
     if (it->item.unsampled)
         return keep_metrics(it, err);
-    if (!it->reason) {
-        status = store_chunk(it, err);
-        if (status != PL_INPUT) /* else the store cannot hold it */
-            return status;
-        pl_log(PL_LOG_WARN, "web", "profile: %s", err->message);
-        it->reason = "profiling_failed_serialization";
-    }
-    return receive(it, &(struct pl_received){0}, err);
+    if (!it->reason)
+        status = build_chunk(it, err);
+    if (status == PL_OK)
+        give(it);
+    return status;
 }
 
 const struct pl_intake_kind pl_intake_profile = {begin, data, end, drop};
@@ -238,9 +240,11 @@ static enum pl_status read_meta(void *self, const void *bytes, size_t len,
 static enum pl_status reject(void *self, struct pl_error *err)
 {
     struct profile_item *it = self;
+    (void)err;
     if (!it->reason)
         it->reason = "profiling_platform_not_supported";
-    return receive(it, &(struct pl_received){0}, err);
+    give(it);
+    return PL_OK;
 }
 
 const struct pl_intake_kind pl_intake_perfetto = {begin, read_meta, reject, drop};

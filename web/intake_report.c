@@ -115,43 +115,50 @@ static enum pl_status data(void *self, const void *bytes, size_t len,
     return PL_OK;
 }
 
+struct line {
+    struct pl_received received;
+    char uuid[PL_ID_TEXT];
+};
+
 /* Each line of the report is an outcome of its own, under an id made of the item's
  * and its place. */
-static enum pl_status put(struct report_item *it, size_t place, struct pl_error *err)
+static void fill(const struct report_item *it, size_t place, struct line *line)
 {
     const struct event *event = &it->events[place];
     struct pl_id id = it->item.fallback;
-    char uuid[PL_ID_TEXT];
     uint64_t low;
-    bool duplicate;
     memcpy(&low, id.bytes, sizeof low);
     low = pl_hash_mix(low, place);
     memcpy(id.bytes, &low, sizeof low);
-    pl_id_format(&id, uuid);
-    return pl_receive(it->item.store,
-                      &(struct pl_received){.inbox_id = it->item.row->id,
-                                            .item = it->item.index,
-                                            .more_to_come = place + 1 < it->count,
-                                            .project_id = it->item.row->project_id,
-                                            .key_id = it->item.row->key_id,
-                                            .uuid = uuid,
-                                            .category = event->category,
-                                            .outcome = "client_discard",
-                                            .reason = event->reason,
-                                            .quantity = event->quantity},
-                      &duplicate, err);
+    pl_id_format(&id, line->uuid);
+    line->received = (struct pl_received){.inbox_id = it->item.row->id,
+                                          .item = it->item.index,
+                                          .more_to_come = place + 1 < it->count,
+                                          .project_id = it->item.row->project_id,
+                                          .key_id = it->item.row->key_id,
+                                          .uuid = line->uuid,
+                                          .category = event->category,
+                                          .outcome = "client_discard",
+                                          .reason = event->reason,
+                                          .quantity = event->quantity};
 }
 
 static enum pl_status end(void *self, struct pl_error *err)
 {
     struct report_item *it = self;
     struct pl_error why;
-    enum pl_status status = PL_OK;
+    struct line lines[EVENTS_MOST];
+    const struct pl_received *received[EVENTS_MOST];
+    bool duplicates[EVENTS_MOST];
     if (!it->broken)
         it->broken = pl_json_stream_finish(it->stream, &why) != PL_OK;
-    for (size_t i = 0; i < it->count && !it->broken && status == PL_OK; i++)
-        status = put(it, i, err);
-    return status;
+    if (it->broken || !it->count)
+        return PL_OK;
+    for (size_t i = 0; i < it->count; i++) {
+        fill(it, i, &lines[i]);
+        received[i] = &lines[i].received;
+    }
+    return pl_receive(it->item.store, received, it->count, duplicates, err);
 }
 
 const struct pl_intake_kind pl_intake_report = {begin, data, end, drop};

@@ -156,16 +156,15 @@ static enum pl_status end(void *self, struct pl_error *err)
         rows && ids ? PL_OK : pl_error_set(err, PL_NOMEM, "out of memory");
     for (size_t i = 0; i < it->count && status == PL_OK; i++)
         fill(&it->spans[i], &ids[i], &rows[i]);
+    const struct pl_received received = {.inbox_id = it->item.row->id,
+                                         .item = it->item.index,
+                                         .project_id = it->item.row->project_id,
+                                         .key_id = it->item.row->key_id,
+                                         .spans = rows,
+                                         .span_count = it->count};
+    const struct pl_received *const one = &received;
     if (status == PL_OK)
-        status =
-            pl_receive(it->item.store,
-                       &(struct pl_received){.inbox_id = it->item.row->id,
-                                             .item = it->item.index,
-                                             .project_id = it->item.row->project_id,
-                                             .key_id = it->item.row->key_id,
-                                             .spans = rows,
-                                             .span_count = it->count},
-                       &duplicate, err);
+        status = pl_receive(it->item.store, &one, 1, &duplicate, err);
     free(ids);
     free(rows);
     return status;
