@@ -77,6 +77,8 @@ static enum pl_status print_json(const struct pl_retention *retention,
         pl_json_int_field(&buf, "tags", result->tags);
     }
     pl_json_int_field(&buf, "stacks", result->stacks);
+    pl_json_int_field(&buf, "symbol_files", result->symbol_files);
+    pl_json_int_field(&buf, "symbol_bytes", result->symbol_bytes);
     pl_json_int_field(&buf, "bytes", result->bytes);
     pl_json_int_field(&buf, "used_bytes", result->used_bytes);
     pl_json_int_field(&buf, "file_bytes", result->file_bytes);
@@ -112,6 +114,9 @@ static void print_text(const struct pl_retention *retention,
                pl_term_plural(result->functions), result->modules,
                pl_term_plural(result->modules), result->tags,
                pl_term_plural(result->tags));
+    if (result->symbol_files)
+        printf(", %" PRId64 " fetched symbol file%s", result->symbol_files,
+               pl_term_plural(result->symbol_files));
     printf("; %s bytes used\n", used);
 }
 
@@ -134,6 +139,11 @@ static int report(const struct pl_cli *cli, const struct pl_retention *retention
     pl_cli_say("gc: what is left takes more than %s bytes: stacks in use and what is "
                "still being written stay",
                most);
+    if (result->symbol_bytes) {
+        pl_term_count(most, result->symbol_bytes);
+        pl_cli_say("gc: %s bytes are symbol files; proflite%s symbols ls, symbols rm",
+                   most, pl_cli_db_flag(cli));
+    }
     return pl_status_exit_code(PL_PARTIAL);
 }
 
@@ -207,6 +217,8 @@ const struct pl_command pl_cmd_gc = {
         "not processed yet or a live session is writing. Stacks go a generation at a\n"
         "time (a week, or a million of them) when no sample and no sum has one of it,\n"
         "then their frames, functions, modules and tags. Others may write meanwhile.\n"
+        "Of symbol files --max-size first removes those a debuginfod server gave;\n"
+        "those that were added stay (proflite symbols rm).\n"
         "With --keep-hours or --keep-days what the samples added up to stays longer\n"
         "than they do: graphs and tables of whole hours or days answer from it.\n"
         "With --dry-run stacks are estimated, by age alone.\n"

@@ -26,6 +26,7 @@ enum {
     OPT_OPEN,
     OPT_NO_TOKEN,
     OPT_STATIC_DIR,
+    OPT_TIMEOUT,
     OPT_STRICT_KEYS,
     OPT_ALLOW_ORIGIN,
     OPT_QUOTA,
@@ -41,6 +42,8 @@ static const struct pl_option options[] = {
     [OPT_NO_TOKEN] = {"no-token", 0, NULL,
                       "whoever reaches the port may look (loopback)"},
     [OPT_STATIC_DIR] = {"static-dir", 0, "DIR", "the viewer's files from there"},
+    [OPT_TIMEOUT] = {"timeout", 0, "SECONDS",
+                     "most time for the names of one chunk (900)"},
     [OPT_STRICT_KEYS] = {"strict-keys", 0, NULL,
                          "take envelopes for keys of proflite dsn only"},
     [OPT_ALLOW_ORIGIN] = {"allow-origin", 0, "URL",
@@ -138,6 +141,27 @@ static bool take_forward_option(struct pl_server_options *server,
     return status == PL_OK;
 }
 
+/* False: a value makes no sense, which was said. */
+static bool take_option(struct pl_server_options *server, int option, const char *value,
+                        bool *browser, int *exit_code)
+{
+    long seconds = 0;
+    if (option == OPT_LISTEN)
+        server->listen = value;
+    else if (option == OPT_OPEN)
+        *browser = true;
+    else if (option == OPT_NO_TOKEN)
+        server->no_token = true;
+    else if (option == OPT_STATIC_DIR)
+        server->static_dir = value;
+    else if (!pl_options_number(value, 1, 86400, &seconds))
+        *exit_code = pl_cli_usage(&pl_cmd_serve,
+                                  "--timeout %s is not 1 to 86400 seconds", value);
+    if (option == OPT_TIMEOUT)
+        server->symbolicate_ms = (int)seconds * 1000;
+    return option != OPT_TIMEOUT || seconds;
+}
+
 /* False with *exit_code when there is nothing to serve. */
 static bool read_arguments(struct pl_options *parser, struct pl_server_options *server,
                            struct pl_redact *redact, bool *browser, int *exit_code)
@@ -156,14 +180,8 @@ static bool read_arguments(struct pl_options *parser, struct pl_server_options *
                                       options[option].name, parser->value);
             return false;
         }
-        if (option == OPT_LISTEN)
-            server->listen = parser->value;
-        else if (option == OPT_OPEN)
-            *browser = true;
-        else if (option == OPT_NO_TOKEN)
-            server->no_token = true;
-        else
-            server->static_dir = parser->value;
+        if (!take_option(server, option, parser->value, browser, exit_code))
+            return false;
     }
     bool go = option == PL_OPTIONS_END && pl_options_no_operands(parser);
     *exit_code = parser->exit_code;

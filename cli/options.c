@@ -82,6 +82,10 @@ static int set_global(struct pl_options *o, int index)
 static int set_selection(struct pl_options *o, int index)
 {
     struct pl_error err = {0};
+    if (!optarg[0]) /* a variable that is not set, most likely: not everything */
+        return done(o, pl_cli_usage(o->command, "--%s wants a value (%s)",
+                                    pl_selection_options[index].name,
+                                    pl_selection_options[index].value));
     if (pl_selection_set(&o->selection, pl_selection_options[index].name, optarg, &err))
         return done(o, pl_cli_usage(o->command, "%s", err.message));
     return 0;

@@ -23,6 +23,7 @@ struct add {
     char uuid[PL_DEBUG_ID_TEXT];
     struct pl_buf json;
     int added, known, refused, skipped;
+    bool no_store;         /* it cannot be opened, which was said */
     enum pl_status failed; /* OK: nothing but refusals so far */
 };
 
@@ -85,6 +86,17 @@ static void report_refused(struct add *add, const char *path, bool by_hand,
 }
 
 /* ---- one file ---- */
+
+/* When there is something to keep: no store is made for nothing. */
+static enum pl_status open_store(struct add *add, struct pl_error *err)
+{
+    if (add->store)
+        return PL_OK;
+    enum pl_status status =
+        pl_cli_open(add->request->cli, PL_STORE_CREATE, &add->store, err);
+    add->no_store = status != PL_OK;
+    return status;
+}
 
 static enum pl_status open_file(const char *path, int *fd_out, struct pl_error *err)
 {
@@ -161,6 +173,8 @@ static enum pl_status add_file(struct add *add, const char *path, bool by_hand,
         status = pl_symbol_identify(add->symbolizer, fd, path, &kind, err);
     if (status == PL_OK)
         status = settle_id(add, path, &kind, by_hand, err);
+    if (status == PL_OK)
+        status = open_store(add, err);
     if (status == PL_OK) {
         const struct pl_symbol_file file = {
             .project_id = add->request->project,
@@ -216,6 +230,8 @@ static void add_path(struct add *add, const char *path, bool by_hand, unsigned d
 {
     struct pl_error err = {0};
     struct stat st;
+    if (add->no_store)
+        return;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         add_folder(add, path, depth);
     else if (add_file(add, path, by_hand, &err) != PL_OK)
@@ -260,10 +276,7 @@ int pl_symbols_add(const struct pl_symbols_request *request)
     if (request->uuid && request->operand_count != 1)
         return pl_cli_usage(&pl_cmd_symbols, "--uuid is of one file");
     pl_buf_init(&add.json, PL_CLI_DOCUMENT_BYTES);
-    enum pl_status status =
-        pl_cli_open(request->cli, PL_STORE_CREATE, &add.store, &err);
-    if (!status)
-        status = pl_symbolizer_open(NULL, &add.symbolizer, &err);
+    enum pl_status status = pl_symbolizer_open(NULL, &add.symbolizer, &err);
     for (int i = 0; i < request->operand_count && !status; i++)
         add_path(&add, request->operands[i], true, 0);
     int exit_code = status ? pl_cli_fail(&err) : finish(&add);

@@ -167,6 +167,19 @@ DELETE FROM rolled WHERE session_id IN (SELECT value FROM json_each(:sessions));
 -- name: gc_delete_sessions
 DELETE FROM session WHERE id IN (SELECT value FROM json_each(:sessions));
 
+-- name: gc_fetched_file
+SELECT coalesce((SELECT id FROM symbol_file /*scan*/ WHERE origin <> '' AND complete = 1
+                 ORDER BY added_ns, id LIMIT 1), 0);
+
+-- name: gc_fetched_files
+SELECT (SELECT coalesce(sum(length(p.data)), 0) FROM symbol_piece p
+        WHERE p.file_id = f.id)
+FROM symbol_file f /*scan*/ WHERE f.origin <> '' AND f.complete = 1
+ORDER BY f.added_ns, f.id;
+
+-- name: gc_symbol_bytes
+SELECT coalesce(sum(length(data)), 0) FROM symbol_piece /*scan*/;
+
 -- name: gc_vacuum
 PRAGMA incremental_vacuum(256);
 

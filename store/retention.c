@@ -402,7 +402,8 @@ static enum pl_status shorten_file(struct pl_gc *gc, struct pl_error *err)
 
 /* ---- all of it ---- */
 
-static enum pl_status count_waiting(struct pl_gc *gc, struct pl_error *err)
+/* What stays that could be asked about. */
+static enum pl_status count_rest(struct pl_gc *gc, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row = false, fits = gc->result->fits;
@@ -415,6 +416,9 @@ static enum pl_status count_waiting(struct pl_gc *gc, struct pl_error *err)
         gc->result->waiting = pl_stmt_column_int(stmt, 0);
         pl_stmt_reset(stmt);
     }
+    if (status == PL_OK)
+        status =
+            pl_gc_number(gc, PL_SQL_GC_SYMBOL_BYTES, &gc->result->symbol_bytes, err);
     return status;
 }
 
@@ -425,8 +429,9 @@ static enum pl_status look(struct pl_gc *gc, struct pl_error *err)
     int64_t before_ns = gc->before_ns, most = gc->retention->max_bytes;
     int64_t used = pl_gc_used_bytes(gc);
     gc->after_ns = INT64_MIN;
-    enum pl_status status =
-        find_candidates(gc, most ? INT64_MAX : before_ns, -1, &stmt, err);
+    enum pl_status status = pl_gc_look_at_fetched(gc, err);
+    if (status == PL_OK)
+        status = find_candidates(gc, most ? INT64_MAX : before_ns, -1, &stmt, err);
     while (status == PL_OK && (status = pl_stmt_row(stmt, &row, err)) == PL_OK && row)
         if (pl_stmt_column_int(stmt, 4) <= before_ns ||
             (most && used - gc->result->bytes > most))
@@ -442,13 +447,15 @@ static enum pl_status look(struct pl_gc *gc, struct pl_error *err)
     gc->result->used_bytes = used - gc->result->bytes;
     gc->result->file_bytes = gc->pages.count * gc->pages.size;
     gc->result->fits = !most || gc->result->used_bytes <= most;
-    return status == PL_OK ? count_waiting(gc, err) : status;
+    return status == PL_OK ? count_rest(gc, err) : status;
 }
 
-/* Samples first; sums only when there are no more of them. */
+/* Samples before sums; these only when there are no more of them. */
 static enum pl_status take_by_size(struct pl_gc *gc, struct pl_error *err)
 {
-    enum pl_status status = take_parts(gc, INT64_MAX, true, err);
+    enum pl_status status = pl_gc_take_fetched(gc, err);
+    if (status == PL_OK)
+        status = take_parts(gc, INT64_MAX, true, err);
     if (status == PL_OK)
         status = pl_gc_take_sums(gc, PL_HOUR_S, INT64_MAX, true, err);
     return status == PL_OK ? pl_gc_take_sums(gc, PL_DAY_S, INT64_MAX, true, err)
@@ -487,7 +494,7 @@ static enum pl_status collect(struct pl_gc *gc, struct pl_error *err)
     gc->result->used_bytes = pl_gc_used_bytes(gc);
     gc->result->file_bytes = gc->pages.count * gc->pages.size;
     gc->result->fits = pl_gc_excess(gc) == 0;
-    return status == PL_OK ? count_waiting(gc, err) : status;
+    return status == PL_OK ? count_rest(gc, err) : status;
 }
 
 enum pl_status pl_store_gc(struct pl_store *store, const struct pl_retention *retention,

@@ -21,15 +21,18 @@ struct pl_retention_result {
     int64_t chunks, sessions, threads; /* gone; 0 with dry_run */
     int64_t stacks;                    /* gone; with dry_run about, by age alone */
     int64_t epochs, frames, functions, modules, tags; /* gone; 0 with dry_run */
-    int64_t bytes;      /* pages freed; with dry_run about */
-    int64_t used_bytes; /* of the pages in use, after */
-    int64_t file_bytes; /* of all pages, after */
-    int64_t waiting;    /* parts that would go but that the pass has not done */
-    bool fits;          /* max_bytes is kept, or there is none */
+    int64_t symbol_files; /* fetched ones, gone to keep max_bytes; likewise */
+    int64_t symbol_bytes; /* of those that stay */
+    int64_t bytes;        /* pages freed; with dry_run about */
+    int64_t used_bytes;   /* of the pages in use, after */
+    int64_t file_bytes;   /* of all pages, after */
+    int64_t waiting;      /* parts that would go but that the pass has not done */
+    bool fits;            /* max_bytes is kept, or there is none */
 };
 
 /* In short transactions, each leaving a sound store, with pauses in which others
- * write. Hours are summed up before their samples go, if the sums are to stay. Stays:
+ * write. Of symbol files only fetched ones go, before samples, to keep max_bytes. Hours
+ * are summed up before their samples go, if the sums are to stay. Stays:
  * chunks the pass or an upstream waits for, the newest chunk of a live session,
  * outcomes. The dictionary goes by epochs: stacks nothing refers to, then what they
  * alone were made of, unless the pass is at work. Past 20 % of free pages the file is

@@ -56,6 +56,11 @@ PL_MUST_CHECK enum pl_status pl_gc_look_at_stacks(struct pl_gc *gc,
 /* After stacks went: frames, names, functions, modules and tags. */
 PL_MUST_CHECK enum pl_status pl_gc_take_names(struct pl_gc *gc, struct pl_error *err);
 
+/* Symbol files that were fetched, until it fits. */
+PL_MUST_CHECK enum pl_status pl_gc_take_fetched(struct pl_gc *gc, struct pl_error *err);
+PL_MUST_CHECK enum pl_status pl_gc_look_at_fetched(struct pl_gc *gc,
+                                                   struct pl_error *err);
+
 /* Sums of a level (PL_HOUR_S, PL_DAY_S) without samples that ended before, or with
  * `by_size` the oldest until it fits. */
 PL_MUST_CHECK enum pl_status pl_gc_take_sums(struct pl_gc *gc, int64_t level,

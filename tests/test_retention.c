@@ -8,6 +8,7 @@
 #include "store/db.h"
 #include "store/query.h"
 #include "store/retention.h"
+#include "store/symbol_files.h"
 
 #include <signal.h>
 #include <time.h>
@@ -189,6 +190,58 @@ static void test_size(void)
     CHECK(!did.fits && check_sound(path).parts == 3);
 }
 
+/* Symbol files that were fetched go before samples; those somebody added stay. */
+static void test_symbol_files(void)
+{
+    enum { EACH = 1 << 20 };
+    const char *path = kept_path("symbols.db");
+    fill(path, 0);
+    int64_t used = gc(path, INT64_MIN, 0, true).used_bytes;
+    struct pl_store *store = open_store(path, PL_STORE_WRITE);
+    FILE *file = tmpfile();
+    CHECK(file);
+    srandom(1);
+    for (int i = 0; file && i < EACH; i++) /* does not compress */
+        (void)fputc((int)(random() >> 8) & 255, file);
+    CHECK(file && fflush(file) == 0);
+    static const char *const origins[] = {"", "http://one/", "http://two/"};
+    for (int i = 0; file && i < 3; i++) {
+        char id[PL_DEBUG_ID_TEXT], content[33];
+        int64_t row;
+        bool known;
+        (void)snprintf(id, sizeof id, "3d5be0ca-97ee-4dd0-b2f5-0a4b45b1d7c%d", i);
+        (void)snprintf(content, sizeof content, "%032d", i);
+        const struct pl_symbol_file symbols = {.kind = "elf",
+                                               .debug_id = id,
+                                               .build_id = "",
+                                               .content = content,
+                                               .name = "f.debug",
+                                               .origin = origins[i]};
+        CHECK_OK(pl_symbol_file_add(store, &symbols, fileno(file), &row, &known, &err),
+                 err);
+    }
+    if (file)
+        (void)fclose(file);
+    pl_store_close(store);
+    int64_t most = used + 3 * EACH / 2;
+    struct pl_retention_result would = gc(path, INT64_MIN, most + EACH, true);
+    CHECK(would.symbol_files == 1 && !would.parts && would.fits, "%lld",
+          (long long)would.symbol_files);
+    struct pl_retention_result did = gc(path, INT64_MIN, most + EACH, false);
+    CHECK(did.symbol_files == 1 && !did.parts && did.fits && did.bytes >= EACH);
+    CHECK(did.symbol_bytes > 2 * EACH && did.symbol_bytes < 2 * EACH + EACH / 2);
+    CHECK(support_number(
+              path, "SELECT count(*) FROM symbol_file WHERE origin = 'http://one/'") ==
+              0,
+          "the oldest went first");
+    did = gc(path, INT64_MIN, most, false);
+    CHECK(did.symbol_files == 1 && !did.parts && did.fits);
+    did = gc(path, INT64_MIN, EACH / 2, false);
+    CHECK(!did.symbol_files && did.parts && !did.fits && did.symbol_bytes > EACH);
+    CHECK(support_number(path, "SELECT count(*) FROM symbol_file") == 1);
+    (void)check_sound(path);
+}
+
 /* What the pass has not seen, or an upstream is to get, stays. */
 static void test_waiting(void)
 {
@@ -272,4 +325,5 @@ static void test_kill(void)
 }
 
 TEST_MAIN({"age", test_age}, {"all", test_all}, {"size", test_size},
-          {"waiting", test_waiting}, {"kill", test_kill})
+          {"symbol_files", test_symbol_files}, {"waiting", test_waiting},
+          {"kill", test_kill})

@@ -32,6 +32,7 @@ struct pl_follow {
     atomic_bool stop; /* set under lock; the pass reads it without */
     char *db_path;
     struct pl_events *events;
+    int symbolicate_ms; /* most for one chunk; 0: as usual */
 
     /* the thread's own */
     struct pl_store *store;
@@ -63,6 +64,7 @@ static enum pl_status open_pass(struct pl_follow *follow, struct pl_error *err)
         .stop = &follow->stop,
         .intake = pl_intake_run,
         .intake_self = follow->intake,
+        .symbolicate_ms = follow->symbolicate_ms,
     };
     return pl_pass_open(follow->store, &options, &follow->pass, err);
 }
@@ -192,8 +194,9 @@ static void free_follow(struct pl_follow *follow)
     free(follow);
 }
 
-enum pl_status pl_follow_start(const char *db_path, struct pl_events *events,
-                               struct pl_follow **follow_out, struct pl_error *err)
+enum pl_status pl_follow_start(const char *db_path, int symbolicate_ms,
+                               struct pl_events *events, struct pl_follow **follow_out,
+                               struct pl_error *err)
 {
     pthread_condattr_t clock;
     struct pl_follow *follow = calloc(1, sizeof *follow);
@@ -205,6 +208,7 @@ enum pl_status pl_follow_start(const char *db_path, struct pl_events *events,
     }
     follow->db_path = path;
     follow->events = events;
+    follow->symbolicate_ms = symbolicate_ms;
     pthread_mutex_init(&follow->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

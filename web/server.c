@@ -383,8 +383,8 @@ static enum pl_status start(struct pl_server *server,
     if (status == PL_OK)
         status = pl_events_start(server->pool, &server->events, err);
     if (status == PL_OK && !options->no_processing)
-        status =
-            pl_follow_start(options->db_path, server->events, &server->follow, err);
+        status = pl_follow_start(options->db_path, options->symbolicate_ms,
+                                 server->events, &server->follow, err);
     if (status == PL_OK)
         status = start_ingest(server, options, where, err);
     if (status == PL_OK && options->forward_count)

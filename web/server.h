@@ -32,6 +32,7 @@ struct pl_server_options {
     const char *const *forward; /* DSNs of upstreams */
     size_t forward_count;
     const struct pl_redact *forward_redact; /* nullable; borrowed until the stop */
+    int symbolicate_ms; /* most for the names of one chunk; 0: 15 min */
     bool forward_received;                  /* also what arrived */
 };
 

@@ -70,6 +70,10 @@ def test_values(folder):
     says(2, "top", "--from", "whenever", words=["whenever"])
     says(2, "top", "--from", "@20", "--to", "@10")
     says(2, "ls", "--session", "one", words=["session"])
+    for name in ("app", "session", "thread", "release", "env", "from", "to", "label", "function"):
+        says(2, "top", f"--{name}", "", words=[f"--{name} wants"])
+    for seconds in ("0", "-1", "soon", "86401"):
+        says(2, "serve", "--timeout", seconds, words=["--timeout", seconds])
     says(2, "flame", "--unit", "bytes", words=["bytes"])
     says(2, "flame", "--min-percent", "101", words=["101"])
     says(2, "flame", "--depth", "0", words=["depth"])

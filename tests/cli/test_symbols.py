@@ -38,6 +38,9 @@ def test_usage(folder):
         check(done.returncode == 2 and not done.stdout, f"{args}: {done.returncode} {done.stderr}")
     check(b"sources?" in symbols(db, "source").stderr, "a hint")
     check(symbols(db, "ls").returncode == 1, "no store")
+    for args in (["add", folder / "gone"], ["add", pathlib.Path(__file__)], ["add", FIXTURES / "CMakeFiles"]):
+        done = symbols(db, *args)
+        check(done.returncode in (1, 3, 4) and not db.exists(), f"{args} makes no store: {done}")
 
 
 def test_add(folder):
