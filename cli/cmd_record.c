@@ -200,10 +200,15 @@ static enum pl_status open_recording(struct record *r, struct pl_error *err)
 }
 
 /* What could not be written stays, for whoever opens the store next. */
+static bool is_kept(const struct record *r)
+{
+    return r->drain && !pl_drain_is_written(r->drain) &&
+           !*pl_drain_journal_trouble(r->drain);
+}
+
 static void close_recording(struct record *r)
 {
-    bool keep = r->drain && !pl_drain_is_written(r->drain) &&
-                !*pl_drain_journal_trouble(r->drain);
+    bool keep = is_kept(r);
     pl_drain_close(r->drain);
     if (keep)
         pl_cli_say("record: what could not be written is kept beside the store as far "
@@ -304,6 +309,8 @@ static void summarize(struct record *r)
     pl_drain_get_stats(r->drain, &stats);
     if ((int64_t)stats.lost > t.lost) /* also what could not be written */
         t.lost = (int64_t)stats.lost;
+    if (!is_kept(r))
+        t.lost += (int64_t)stats.unwritten;
     pl_term_count(samples, t.samples);
     pl_term_count(lost, t.lost);
     if (!t.samples && !t.lost && !pl_drain_is_written(r->drain))

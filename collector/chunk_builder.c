@@ -449,6 +449,9 @@ static bool build(struct builder *b, const uint64_t *lost)
         return false;
     if (part->end_ns > window->limit_ns)
         part->end_ns = window->limit_ns;
+    if (window->next && !b->timeline->cpu_mode && /* whose first tick may come early */
+        part->end_ns > window->next->start_ns)
+        part->end_ns = window->next->start_ns;
     part->period_ns = b->timeline->period_ns;
     part->modules = b->chunk->modules;
     part->frames = b->chunk->frames;

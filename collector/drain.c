@@ -238,6 +238,7 @@ void pl_drain_get_stats(struct pl_drain *drain, struct pl_drain_stats *stats_out
         .lost = shared->queue.lost + shared->lost,
         .chunks = shared->queue.chunks,
         .sessions = shared->queue.sessions,
+        .unwritten = pl_drain_queue_samples(&shared->queue),
     };
     pthread_mutex_unlock(&shared->queue.lock);
     for (const struct pl_drain_session *s = drain->sessions; s; s = s->next)

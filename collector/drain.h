@@ -35,6 +35,7 @@ struct pl_drain_options {
 
 struct pl_drain_stats {
     uint64_t samples, lost, chunks, sessions;
+    uint64_t unwritten;                 /* samples the sink has refused so far */
     uint64_t processes;                 /* segments attached now */
     uint64_t walks_complete, walks_cut; /* stacks that reach the root, and not */
 };

@@ -307,3 +307,11 @@ bool pl_drain_queue_is_empty(struct pl_drain_queue *queue)
     pthread_mutex_unlock(&queue->lock);
     return empty;
 }
+
+uint64_t pl_drain_queue_samples(const struct pl_drain_queue *queue)
+{
+    uint64_t samples = 0;
+    for (const struct pl_drain_item *item = queue->first; item; item = item->next)
+        samples += item->kind == PUT ? item->chunk->samples : 0;
+    return samples;
+}

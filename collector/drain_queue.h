@@ -57,5 +57,7 @@ void pl_drain_queue_show_take(struct pl_drain_queue *queue, struct pl_chunk *chu
 PL_MUST_CHECK enum pl_status pl_drain_queue_flush(struct pl_drain_queue *queue,
                                                   bool wait, struct pl_error *err);
 bool pl_drain_queue_is_empty(struct pl_drain_queue *queue);
+/* Samples that wait. Under the lock. */
+uint64_t pl_drain_queue_samples(const struct pl_drain_queue *queue);
 
 #endif

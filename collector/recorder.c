@@ -300,8 +300,10 @@ static void *drain_thread(void *argument)
     enum pl_status status = pl_drain_finish(recorder->drain, &error);
     struct pl_drain_stats stats;
     pl_drain_get_stats(recorder->drain, &stats);
-    bool written = pl_drain_is_written(recorder->drain) || !own_table ||
-                   *pl_drain_journal_trouble(recorder->drain);
+    bool all = pl_drain_is_written(recorder->drain);
+    bool written = all || !own_table || *pl_drain_journal_trouble(recorder->drain);
+    if (written && !all) /* nobody can salvage it */
+        stats.lost += stats.unwritten;
     pl_drain_close(recorder->drain); /* here, where its descriptors are */
 
     pthread_mutex_lock(&recorder->lock);

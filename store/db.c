@@ -45,6 +45,7 @@ enum pl_status pl_db_error(struct pl_store *store, int rc, const char *doing,
         return pl_error_set(err, PL_BUSY, "%s: %s took too long and was stopped", path,
                             doing);
     case SQLITE_FULL:
+        store->full = true;
         return pl_error_set(err, PL_IO,
                             "cannot write %s (%s): the disk is full; free some space "
                             "and try again",

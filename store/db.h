@@ -50,6 +50,7 @@ struct pl_store {
     bool holds_signal;        /* SIGXFSZ is blocked for the transaction */
     uint64_t dev, ino;        /* of the file opened, to notice that it was replaced */
     uint64_t file_number;     /* grows with each connection: perhaps to another file */
+    bool full;                /* the disk was, in this transaction */
     bool lost;                /* nothing could be opened again; tried next time */
     int log_pages;            /* of the WAL after the last commit */
     int log_pages_tried;      /* when a checkpoint was last tried */

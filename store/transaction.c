@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ enum {
     READER_PATIENCE_MS = 100,
     BRAKE_PATIENCE_MS = 2000,
     CHECKPOINT_PATIENCE_MS = 1000,
+    ROOM_WANTED_BYTES = 8 << 20, /* with less on the disk the log stays empty */
 };
 
 static int on_commit(void *self, sqlite3 *db, const char *schema, int pages)
@@ -123,16 +125,26 @@ static int run_checkpoint(struct pl_store *store, int mode, int patience_ms)
     return rc;
 }
 
+static bool room_is_short(const struct pl_store *store)
+{
+    struct statvfs disk;
+    return statvfs(store->real_path, &disk) == 0 &&
+           disk.f_bavail < ROOM_WANTED_BYTES / disk.f_frsize;
+}
+
 /* A failed checkpoint fails no commit: all is in the log, and it is tried again. */
 static void keep_log_short(struct pl_store *store)
 {
     int pages = store->log_pages;
+    int rc = SQLITE_OK;
     if (pages < store->log_pages_tried)
         store->log_pages_tried = 0; /* the log began anew */
-    if (pages < LOG_PAGES_WANTED || pages - store->log_pages_tried < LOG_PAGES_STEP)
+    if (pages < LOG_PAGES_WANTED && room_is_short(store))
+        rc = run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, 0);
+    else if (pages < LOG_PAGES_WANTED ||
+             pages - store->log_pages_tried < LOG_PAGES_STEP)
         return;
-    int rc = SQLITE_OK;
-    if (pages < LOG_PAGES_TOO_MANY)
+    else if (pages < LOG_PAGES_TOO_MANY)
         rc = run_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, 0);
     else
         rc = run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE,
@@ -235,6 +247,10 @@ void pl_db_rollback(struct pl_store *store)
     if (!sqlite3_get_autocommit(store->db)) /* some errors roll back by themselves */
         (void)run(store, PL_SQL_ROLLBACK, NULL);
     store->in_write = false;
+    if (store->full) { /* the log may have what is wanted */
+        store->full = false;
+        (void)run_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE, 0);
+    }
     leave(store);
 }
 

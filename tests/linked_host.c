@@ -264,7 +264,7 @@ static void run_race(void)
         exit(9);
     pthread_join(threads[0],
                  NULL); /* with the first a sanitizer makes one of its own */
-    usleep(100000); /* it is gone from /proc, too */
+    usleep(100000);     /* it is gone from /proc, too */
     before = count_files("/proc/self/task");
     pthread_barrier_init(&barrier, NULL, 8);
     EXPECT(proflite_init(NULL) == PROFLITE_OK);
@@ -313,6 +313,45 @@ static void run_fsize(void)
     proflite_close();
 }
 
+static void fill_disk(const char *name)
+{
+    char block[4096] = {1};
+    size_t len = sizeof block;
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    EXPECT(fd >= 0);
+    while (len) {
+        ssize_t done = write(fd, block, len);
+        len = done > 0 && len == sizeof block ? len : len / 2;
+    }
+    EXPECT(errno == ENOSPC);
+    close(fd);
+}
+
+/* On a small disk of its own that is full for a while: a flush says so, the program
+ * goes on, and what was not written is when there is room again. */
+static void run_full(void)
+{
+    char filler[512];
+    proflite_stats stats = {.size = sizeof stats};
+    (void)snprintf(filler, sizeof filler, "%s.fill", getenv("PROFLITE_DB"));
+    EXPECT(proflite_init(NULL) == PROFLITE_OK);
+    EXPECT(proflite_start() == PROFLITE_OK);
+    linked_hot_function(200);
+    EXPECT(proflite_flush(5000) == PROFLITE_OK);
+    fill_disk(filler);
+    linked_hot_function(300);
+    EXPECT(proflite_flush(5000) == PROFLITE_IO);
+    EXPECT(strstr(proflite_last_error(), "full") != NULL);
+    EXPECT(proflite_get_stats(&stats) == PROFLITE_OK && stats.running);
+    uint64_t before = stats.samples;
+    unlink(filler);
+    EXPECT(proflite_flush(5000) == PROFLITE_OK);
+    EXPECT(proflite_get_stats(&stats) == PROFLITE_OK);
+    EXPECT(stats.samples >= before + 20);
+    EXPECT(proflite_stop() == PROFLITE_OK);
+    proflite_close();
+}
+
 static void ignore_signal(int number)
 {
     (void)number;
@@ -352,7 +391,7 @@ int main(int argc, char **argv)
         {"exit", run_exit},       {"fork", run_fork},
         {"race", run_race},       {"flush", run_flush},
         {"fsize", run_fsize},     {"undisturbed", run_undisturbed},
-        {"storm", run_storm},
+        {"storm", run_storm},     {"full", run_full},
     };
     return argc > 1 ? run_mode(argv[1], modes, sizeof modes / sizeof modes[0]) : 2;
 }
