@@ -1,10 +1,13 @@
 /* Build tool: files of a folder become one C file of string literals, each as it is
- * and, where that is smaller, as gzip and as brotli.
+ * and, where that is smaller, as gzip and as brotli. Of our own modules and style
+ * sheets comments that have lines of their own stay behind; the lines stay, and their
+ * numbers.
  *
  *   embed_assets FOLDER LIST OUT.c     LIST: one path a line, sorted, in FOLDER
  *
  * The tables are declared in web/assets.h. */
 #include <brotli/encode.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +41,44 @@ static struct bytes read_file(const char *path)
     fclose(in);
     file.data = (unsigned char *)text;
     return file;
+}
+
+static bool has_ending(const char *name, const char *ending)
+{
+    size_t len = strlen(name), tail = strlen(ending);
+    return len > tail && strcmp(name + len - tail, ending) == 0;
+}
+
+static bool is_ours(const char *name)
+{
+    return strncmp(name, "vendor/", 7) != 0 &&
+           (has_ending(name, ".js") || has_ending(name, ".css"));
+}
+
+/* In place. A comment is one if its line begins with it: strings have none such. */
+static void leave_comments_out(struct bytes *file)
+{
+    size_t to = 0, at = 0;
+    bool inside = false;
+    while (at < file->len) {
+        const unsigned char *line = file->data + at;
+        const unsigned char *end = memchr(line, '\n', file->len - at);
+        size_t len = end ? (size_t)(end - line) + 1 : file->len - at, skip = 0;
+        while (skip < len && (line[skip] == ' ' || line[skip] == '\t'))
+            skip++;
+        bool begins = len - skip >= 2 && memcmp(line + skip, "/*", 2) == 0;
+        bool whole = len - skip >= 2 && memcmp(line + skip, "//", 2) == 0;
+        bool ends = len >= 3 && memcmp(line + len - 3, "*/\n", 3) == 0;
+        at += len;
+        if (inside || whole || (begins && (ends || !memmem(line, len, "*/", 2)))) {
+            inside = !whole && !ends;
+            file->data[to++] = '\n';
+            continue;
+        }
+        memmove(file->data + to, line, len);
+        to += len;
+    }
+    file->len = to;
 }
 
 /* Compressed bytes that save a tenth and more; the others go. */
@@ -139,6 +180,8 @@ int main(int argc, char **argv)
         }
         (void)snprintf(path, sizeof path, "%s/%s", argv[1], name);
         struct bytes file = read_file(path);
+        if (is_ours(name))
+            leave_comments_out(&file);
         struct bytes gzipped = gzip(file, path), brotlied = brotli(file, path);
         fprintf(rows, "    {\"%s\", UINT64_C(0x%llx), ", name,
                 (unsigned long long)hash_of(file));
