@@ -13,7 +13,8 @@
  * @property {boolean} folded
  */
 
-const sum = (values) => values.reduce((total, value) => total + value, 0);
+/** @param {any} values numbers @returns {number} */
+export const sumOf = (values) => values.reduce((total, value) => total + value, 0);
 
 /**
  * @param {{thread_id: number, name: string, wall_ns: number[], cpu_ns: number[]}[]} series
@@ -46,8 +47,8 @@ function threadRow(entry, thread, sessions, manyApps) {
     detail: thread ? `${name}, tid ${thread.tid}${session ? `, ${session.app} ${session.pid}` : ""}` : name,
     wall: entry.wall_ns,
     cpu: entry.cpu_ns,
-    cpuTotal: sum(entry.cpu_ns),
-    wallTotal: sum(entry.wall_ns),
+    cpuTotal: sumOf(entry.cpu_ns),
+    wallTotal: sumOf(entry.wall_ns),
     folded: false,
   };
 }
@@ -69,13 +70,13 @@ function foldRows(rest, all) {
       wall[bin] += row.wall[bin] / rest.length;
       cpu[bin] += row.cpu[bin] / rest.length;
     }
-  const cpuTotal = sum(rest.map((row) => row.cpuTotal));
-  const idle = cpuTotal < 0.01 * sum(all.map((row) => row.cpuTotal));
+  const cpuTotal = sumOf(rest.map((row) => row.cpuTotal));
+  const idle = cpuTotal < 0.01 * sumOf(all.map((row) => row.cpuTotal));
   return {
     ids: rest.flatMap((row) => row.ids),
     label: `+${rest.length} ${idle ? "idle" : "more"}`,
     detail: `${rest.length} threads with less CPU time`,
-    wall, cpu, cpuTotal, wallTotal: sum(rest.map((row) => row.wallTotal)), folded: true,
+    wall, cpu, cpuTotal, wallTotal: sumOf(rest.map((row) => row.wallTotal)), folded: true,
   };
 }
 
@@ -108,4 +109,38 @@ export function totalOf(series, bins, binNs, heat = "cpu") {
     for (let bin = 0; bin < bins; bin++) sums[bin] += values[bin] / binNs;
   }
   return sums;
+}
+
+/**
+ * What of [from, to) is in bins; of a bin that is cut, its part.
+ * @param {ArrayLike<number>} values by bin
+ * @param {{from_ns: number, bin_ns: number, bins: number}} timeline
+ */
+export function sumIn(values, { from_ns, bin_ns, bins }, from, to) {
+  const [first, last] = [from, to].map((time) => Math.min(bins, Math.max(0, (time - from_ns) / bin_ns)));
+  let sum = 0;
+  for (let bin = Math.floor(first); bin < last; bin++) sum += values[bin] * (Math.min(bin + 1, last) - Math.max(bin, first));
+  return sum;
+}
+
+/** The same, on average. */
+export function meanIn(values, timeline, from, to) {
+  return (sumIn(values, timeline, from, to) * timeline.bin_ns) / Math.max(1, to - from);
+}
+
+const codeNames = { app: "in-app", system: "system", kernel: "kernel", unknown: "unknown" };
+
+/**
+ * Whose code it is, as layers over the same bins; those without weight are left out.
+ * @param {any} codes  answer of GET timeline by code, or null
+ * @param {any} timeline by thread
+ * @param {Heat} heat
+ * @returns {{code: string, name: string, values: Float64Array, sum: number}[]} [] while it is not there
+ */
+export function partsOf(codes, timeline, heat) {
+  if (!codes || codes.bins !== timeline.bins || codes.from_ns !== timeline.from_ns || codes.bin_ns !== timeline.bin_ns) return [];
+  return codes.series.map(({ code, wall_ns, cpu_ns }) => {
+    const values = totalOf([{ wall_ns, cpu_ns }], codes.bins, codes.bin_ns, heat);
+    return { code, name: codeNames[code] ?? code, values, sum: sumOf(values) };
+  }).filter(({ sum }) => sum > 0);
 }

@@ -5,7 +5,7 @@ import { computed, effect, signal, untracked } from "../vendor/preact.js";
 import { decodeAround, decodeChart, findNode } from "../lib/flame-model.js";
 import { apiSelection, chosenSessions, narrowing } from "../lib/selection.js";
 import { compileQuery, matchFunctions, matchedNodes } from "../lib/search.js";
-import { releasesOf } from "../lib/releases.js";
+import { marksOf } from "../lib/marks.js";
 import { decodeTop } from "../lib/top.js";
 import { makeTransform } from "../lib/transforms.js";
 import { FlameResource, secondNodes } from "./flame.js";
@@ -38,6 +38,7 @@ export const sessions = new Resource("sessions", (answer) => {
 });
 export const threads = new Resource("threads", (answer) => answer.threads);
 export const timeline = new Resource("timeline");
+export const codes = new Resource("timeline");
 export const flame = new FlameResource();
 export const top = new Resource("top", decodeTop);
 export const labels = new Resource("labels", (answer) => answer.labels);
@@ -61,8 +62,8 @@ const spanOf = (chosen) => ({
 export const chosen = computed(() => chosenSessions(state.value, sessions.value.value ?? []));
 export const isLive = computed(() => chosen.value.some((session) => session.state === "live"));
 
-/** Releases of the chosen sessions, as they came. */
-export const releases = computed(() => releasesOf(chosen.value));
+/** Flags of the timeline. */
+export const marks = computed(() => marksOf(chosen.value));
 
 /** Parameters of the API for the chosen sessions, whole; null before they are known. */
 const chosenParams = computed(() => {
@@ -90,10 +91,20 @@ effect(() => {
   sessions.load({}, asking.value);
 });
 
+/** What the timeline is of: all threads, whatever is filtered. */
+export const timelineParams = computed(() => chosenParams.value && { ...chosenParams.value, ...windowed(state.value) });
+
 effect(() => {
-  const base = exploring.value ? chosenParams.value : null;
-  threads.load(base && { ...base, ...windowed(state.value) }, asking.value);
-  timeline.load(base && { ...base, ...windowed(state.value), bins: binCount() }, asking.value);
+  const base = exploring.value ? timelineParams.value : null;
+  threads.load(base, asking.value);
+  timeline.load(base && { ...base, bins: binCount() }, asking.value);
+});
+
+/** Whose code runs when: every sample is looked at for that, so the graph comes first. */
+effect(() => {
+  const base = exploring.value && flame.value.value ? timelineParams.value : null;
+  if (isLive.value && spanOf(chosen.value).to - spanOf(chosen.value).from > longNs) return;
+  codes.load(base && { ...base, bins: binCount(), by: "code" }, asking.value);
 });
 
 effect(() => {
@@ -219,9 +230,14 @@ function finenessAt(model, key, ns) {
   return hides ? Math.max(1, Math.floor(seen / (2 * graphPixels.value))) : 0;
 }
 
+/** Graph and table of a range that is being dragged (model/preview.js). */
+export const preview = signal(/** @type {{flame: import("../lib/flame-model.js").FlameModel, top: any}|null} */ (null));
+export const shownFlame = computed(() => preview.value?.flame ?? flame.value.value);
+export const shownTop = computed(() => preview.value?.top ?? top.value.value);
+
 /** The search over the graph at hand. */
 export const search = computed(() => {
-  const model = flame.value.value;
+  const model = shownFlame.value;
   const { test, error } = compileQuery(state.value.query);
   const matches = test && model ? matchFunctions(model.functions, test) : null;
   const found = matches && model ? { ...matchedNodes(model, matches), whole: model.total[0] } : null;

@@ -3,14 +3,14 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { nodeKey } from "../lib/flame-model.js";
 import { duration, percent, plural } from "../lib/format.js";
-import { flame, graphPixels, isLive, looked, pointed, releases, search, sessions, threads, timeline, top } from "../model/data.js";
+import { codes, flame, graphPixels, isLive, looked, marks, pointed, preview, search, sessions, shownFlame, shownTop, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "../ui/actions.js";
 import { FlameGraph, Timeline } from "../ui/graph.js";
 import { openMenu } from "../ui/dialogs.js";
 import { Notice } from "../ui/notice.js";
 import { lazy, Loading, Tabs } from "../ui/parts.js";
-import { pageProblem, paneProblem } from "../ui/problems.js";
+import { choose, pageProblem, paneProblem } from "../ui/problems.js";
 import { Summary } from "../ui/summary.js";
 import { shownTheme } from "../ui/theme.js";
 import { Top } from "../ui/top.js";
@@ -31,7 +31,7 @@ export function Explore({ graph }) {
     return html`<main id="explore"><h1 class="visually-hidden">Explore profiles</h1>
       <section id="notice">${problem ? html`<${Notice} ...${problem} />` : html`<${Loading} what="the store" />`}</section></main>`;
   const { tab, view, invert, order } = state.value;
-  const dim = (resource) => (resource.loading.value && !isLive.value ? "loading" : "");
+  const dim = (resource) => (resource.loading.value && !isLive.value && !preview.value ? "loading" : "");
   return html`<main id="explore">
     <h1 class="visually-hidden">Explore profiles</h1>
     <section id="timeline" class=${timeline.value.value ? dim(timeline) : ""} aria-label="Timeline and threads"><${Times} /></section>
@@ -62,7 +62,7 @@ function Times() {
   if (!answer || !threads.value.value) return html`<${Loading} what="the timeline" />`;
   return html`<${Timeline} timeline=${answer} threads=${threads.value.value} chosen=${thread} from=${from} to=${to}
     sessions=${new Map(sessions.value.value.map((session) => [session.id, session]))} zoomed=${windowTo > 0} theme=${shownTheme.value}
-    heat=${heat} releases=${releases.value} actions=${timelineActions} />`;
+    heat=${heat} codes=${codes.value.value} marks=${marks.value} actions=${timelineActions} />`;
 }
 
 const sides = () => import("../model/sides.js");
@@ -73,8 +73,24 @@ const timelineActions = {
   setWindow: (windowFrom, windowTo) => setState({ windowFrom, windowTo }),
   setHeat: (heat) => setState({ heat }),
   compare: (from, to) => sides().then(({ compareRange }) => compareRange(from, to)),
-  compareRelease: (release) => sides().then(({ compareRelease }) => compareRelease(release)),
+  openMark: ({ release, session }) => (release ? sides().then(({ compareRelease }) => compareRelease(release)) : choose({ session: [session] })),
+  aim: () => previews().then(({ prepare }) => prepare()),
+  preview: (from, to) => previewSoon(from, to),
 };
+
+const previews = () => import("../model/preview.js");
+let pending = { from: 0, to: 0, frame: 0 };
+
+/** One preview a frame: the pointer may move more often. */
+function previewSoon(from, to) {
+  const before = pending.frame;
+  pending = { from, to, frame: before || requestAnimationFrame(() => previews().then(({ show, release }) => {
+    const { from, to } = pending;
+    pending.frame = 0;
+    if (to > 0) show(from, to);
+    else release();
+  })) };
+}
 
 /* ---- the flame graph ---- */
 
@@ -92,20 +108,20 @@ export function zoomOut() {
 
 function zoomTo(zoom, fn) {
   if (zoom !== state.peek().zoom) trail.push(state.peek().zoom);
-  setState({ zoom, fn: flame.value.peek()?.functionKeys[fn] ?? "" });
+  setState({ zoom, fn: shownFlame.peek()?.functionKeys[fn] ?? "" });
 }
 
 const flameActions = {
   zoomTo,
   back: zoomOut,
   look: (zoom, key, ns) => (looked.value = { zoom, key, ns }),
-  hover: (fn) => (pointed.value = flame.value.peek()?.functionKeys[fn] ?? ""),
-  menu: (event, node) => openMenu(event, entryOf(flame.value.peek().fn[node], nodeKey(flame.value.peek(), node))),
+  hover: (fn) => (pointed.value = shownFlame.peek()?.functionKeys[fn] ?? ""),
+  menu: (event, node) => openMenu(event, entryOf(shownFlame.peek().fn[node], nodeKey(shownFlame.peek(), node), shownFlame.peek())),
 };
 
 function Flame({ graph }) {
   const host = useRef(null);
-  const model = flame.value.value;
+  const model = shownFlame.value;
   const problem = paneProblem();
   const summary = model ? describeGraph(model) : "";
   useLayoutEffect(() => {
@@ -113,13 +129,13 @@ function Flame({ graph }) {
     observer.observe(host.current);
     return () => observer.disconnect();
   }, []);
-  const dim = flame.loading.value && !isLive.value;
+  const dim = flame.loading.value && !isLive.value && !preview.value;
   return html`<div id="flame" ref=${host} class=${[dim && "loading", problem && "failed"].filter(Boolean).join(" ")}>
     ${model ? html`<${FlameGraph} handle=${graph} actions=${flameActions} model=${model} matches=${search.value.matches} theme=${shownTheme.value}
       zoom=${state.value.zoom} morphs=${isLive.value} hot=${model.functionKeys.indexOf(pointed.value || state.value.fn)} summary=${summary} />`
       : !problem && html`<${Loading} what="the graph" />`}
     ${problem && html`<div class="pane-notice"><${Notice} ...${problem} /></div>`}
-    ${!isLive.value && html`<${Announce} text=${summary} />`}
+    ${!isLive.value && !preview.value && html`<${Announce} text=${summary} />`}
   </div>`;
 }
 
@@ -132,7 +148,7 @@ function Announce({ text }) {
 
 function describeGraph(model) {
   const { total_ns: total, samples, metric } = model.answer;
-  const busiest = top.value.value?.functions[0];
+  const busiest = shownTop.value?.functions[0];
   const text = `Flame graph: ${duration(total)} of ${metric === "cpu" ? "CPU" : "wall"} time in ${plural(samples, "sample")}, ${plural(model.functionCount, "function")}.`;
   if (!busiest) return text;
   return `${text} Most time of its own: ${busiest.short}, ${percent(busiest.self_ns, total)}.`;

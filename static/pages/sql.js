@@ -1,8 +1,9 @@
 // Ask the store in SQL; see the answer as a table, a flame graph or lines over time.
 
-import { html, signal, useEffect } from "../vendor/preact.js";
+import { html, signal, useEffect, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { decodeFlame } from "../lib/flame-model.js";
 import { count, plural } from "../lib/format.js";
+import { forget, readSaved, save } from "../lib/saved-sql.js";
 import { examples } from "../lib/sql-examples.js";
 import { drawable, isNumber } from "../lib/sql-shapes.js";
 import { ask } from "../model/sql.js";
@@ -20,7 +21,9 @@ const shows = [["table", "Table"], ["flame", "Flame graph"], ["line", "Lines"]];
 const rowHeight = 24;
 
 const given = signal({ text: "" }); // to the editor
-let typed = ""; // in the editor; what was run is in the URL
+const typed = signal(""); // in the editor; what was run is in the URL
+const saved = signal(readSaved(localStorage));
+const naming = signal(false); // the query is being given a name
 const answer = signal(/** @type {import("../model/sql.js").SqlAnswer|null} */ (null));
 const problem = signal(/** @type {any} */ (null));
 const running = signal(false);
@@ -41,44 +44,67 @@ async function run(sql) {
 }
 
 function runTyped() {
-  if (typed.trim() === "") return;
-  if (typed === state.peek().sql) run(typed);
-  else setState({ sql: typed });
+  const sql = typed.peek();
+  if (sql.trim() === "") return;
+  if (sql === state.peek().sql) run(sql);
+  else setState({ sql });
 }
 
 function edit(text) {
-  typed = text;
+  typed.value = text;
   given.value = { text };
 }
 
 export function Sql() {
   const { sql } = state.value;
   useEffect(() => {
-    if (!sql && !typed) edit(examples[1].sql);
-    if (!sql) return;
-    if (sql !== typed) edit(sql);
-    if (sql !== asked) run(sql);
+    const shown = sql || typed.peek() || examples[1].sql; // a first answer shows what there is
+    if (shown !== typed.peek()) edit(shown);
+    if (shown !== asked && (sql || !asked)) run(shown);
   }, [sql]);
   return html`<main id="sql">
     <h1 class="visually-hidden">SQL</h1>
     <section class="sql-question" aria-label="Query">
       <div class="sql-bar"><button type="button" class="main" onClick=${runTyped} title="Ctrl-Enter">Run</button>
-        <select aria-label="Examples" value="" onChange=${(event) => take(event.currentTarget)}><option value="">Examples …</option>
-          ${examples.map(({ name }, i) => html`<option value=${i} key=${name}>${name}</option>`)}</select>
-        <span class="muted">Read only; 2 s and 10,000 rows at most. <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs it.</span><span class="spacer" />
-        <${IconButton} name="copy" label="Copy as a command" onClick=${() => navigator.clipboard?.writeText(`proflite query ${shellQuote(typed)}`)} /></div>
-      <${Editor} given=${given.value} onChange=${(text) => (typed = text)} onRun=${runTyped} />
+        <select aria-label="Queries" value="" onChange=${(event) => take(event.currentTarget)}><option value="">Queries …</option>
+          ${saved.value.length > 0 && html`<optgroup label="Saved here">${saved.value.map(({ name }) => html`<option value=${`saved ${name}`} key=${name}>${name}</option>`)}</optgroup>`}
+          <optgroup label="Examples">${examples.map(({ name }) => html`<option value=${`example ${name}`} key=${name}>${name}</option>`)}</optgroup></select>
+        <${Keep} />
+        <span class="muted sql-limits">Read only; 2 s and 10,000 rows at most. <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs it.</span><span class="spacer" />
+        <${IconButton} name="copy" label="Copy as a command" onClick=${() => navigator.clipboard?.writeText(`proflite query ${shellQuote(typed.peek())}`)} /></div>
+      <${Editor} given=${given.value} onChange=${(text) => (typed.value = text)} onRun=${runTyped} />
     </section>
     <section class=${`sql-answer ${running.value && answer.value ? "loading" : ""}`} aria-label="Answer"><${Answer} /></section>
   </main>`;
 }
 
+/** Saves what is typed under a name; takes a saved query off the list. */
+function Keep() {
+  const text = typed.value.trim();
+  const known = saved.value.find(({ sql }) => sql.trim() === text);
+  const input = useRef(null);
+  useLayoutEffect(() => naming.value && input.current?.focus(), [naming.value]);
+  if (naming.value) {
+    const done = (event) => {
+      event.preventDefault();
+      const name = input.current.value.trim();
+      if (name) saved.value = save(localStorage, { name, sql: typed.peek(), show: state.peek().show });
+      naming.value = false;
+    };
+    return html`<form class="sql-name" onSubmit=${done} onKeyDown=${(event) => event.key === "Escape" && (naming.value = false)}>
+      <input ref=${input} type="text" aria-label="Name of the query" placeholder="Name" maxlength="80" /><button class="main">Save</button></form>`;
+  }
+  if (known) return html`<button type="button" class="plain" title="Take it off the saved queries" onClick=${() => (saved.value = forget(localStorage, known.name))}>Forget “${known.name}”</button>`;
+  return html`<button type="button" class="plain" disabled=${!text} onClick=${() => (naming.value = true)}>Save …</button>`;
+}
+
 function take(select) {
-  const example = examples[Number(select.value)];
+  const [kind, name] = [select.value.split(" ", 1)[0], select.value.slice(select.value.indexOf(" ") + 1)];
+  const query = (kind === "saved" ? saved.peek() : examples).find((one) => one.name === name);
   select.value = "";
-  if (!example) return;
-  edit(example.sql);
-  setState({ sql: example.sql, show: example.show });
+  if (!query) return;
+  edit(query.sql);
+  setState({ sql: query.sql, show: query.show });
 }
 
 const shellQuote = (sql) => `'${sql.replaceAll("'", "'\\''")}'`;
@@ -86,7 +112,7 @@ const shellQuote = (sql) => `'${sql.replaceAll("'", "'\\''")}'`;
 function Answer() {
   if (problem.value) return html`<div class="pane-hint"><${Notice} ...${{ ...errorNotice(problem.value), actions: [{ label: "Run again", run: runTyped }] }} /></div>`;
   const got = answer.value;
-  if (!got) return running.value ? html`<${Loading} what="the answer" />` : html`<div class="pane-hint"><${Notice} title="Nothing asked yet" text="Run the query, or take an example." /></div>`;
+  if (!got) return html`<${Loading} what="the answer" />`;
   const can = drawable(got);
   const options = shows.filter(([id]) => can[id]);
   const show = can[state.value.show] ? state.value.show : "table";

@@ -98,11 +98,13 @@ class FlameGraph {
     const old = this.props;
     this.props = props;
     const newModel = old?.model !== props.model;
-    if (newModel) this.adoptModel(old?.model);
-    if (newModel || old.theme !== props.theme || old.palette !== props.palette) this.makeColors();
+    const newBoxes = old?.model.pathLow !== props.model.pathLow; // else the same, of other widths
+    if (newBoxes) this.adoptModel(old?.model);
+    if (newBoxes || old.theme !== props.theme || old.palette !== props.palette) this.makeColors();
     const { view, home } = this;
     if (newModel || old.zoom !== props.zoom) this.moveFocus(newModel);
-    if (newModel) this.startMorph(old, view, view !== home);
+    if (newBoxes || old.zoom !== props.zoom) this.revealRow(props.model.depth[this.focus]);
+    if (newBoxes) this.startMorph(old, view, view !== home);
     this.canvas.setAttribute("aria-label", props.summary);
     this.redraw();
   }
@@ -171,7 +173,6 @@ class FlameGraph {
     this.home = { from, to: from + Math.max(1, model.total[this.focus]) };
     if (atOnce || stillMotion.matches) this.view = this.home;
     else this.animateTo(this.home);
-    this.revealRow(model.depth[this.focus]);
   }
 
   animateTo(target) {

@@ -6,7 +6,7 @@ import { findNode } from "../lib/flame-model.js";
 import { count, duration, margin, moment, percent, plural } from "../lib/format.js";
 import { nameVariants } from "../lib/names.js";
 import { transformTitle } from "../lib/transforms.js";
-import { flame, isLive, threads } from "../model/data.js";
+import { flame, isLive, shownFlame, threads } from "../model/data.js";
 import { canRedo, canUndo, redo, setState, state, undo } from "../model/store.js";
 import { openDialog } from "./dialogs.js";
 import { Icon, IconButton } from "./parts.js";
@@ -15,7 +15,7 @@ const fewSamples = 200;
 const shownThreads = 3;
 
 export function Summary() {
-  const answer = flame.value.value?.answer;
+  const answer = shownFlame.value?.answer;
   return html`
     <p class="summary-totals">${answer && html`<${Totals} answer=${answer} />`}</p>
     <div class="summary-cautions">${answer && warnings(answer).map(([text, title]) =>

@@ -1,20 +1,17 @@
-// CPU (or waiting) over time, and below it a heat row for each thread. Dragging chooses a
-// time range for everything below; a thread's name chooses the thread. A release stands
-// as a flag where it was first seen.
+// CPU (or waiting) over time by whose code it is, and below it a heat row for each thread.
+// Dragging chooses a time range for everything below, which follows at once; a thread's
+// name chooses the thread. Releases and crashes stand as flags where they were.
 //
 // The canvases are drawn when data, size or theme change; the range is elements laid
 // over them, so dragging draws nothing.
 
-import { blend } from "../lib/colors.js";
-import { axisDuration, duration, moment, niceTimeStep, timeOfDay } from "../lib/format.js";
-import { heatOf, rankThreads, totalOf } from "../lib/threads.js";
-import { fill, fitCanvas, h, iconButton, icons, readColor } from "./dom.js";
+import { duration, moment, percent, timeOfDay } from "../lib/format.js";
+import { heatOf, meanIn, partsOf, rankThreads, sumIn, sumOf, totalOf } from "../lib/threads.js";
+import { fill, h, iconButton, icons } from "./dom.js";
+import { drawArea, drawHeat, rowHeight } from "./timeline-draw.js";
+import { fillFlags } from "./timeline-flags.js";
 
-const areaHeight = 62;
-const axisHeight = 16;
-const rowHeight = 14;
 const busiest = 15;
-const flagWidth = 74; // px that a flag with text takes
 const edgeGrip = 5; // px around an edge of the range that grab it
 
 /**
@@ -27,7 +24,8 @@ const edgeGrip = 5; // px around an edge of the range that grab it
  * @property {number} to
  * @property {boolean} zoomed the timeline spans a part only
  * @property {import("../lib/threads.js").Heat} heat
- * @property {{app: string, release: string, at_ns: number, before: string}[]} releases
+ * @property {any} codes      answer of GET timeline by code; null: not there yet
+ * @property {import("../lib/marks.js").Mark[]} marks
  * @property {"light"|"dark"} theme
  */
 
@@ -35,10 +33,12 @@ const edgeGrip = 5; // px around an edge of the range that grab it
  * @typedef {object} TimelineActions
  * @property {(from: number, to: number, step?: boolean) => void} setRange  0, 0 clears;
  *   `step`: one of many small ones, not worth an entry for Back
+ * @property {() => void} aim  a range may soon be dragged
+ * @property {(from: number, to: number) => void} preview  while it is; 0, 0: no more
  * @property {(from: number, to: number) => void} compare  a range with all the rest
  * @property {(ids: string[]) => void} setThreads
  * @property {(heat: import("../lib/threads.js").Heat) => void} setHeat
- * @property {(release: {app: string, release: string, before: string}) => void} compareRelease
+ * @property {(mark: import("../lib/marks.js").Mark) => void} openMark
  * @property {(from: number, to: number) => void} setWindow  0, 0 is everything
  */
 
@@ -46,6 +46,10 @@ const heats = {
   cpu: { name: "CPU", unit: ["core", "cores"], of: "of a core", title: "Time on a processor" },
   off: { name: "Off-CPU", unit: ["thread", "threads"], of: "of the time waiting", title: "Time not on a processor: waiting" },
   wall: { name: "Wall", unit: ["thread", "threads"], of: "of the time there", title: "Time that passed, waiting included" },
+};
+
+const codeTitles = {
+  app: "in code of the program itself", system: "in libraries and runtimes", kernel: "in the kernel", unknown: "in code that is not known to be either",
 };
 
 /** @param {HTMLElement} root @param {TimelineActions} actions */
@@ -66,7 +70,8 @@ class Timeline {
     this.buttons = h("span", { class: "timeline-buttons" });
     this.heatChoice = h("select", { "aria-label": "What the timeline shows", onchange: () => this.actions.setHeat(this.heatChoice.value) },
       Object.entries(heats).map(([value, { name, title }]) => h("option", { value, title }, name)));
-    this.head = h("div", { class: "timeline-head" }, this.heatChoice, this.axisTop, this.buttons);
+    this.legend = h("span", { class: "timeline-legend" });
+    this.head = h("div", { class: "timeline-head" }, this.heatChoice, this.axisTop, this.legend, this.buttons);
     this.range = h("div", { class: "timeline-range", hidden: true });
     this.rangeText = h("div", { class: "timeline-range-text", hidden: true });
     this.flags = h("div", { class: "timeline-flags" });
@@ -93,6 +98,7 @@ class Timeline {
     new ResizeObserver(() => this.redraw()).observe(this.body);
     new ResizeObserver(() => this.redraw()).observe(this.scroller);
     this.scroller.addEventListener("scroll", () => this.redraw());
+    this.body.addEventListener("pointerenter", () => this.actions.aim());
     for (const target of [this.area, this.heatSpace]) {
       target.addEventListener("pointerdown", (event) => this.onPointerDown(event, target));
       target.addEventListener("pointermove", (event) => this.onPointerMove(event));
@@ -113,7 +119,9 @@ class Timeline {
     this.rows = folded ? [...rows, folded] : rows;
     for (const row of this.rows) row.heat = heatOf(heat, row.wall, row.cpu);
     this.sums = totalOf(timeline.series, timeline.bins, timeline.bin_ns, heat);
+    this.parts = partsOf(props.codes, timeline, heat);
     this.fillLabels();
+    this.fillLegend();
     this.fillButtons();
     this.placeRange(props.from, props.to);
     this.most = Math.max(1, ...this.sums);
@@ -133,10 +141,16 @@ class Timeline {
         "aria-expanded": row.folded ? "false" : null,
         onclick: (event) => (row.folded ? this.expand(true) : this.onThread(row, event)),
       }, h("span", { class: "thread-name" }, row.label),
-      h("span", { class: "muted" }, this.weightOf(row) > 0 ? duration(this.weightOf(row)) : this.props.heat === "cpu" ? "idle" : "–"));
+      h("span", { class: "muted" }, this.weightText(this.weightOf(row))));
     }), this.expanded && this.rows.length > busiest + 1 && h("button", {
       type: "button", class: "thread-label", "aria-expanded": "true", "data-focus": "fold", onclick: () => this.expand(false),
     }, "Fold idle threads"));
+  }
+
+  fillLegend() {
+    const whole = sumOf(this.sums);
+    fill(this.legend, this.parts.map(({ code, name, sum }) =>
+      h("span", { title: `${percent(sum, whole)} of the ${this.kind.name} time above: ${codeTitles[code]}` }, h("i", { "data-code": code }), name)));
   }
 
   expand(expanded) {
@@ -148,27 +162,23 @@ class Timeline {
     return this.kind.unit[value === 1 ? 0 : 1];
   }
 
+  weightText(ns) {
+    return ns > 0 ? duration(ns) : this.props.heat === "cpu" ? "idle" : "–";
+  }
+
+  /** While a range is dragged, each thread's weight is that of the range. */
+  tellWeights(from, to) {
+    const { timeline } = this.props;
+    this.rows.forEach((row, i) => {
+      const weight = to > 0 ? sumIn(row.heat, timeline, from, to) * (row.folded ? row.ids.length : 1) : this.weightOf(row);
+      this.labels.children[i].lastChild.textContent = this.weightText(weight);
+    });
+  }
+
   /** Time of what the timeline shows; the folded rows' lines are means. */
   weightOf(row) {
     const { cpuTotal, wallTotal } = row;
     return { cpu: cpuTotal, off: Math.max(0, wallTotal - cpuTotal), wall: wallTotal }[this.props.heat];
-  }
-
-  fillFlags() {
-    const { timeline, releases } = this.props;
-    const width = this.overlay.clientWidth;
-    let free = 0; // where the next flag has room for its text
-    fill(this.flags, releases.filter(({ at_ns }) => at_ns >= timeline.from_ns && at_ns < timeline.to_ns).map((one) => {
-      const share = this.shareOf(one.at_ns);
-      const room = share * width >= free;
-      if (room) free = share * width + flagWidth;
-      const of = one.before ? `: compare with ${one.before}` : ", the first one";
-      const title = `${one.app} ${one.release}, from ${moment(one.at_ns)}${of}`;
-      return h("button", {
-        type: "button", class: "timeline-flag", title, "aria-label": `Release ${title}`, disabled: !one.before, "data-focus": `${one.app} ${one.release}`,
-        style: { left: `${share * 100}%` }, onclick: () => this.actions.compareRelease(one),
-      }, room && h("span", {}, one.release));
-    }));
   }
 
   fillButtons() {
@@ -226,7 +236,20 @@ class Timeline {
       return;
     }
     if (Math.abs(event.clientX - this.drag.x) > 3) this.drag.moved = true;
-    if (this.drag.moved) this.placeRange(...this.draggedRange(event), true);
+    if (this.drag.moved) this.previewRange(...this.draggedRange(event));
+  }
+
+  previewRange(from, to) {
+    this.placeRange(from, to, true);
+    this.tellWeights(from, to);
+    this.actions.preview(from, to);
+  }
+
+  /** What was previewed holds, or goes. */
+  endPreview() {
+    this.rangeText.hidden = true;
+    this.tellWeights(0, 0);
+    this.actions.preview(0, 0);
   }
 
   draggedRange(event) {
@@ -239,17 +262,19 @@ class Timeline {
     if (!drag) return;
     const [from, to] = this.draggedRange(event);
     this.drag = null;
-    this.rangeText.hidden = true;
     if (drag.moved && to > from && event.shiftKey) {
       this.placeRange(this.props.from, this.props.to);
       this.actions.compare(from, to);
     } else if (drag.moved && to > from) this.actions.setRange(from, to);
     else if (this.props.to) this.actions.setRange(0, 0);
+    this.endPreview();
   }
 
   onPointerCancel() {
     this.drag = null;
-    if (this.props) this.placeRange(this.props.from, this.props.to);
+    if (!this.props) return;
+    this.placeRange(this.props.from, this.props.to);
+    this.endPreview();
   }
 
   /** What is under the pointer. */
@@ -261,7 +286,7 @@ class Timeline {
       (event.clientY - this.heatSpace.getBoundingClientRect().top) / rowHeight)] : null;
     const parts = [`+${duration(time - timeline.from_ns)}`, timeOfDay(time, true)];
     if (row) parts.push(row.label, `${Math.round((row.heat[bin] / timeline.bin_ns) * 100)}% ${this.kind.of}`);
-    else parts.push(`${this.sums[bin]?.toFixed(2)} ${this.unit(0)}`);
+    else parts.push(`${this.sums[bin]?.toFixed(2)} ${this.unit(0)}`, ...this.parts.map(({ name, values }) => `${name} ${values[bin].toFixed(2)}`));
     this.showText(parts.join(" · "), this.shareOf(time));
   }
 
@@ -293,11 +318,8 @@ class Timeline {
 
   describe(from, to) {
     const { timeline } = this.props;
-    const first = Math.max(0, Math.floor((from - timeline.from_ns) / timeline.bin_ns));
-    const last = Math.min(timeline.bins, Math.ceil((to - timeline.from_ns) / timeline.bin_ns));
-    const sums = this.sums.subarray(first, last);
-    const mean = sums.reduce((sum, value) => sum + value, 0) / Math.max(1, sums.length);
-    return `+${duration(from - timeline.from_ns)} to +${duration(to - timeline.from_ns)} · ${duration(to - from)} · ${mean.toFixed(2)} ${this.unit(0)}`;
+    const parts = this.parts.map(({ name, values }) => ` · ${name} ${meanIn(values, timeline, from, to).toFixed(2)}`);
+    return `+${duration(from - timeline.from_ns)} to +${duration(to - timeline.from_ns)} · ${duration(to - from)} · ${meanIn(this.sums, timeline, from, to).toFixed(2)} ${this.unit(0)}${parts.join("")}`;
   }
 
   onSlider(end) {
@@ -316,7 +338,7 @@ class Timeline {
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
-      this.fillFlags();
+      fillFlags(this.flags, this.props, this.overlay.clientWidth, this.actions.openMark);
       this.drawArea();
       this.drawHeat();
     });
@@ -325,108 +347,25 @@ class Timeline {
   drawArea() {
     const width = this.overlay.clientWidth;
     if (width === 0) return;
-    fitCanvas(this.area, width, areaHeight);
-    const context = this.area.getContext("2d");
-    const ratio = devicePixelRatio || 1;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, areaHeight);
-    const style = getComputedStyle(this.area);
-    const { most } = this;
-    this.drawAxis(context, style, width);
-    drawSteps(context, this.sums, most, width, areaHeight - axisHeight, style);
     const { timeline } = this.props;
-    const total = this.sums.reduce((sum, value) => sum + value, 0) * timeline.bin_ns;
-    this.area.setAttribute("aria-label", `${this.kind.name} time over ${duration(timeline.to_ns - timeline.from_ns)} from ${moment(timeline.from_ns)}: ${duration(total)} in all, at most ${most.toFixed(1)} ${this.unit(most)} at once`);
+    drawArea(this.area, width, timeline, this.layers(), this.most);
+    const total = sumOf(this.sums) * timeline.bin_ns;
+    const parts = this.parts.map(({ name, sum }) => `, ${percent(sum * timeline.bin_ns, total)} ${name}`).join("");
+    this.area.setAttribute("aria-label", `${this.kind.name} time over ${duration(timeline.to_ns - timeline.from_ns)} from ${moment(timeline.from_ns)}: ${duration(total)} in all${parts}; at most ${this.most.toFixed(1)} ${this.unit(this.most)} at once`);
   }
 
-  drawAxis(context, style, width) {
-    const { from_ns, to_ns } = this.props.timeline;
-    const span = to_ns - from_ns;
-    const step = niceTimeStep(span, width / 110);
-    const relative = span < 600e9;
-    context.font = `10.5px ${style.fontFamily}`;
-    context.fillStyle = style.color;
-    context.strokeStyle = style.borderTopColor;
-    context.lineWidth = 1;
-    context.beginPath();
-    const first = relative ? 0 : Math.ceil(from_ns / step) * step - from_ns;
-    for (let at = first; at <= span; at += step) {
-      const x = Math.round((at / span) * width) + 0.5;
-      context.moveTo(x, 0);
-      context.lineTo(x, areaHeight - axisHeight + 3);
-      const text = relative ? axisDuration(at) : timeOfDay(from_ns + at);
-      if (x + context.measureText(text).width + 4 < width) context.fillText(text, x + 3, areaHeight - 4);
-    }
-    context.moveTo(0, areaHeight - axisHeight + 0.5);
-    context.lineTo(width, areaHeight - axisHeight + 0.5);
-    context.stroke();
+  /** From the bottom up; colours are those of the legend. */
+  layers() {
+    if (this.parts.length === 0) return [{ values: this.sums, color: "" }];
+    return this.parts.map(({ code, values }) => ({ values, color: getComputedStyle(this.legend.querySelector(`[data-code="${code}"]`)).backgroundColor }));
   }
 
   drawHeat() {
     const width = this.overlay.clientWidth;
     const height = Math.min(this.scroller.clientHeight, this.rows.length * rowHeight);
     if (width === 0 || height <= 0) return;
-    fitCanvas(this.heat, width, height);
-    const context = this.heat.getContext("2d");
-    const ratio = devicePixelRatio || 1;
-    const style = getComputedStyle(this.heat);
-    const ramp = makeRamp(style);
-    const scroll = this.scroller.scrollTop;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    const first = Math.floor(scroll / rowHeight);
-    for (let i = first; i < this.rows.length && i * rowHeight - scroll < height; i++) {
-      const faded = this.props.chosen.length > 0 && !this.props.chosen.includes(String(this.rows[i].ids[0]));
-      context.globalAlpha = faded ? 0.35 : 1;
-      drawHeatRow(context, this.rows[i], this.props.timeline, i * rowHeight - scroll, width, ramp);
-    }
-    context.globalAlpha = 1;
+    const { timeline, chosen } = this.props;
+    drawHeat(this.heat, width, height, { rows: this.rows, timeline, chosen, scroll: this.scroller.scrollTop });
     this.heat.setAttribute("aria-label", `${this.kind.name} time by thread: ${this.rows.slice(0, 5).map((row) => `${row.label} ${duration(this.weightOf(row))}`).join(", ")}${this.rows.length > 5 ? " and others" : ""}`);
-  }
-}
-
-function drawSteps(context, values, most, width, height, style) {
-  const step = width / values.length;
-  context.beginPath();
-  context.moveTo(0, height);
-  for (let bin = 0; bin < values.length; bin++) {
-    const y = height - (values[bin] / most) * (height - 4);
-    context.lineTo(bin * step, y);
-    context.lineTo((bin + 1) * step, y);
-  }
-  context.lineTo(width, height);
-  context.fillStyle = style.accentColor;
-  context.globalAlpha = 0.85;
-  context.fill();
-  context.globalAlpha = 1;
-}
-
-const rampSteps = 24;
-
-/** From the colour of a thread that is there to one that runs all the time. */
-function makeRamp(style) {
-  const from = readColor(style.borderTopColor);
-  const to = readColor(style.accentColor);
-  return Array.from({ length: rampSteps + 1 }, (_, i) => `rgb(${blend(from, to, i / rampSteps).join(" ")})`);
-}
-
-function drawHeatRow(context, row, timeline, top, width, ramp) {
-  const { bins, bin_ns } = timeline;
-  const colorOf = (bin) => {
-    if (!(row.heat[bin] > 0)) return row.wall[bin] > 0 ? ramp[0] : null;
-    // The root makes little work visible.
-    const busy = Math.sqrt(Math.min(1, row.heat[bin] / bin_ns));
-    return ramp[Math.max(2, Math.round(busy * rampSteps))];
-  };
-  let from = 0;
-  for (let bin = 1; bin <= bins; bin++) {
-    const color = colorOf(from);
-    if (bin < bins && colorOf(bin) === color) continue;
-    if (color) {
-      context.fillStyle = color;
-      const left = Math.round((from / bins) * width);
-      context.fillRect(left, top + 1, Math.round((bin / bins) * width) - left, rowHeight - 2);
-    }
-    from = bin;
   }
 }

@@ -5,7 +5,7 @@ import { html, useMemo } from "../vendor/preact.js";
 import { basename, duration, percent, plural } from "../lib/format.js";
 import { sourcePlace } from "../lib/place.js";
 import { orders } from "../lib/top.js";
-import { pointed, search, top } from "../model/data.js";
+import { pointed, search, shownTop } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { openMenu } from "./dialogs.js";
 import { VirtualList } from "./virtual.js";
@@ -14,7 +14,7 @@ const rowHeight = 36;
 const columns = [["name", "Function"], ["self", "Self"], ["total", "Total"]];
 
 export function Top() {
-  const answer = top.value.value;
+  const answer = shownTop.value;
   const { sort, fn } = state.value;
   const { test } = search.value;
   const rows = useMemo(() => {

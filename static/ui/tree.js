@@ -6,7 +6,7 @@ import { nodeKey } from "../lib/flame-model.js";
 import { basename, duration, percent } from "../lib/format.js";
 import { fitName, nameOr, nameVariants } from "../lib/names.js";
 import { treeRows } from "../lib/tree-rows.js";
-import { flame, pointed, search } from "../model/data.js";
+import { pointed, search, shownFlame } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { entryOf } from "./actions.js";
 import { openMenu } from "./dialogs.js";
@@ -18,7 +18,7 @@ const labelLength = 42; // letters a name has room for at the root
 const leastLabel = 20;
 
 export function Tree() {
-  const model = flame.value.value;
+  const model = shownFlame.value;
   return model && html`<${CallTree} model=${model} matches=${search.value.matches} entry=${entryOf} label="Call tree" />`;
 }
 

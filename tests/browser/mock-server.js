@@ -92,9 +92,11 @@ const routes = {
       .map((thread) => (world.scenario === "idle" ? { ...thread, busy: 0 } : thread));
     const from = Number(params.get("from") ?? Math.min(...sessions.map((session) => session.start_ns)));
     const to = Number(params.get("to") ?? Math.max(...sessions.map((session) => session.end_ns)));
-    return makeTimeline(sessions, threads, Number(params.get("bins")), from, to);
+    const answer = makeTimeline(sessions, threads, Number(params.get("bins")), from, to);
+    return params.get("by") === "code" ? byCode(answer) : answer;
   },
   flamegraph: (world, params) => {
+    if (params.get("slices")) return slicesOf(world, params);
     const tree = selected(world, params);
     const nodeCount = tree.nodes.parent.length;
     const key = params.get("root") ?? "";
@@ -114,6 +116,26 @@ const routes = {
   flamechart: (world, params) => chartOf(world, Number(params.get("boxes"))),
   top: (world, params) => topOf(selected(world, params), Number(params.get("limit"))),
 };
+
+/** Three parts of four are the program's own. */
+function byCode({ series, ...answer }) {
+  const sum = (name, part) => Array.from({ length: answer.bins }, (_, bin) => series.reduce((total, one) => total + one[name][bin], 0) * part);
+  const parts = { app: 0.75, system: 0.25, kernel: 0, unknown: 0 };
+  return { ...answer, series: Object.entries(parts).map(([code, part]) => ({ code, wall_ns: sum("wall_ns", part), cpu_ns: sum("cpu_ns", part) })) };
+}
+
+/** All of a node's time is in one slice: the first function's in the first, and so on. */
+function slicesOf(world, params) {
+  const count = Number(params.get("slices"));
+  const tree = selected(world, new URLSearchParams([...params].filter(([name]) => name !== "from" && name !== "to")));
+  const { functions, nodes, total_ns, samples } = prune(tree, minNs(tree, params, false));
+  const self = nodes.self_ns.map((ns, i) => ns + nodes.hidden_ns[i]);
+  return {
+    schema: 1, metric: params.get("metric"), unit: "ns", total_ns, samples, lost: 0, ...times(world, params), root: 0, hidden_ns: 0, functions,
+    nodes: { ...nodes, self_ns: self, hidden_ns: self.map(() => 0) },
+    over_time: { slices: self.map((ns, i) => Array.from({ length: count }, (_, slice) => (slice === nodes.function[i] % count ? ns : 0))) },
+  };
+}
 
 const models = new WeakMap();
 

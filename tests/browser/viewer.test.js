@@ -152,6 +152,41 @@ page("chooses a time range by dragging and by keyboard", "normal", async (page, 
   await page.waitForFunction(() => location.search.includes("range="));
 });
 
+page("figures, threads, graph and table follow a range while it is dragged", "normal", async (page, mock) => {
+  await ready(page);
+  await page.waitForSelector('.timeline-legend [data-code="app"]');
+  assert.match(await page.textContent(".timeline-legend"), /^in-appsystem$/);
+  assert.match(await page.getAttribute(".timeline-area-canvas", "aria-label"), /in all, 75\.0% in-app, 25\.0% system; at most/);
+  const shown = async () => [await page.textContent(".summary-totals b"), await page.textContent(".thread-label"), await page.textContent(".top-table [data-key]"),
+    await page.locator("#flame canvas").evaluate((canvas) => canvas.toDataURL().length)];
+  const box = await page.locator(".timeline-area-canvas").boundingBox();
+  await page.mouse.move(box.x + 100, box.y + 20);
+  await page.waitForTimeout(300); // what is dragged over is loaded when somebody comes near
+  const [before, asked] = [await shown(), mock.requests.length];
+  await page.mouse.down();
+  await page.mouse.move(box.x + 300, box.y + 20, { steps: 3 });
+  await page.waitForFunction((old) => document.querySelector(".summary-totals b").textContent !== old, before[0]);
+  await page.waitForTimeout(100);
+  await page.mouse.move(box.x + 302, box.y + 20);
+  await page.waitForTimeout(100);
+  const during = await shown();
+  during.forEach((text, i) => assert.notEqual(text, before[i]));
+  assert.match(await page.textContent(".timeline-range-text"), /cores · in-app \d.* · system \d/);
+  assert.deepEqual(mock.requests.slice(asked), [], "nothing is asked for while it moves");
+  assert.equal(search(page).get("range"), null);
+  await page.mouse.up();
+  await page.waitForFunction((old) => document.querySelector(".summary-totals b").textContent !== old, during[0]);
+  assert.ok(mock.requests.slice(asked).some((url) => /flamegraph\?.*from=\d{19}/.test(url)));
+});
+
+page("a crash is a flag, which leads to its process", "normal", async (page) => {
+  await ready(page);
+  const flags = page.locator(".timeline-flag.end");
+  assert.deepEqual(await flags.allTextContents(), ["crashed", "killed"]);
+  await flags.first().click();
+  await page.waitForFunction(() => location.search.includes("session=7"));
+}, { query: "?recording=rec-1" });
+
 page("chooses threads", "normal", async (page, mock) => {
   await ready(page);
   await page.click(".thread-label:nth-child(1)");
@@ -345,6 +380,27 @@ page("asks in SQL: table, lines, flame graph", "normal", async (page) => {
   // policy forbids it, as it should.
   const { errors } = browser;
   errors.splice(0, errors.length, ...errors.filter((text) => !/Applying inline style violates/.test(text)));
+}, { query: "?page=sql" });
+
+page("a first query runs by itself; queries are kept under names, in the browser", "normal", async (page) => {
+  await page.waitForSelector(".sql-table [role=row]");
+  assert.equal(search(page).get("sql"), null);
+  await page.selectOption(".sql-bar select", { label: "Samples per second" });
+  await page.waitForSelector(".lines canvas");
+  await page.click("text=Save …");
+  await page.keyboard.type("<i>mine</i>");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("text=Forget “<i>mine</i>”");
+  await page.selectOption(".sql-bar select", { label: "Functions by self time" });
+  await page.waitForSelector("text=Save …");
+  await page.reload();
+  await page.waitForSelector(".sql-table [role=row]");
+  await page.selectOption(".sql-bar select", { label: "<i>mine</i>" });
+  await page.waitForSelector(".lines canvas");
+  assert.match(search(page).get("sql"), /second/);
+  await page.click("text=Forget");
+  await page.waitForSelector("text=Save …");
+  assert.equal(await page.locator(".sql-bar option", { hasText: "mine" }).count(), 0);
 }, { query: "?page=sql" });
 
 page("compares: what changed, both ways, sides by typing, swap", "normal", async (page, mock) => {
