@@ -11,6 +11,7 @@ class Entry {
   constructor(row) {
     Object.assign(this, row);
     this.function = /** @type {string} */ (row.function);
+    this.file = /** @type {string} */ (row.file);
     this.shortText = /** @type {string|null} */ (null);
     this.labelText = /** @type {string|null} */ (null);
     this.key = functionKey(row.function, row.module, row.file);
