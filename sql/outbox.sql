@@ -115,9 +115,10 @@ SELECT c.id,
        EXISTS (SELECT 1 FROM part p JOIN label_span l ON l.part_id = p.id
                     JOIN tag t ON t.id = l.tag_id
                WHERE p.chunk_id = c.id AND t.key = 'trace'),
-       (SELECT coalesce(sum(p.bytes), 0) FROM part p WHERE p.chunk_id = c.id)
+       (SELECT coalesce(sum(p.bytes), 0) FROM part p WHERE p.chunk_id = c.id),
+       c.project_id = 0 AND c.format = 'proflite' AND c.sampled <> 0
 FROM chunk c JOIN session s ON s.id = c.session_id
-WHERE c.id > :after AND c.project_id = 0 AND c.format = 'proflite' AND c.sampled <> 0
+WHERE c.id > :after
 ORDER BY c.id LIMIT 256;
 
 -- name: outbox_received

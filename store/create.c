@@ -137,10 +137,13 @@ static int set_facts(sqlite3 *db)
     return rc;
 }
 
+#define TEXT(number)    #number
+#define TEXT_OF(number) TEXT(number)
+
 static int fill(sqlite3 *db)
 {
     static const char *const before[] = {
-        "PRAGMA page_size = 4096",
+        "PRAGMA page_size = " TEXT_OF(PL_DB_PAGE_BYTES),
         "PRAGMA auto_vacuum = INCREMENTAL",
         "PRAGMA encoding = 'UTF-8'",
         "BEGIN IMMEDIATE",

@@ -140,6 +140,9 @@ PL_MUST_CHECK bool pl_side_remove(const char *path, const char *suffix);
 #define PL_DB_APPLICATION_ID 0x50464C54 /* "PFLT" */
 #define PL_DB_MAJOR          1
 #define PL_DB_BUSY_MS        10000
+/* Of a new file. A put changes one row in each of a dozen tables and indexes, and the
+ * log takes whole pages. */
+#define PL_DB_PAGE_BYTES 2048
 
 /* user_version this program writes: 100*major + number of the last migration. */
 int pl_db_version(void);

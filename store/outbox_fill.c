@@ -9,6 +9,7 @@
 
 struct found {
     int64_t id, bytes;
+    bool ours; /* else it is only passed by */
     bool ready, settled, spans;
 };
 
@@ -42,7 +43,8 @@ static enum pl_status find(struct pl_store *store, bool received, int64_t after,
             pl_stmt_reset(stmt);
             return pl_error_set(err, PL_IO, "more rows than asked for");
         }
-        *to = (struct found){.id = pl_stmt_column_int(stmt, 0), .ready = true};
+        *to = (struct found){
+            .id = pl_stmt_column_int(stmt, 0), .ours = true, .ready = true};
         if (received) {
             to->bytes = pl_stmt_column_int(stmt, 1);
             to->settled = true;
@@ -52,6 +54,7 @@ static enum pl_status find(struct pl_store *store, bool received, int64_t after,
         to->settled = pl_stmt_column_int(stmt, 2);
         to->spans = pl_stmt_column_int(stmt, 3);
         to->bytes = pl_stmt_column_int(stmt, 4);
+        to->ours = pl_stmt_column_int(stmt, 5);
     }
     return status;
 }
@@ -166,6 +169,21 @@ static bool is_full(struct fill *fill)
     return fill->full;
 }
 
+/* What there is to add of it; true in `done_out`: nothing will come later. */
+static enum pl_status add_found(struct fill *fill, const struct found *found,
+                                bool received, bool *done_out, struct pl_error *err)
+{
+    enum pl_status status = PL_OK;
+    *done_out = !found->ours || (found->ready && (found->settled || !found->spans));
+    if (!found->ours)
+        return PL_OK;
+    if (found->ready)
+        status = add(fill, found, received ? "received" : "chunk", err);
+    if (status == PL_OK && found->settled && found->spans)
+        status = add(fill, found, "spans", err);
+    return status;
+}
+
 /* One batch in one transaction. `*seen`: everything up to it has its rows; it stops
  * at the first one that is not settled. */
 static enum pl_status add_batch(struct fill *fill, bool received,
@@ -176,14 +194,9 @@ static enum pl_status add_batch(struct fill *fill, bool received,
     if (status != PL_OK)
         return status;
     for (size_t i = 0; i < count && status == PL_OK && !is_full(fill); i++) {
-        if (received)
-            status = add(fill, &found[i], "received", err);
-        else if (found[i].ready)
-            status = add(fill, &found[i], "chunk", err);
-        if (status == PL_OK && found[i].settled && found[i].spans)
-            status = add(fill, &found[i], "spans", err);
-        bool done = found[i].ready && (found[i].settled || !found[i].spans);
-        *open += !found[i].ready;
+        bool done = false;
+        status = add_found(fill, &found[i], received, &done, err);
+        *open += found[i].ours && !found[i].ready;
         *hole = *hole || !done;
         if (!*hole)
             *seen = found[i].id;
@@ -285,11 +298,13 @@ static enum pl_status preview(struct pl_store *store, int64_t target, bool recei
     while (count == BATCH && status == PL_OK && !stop) {
         status = find(store, received, after, found, &count, err);
         for (size_t i = 0; i < count && status == PL_OK && !stop; i++) {
+            after = found[i].id;
+            if (!found[i].ours)
+                continue;
             struct pl_outbox_row row = {.kind = received ? PL_OUTBOX_RECEIVED
                                                          : PL_OUTBOX_CHUNK,
                                         .chunk_id = received ? 0 : found[i].id,
                                         .inbox_id = received ? found[i].id : 0};
-            after = found[i].id;
             if (found[i].ready)
                 status = visit_one(store, target, &row, visit, self, &stop, err);
             row.kind = PL_OUTBOX_SPANS;

@@ -28,11 +28,13 @@
 #include <unistd.h>
 
 enum {
-    LOG_PAGES_WANTED = 1024,   /* 4 MiB: fold back what readers allow */
-    LOG_PAGES_STEP = 256,      /* try again after another 1 MiB */
-    LOG_PAGES_TOO_MANY = 4096, /* 16 MiB: wait a moment for readers */
-    LOG_PAGES_BRAKE = 7168,    /* 28 MiB: no more than 1 MiB in 2 s, so that a reader
-                                  of a minute sees a log of 64 MiB at most */
+    PAGES_A_MIB = (1 << 20) / PL_DB_PAGE_BYTES,
+    LOG_PAGES_WANTED = 4 * PAGES_A_MIB,    /* fold back what readers allow */
+    LOG_PAGES_STEP = PAGES_A_MIB,          /* try again after so much more */
+    LOG_PAGES_TOO_MANY = 16 * PAGES_A_MIB, /* wait a moment for readers */
+    LOG_PAGES_BRAKE = 28 * PAGES_A_MIB,    /* no more than 1 MiB in 2 s, so that a
+                                              reader of a minute sees a log of 64 MiB
+                                              at most */
     READER_PATIENCE_MS = 100,
     BRAKE_PATIENCE_MS = 2000,
     CHECKPOINT_PATIENCE_MS = 1000,

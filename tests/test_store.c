@@ -200,7 +200,7 @@ static void test_create(void)
                                   "PRAGMA application_id; PRAGMA user_version;"
                                   "PRAGMA page_size; PRAGMA auto_vacuum;"
                                   "PRAGMA journal_mode; PRAGMA integrity_check");
-    CHECK(listing && strcmp(listing, "1346784340\n100\n4096\n2\nwal\nok\n") == 0, "%s",
+    CHECK(listing && strcmp(listing, "1346784340\n100\n2048\n2\nwal\nok\n") == 0, "%s",
           listing);
     free(listing);
 }

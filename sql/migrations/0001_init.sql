@@ -55,7 +55,6 @@ CREATE TABLE session (
                                       -- samples after them weigh more, no time is lost
     UNIQUE (uuid, project_id)
 ) STRICT;
-CREATE INDEX session_app ON session (app, start_ns);
 
 -- A thread under one name. A kernel tid may come back within a session: `seq`
 -- tells two threads of the same tid, name and part from each other.
@@ -101,7 +100,6 @@ CREATE TABLE chunk (
 ) STRICT;
 CREATE INDEX chunk_session ON chunk (session_id, start_ns);
 CREATE INDEX chunk_unfinished ON chunk (id) WHERE finished <> 1;
-CREATE INDEX chunk_own ON chunk (project_id) WHERE project_id = 0;
 
 -- What is stored of a chunk: a piece of at most 60 s that crosses no hour of
 -- Unix time, so that hours add up from whole parts.

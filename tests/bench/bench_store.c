@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,13 @@ static double file_bytes(const char *path)
 {
     struct stat file;
     return stat(path, &file) == 0 ? (double)file.st_size : 0;
+}
+
+/* So far, by this process: what the kernel counts as going to the disk. */
+static double bytes_written(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? 512.0 * (double)usage.ru_oublock : 0;
 }
 
 static int by_value(const void *a, const void *b)
@@ -105,35 +113,37 @@ int main(int argc, char **argv)
     peer_open(&peer, peer_path);
 
     static double latency[100000];
-    double samples = 0, ours = 0, theirs = 0;
+    double samples = 0, ours = 0, theirs = 0, written = 0;
     size_t parts = 0;
     int64_t at = INT64_C(1700000000) / 3600 * 3600 * PL_NS_PER_S;
     for (; samples < wanted && parts < 100000; at += SECONDS * PL_NS_PER_S, parts++) {
         fill_minute(load, &minute, at);
         samples += (double)build_part(load, &minute, &builder, at, session.id);
         int64_t wall = pl_clock_mono_ns();
-        double start = cpu_seconds();
+        double start = cpu_seconds(), before = bytes_written();
         if (sink.put(sink.self, &builder.part, &err) != PL_OK)
             return fail(&err);
         ours += cpu_seconds() - start;
         latency[parts] = (double)(pl_clock_mono_ns() - wall) / 1e6;
+        written += bytes_written() - before;
         start = cpu_seconds();
         if (argc <= 3) /* "alone": for a profiler's eyes */
             peer_put(&peer, load, &minute);
         theirs += cpu_seconds() - start;
     }
-    double start = cpu_seconds();
+    double start = cpu_seconds(), before = bytes_written();
     pl_store_close(store);
     ours += cpu_seconds() - start;
+    written += bytes_written() - before;
     (void)sqlite3_finalize(peer.insert);
     (void)sqlite3_close(peer.db);
     qsort(latency, parts, sizeof *latency, by_value);
     printf("%s: %.1f M samples, %zu parts, %zu stacks\n", load->name, samples / 1e6,
            parts, stack_count);
     printf("  proflite        %6.3f B/sample  %6.1f M samples/s  put p50 %.2f ms, "
-           "p99 %.2f ms\n",
+           "p99 %.2f ms  %.2f B written/sample\n",
            file_bytes(path) / samples, samples / ours / 1e6, latency[parts / 2],
-           latency[parts * 99 / 100]);
+           latency[parts * 99 / 100], written / samples);
     printf("  row per sample  %6.3f B/sample  %6.1f M samples/s\n",
            file_bytes(peer_path) / samples, samples / theirs / 1e6);
     (void)unlink(peer_path);
