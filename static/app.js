@@ -79,6 +79,12 @@ const keys = {
   Backspace: back,
 };
 
+/** What each page's keys do; the other pages have the sheet only. */
+const keysOf = {
+  explore: keys,
+  compare: Object.fromEntries(["?", "m", "t", "e", "Escape", "Backspace"].map((key) => [key, keys[key]])),
+};
+
 const controlKeys = {
   k: () => openDialog("palette"),
   z: undo,
@@ -101,7 +107,7 @@ function onKey(event) {
   const typing = event.target.closest?.("input, textarea, select, .cm-editor") && event.target.type !== "checkbox";
   const control = event.ctrlKey || event.metaKey;
   if (typing && !(control && event.key === "k")) return;
-  const run = (control ? controlKeys : state.peek().page === "explore" ? keys : { "?": keys["?"] })[event.key];
+  const run = (control ? controlKeys : keysOf[state.peek().page] ?? { "?": keys["?"] })[event.key];
   if (!run) return;
   event.preventDefault();
   run();

@@ -76,6 +76,23 @@ export function diffPalette(theme) {
   return (ground) => ({ ground: pixel(ground), normal: colors, match: colors, dim: colors, hot: colors });
 }
 
+/**
+ * The functions that changed, most first.
+ * @param {any} answer of GET diff
+ * @param {"share"|"time"} by
+ * @param {"all"|"sure"|"new"|"gone"} only which of them
+ * @param {((text: string) => boolean)|null} test of their names
+ */
+export function changesOf(answer, by, only, test = null) {
+  const size = by === "time" ? ({ a, b }) => Math.abs(b.self_ns - a.self_ns) : ({ self }) => Math.abs(self.share_b - self.share_a);
+  const wanted = {
+    all: () => true, sure: (entry) => entry.self.q <= sure, new: (entry) => entry.state === "new", gone: (entry) => entry.state === "gone",
+  }[only];
+  return answer.functions
+    .filter((entry) => entry.a.self_ns !== entry.b.self_ns && wanted(entry) && (!test || test(entry.function) || test(entry.module)))
+    .sort((x, y) => size(y) - size(x));
+}
+
 /** What q says, in a word. */
 export function surety(q) {
   if (q <= 0.001) return "very sure";

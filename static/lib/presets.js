@@ -8,7 +8,7 @@ const unitNs = { s: 1e9, m: 60e9, h: 3600e9, d: 86400e9, w: 604800e9 };
 const weekNs = unitNs.w;
 
 /** A time of a side's text in Unix ns; NaN when it is another form. */
-function timeOf(text, nowNs) {
+export function timeOf(text, nowNs) {
   if (text === "" || text === "now") return nowNs;
   if (/^\d{11,}$/.test(text)) return Number(text);
   if (!/^-(\d+[smhdw])+$/.test(text)) return NaN;
@@ -16,7 +16,7 @@ function timeOf(text, nowNs) {
 }
 
 /** The words of a side's text, quoted ones whole. @param {string} text */
-const wordsOf = (text) => text.match(/(?:[^\s"]|"(?:[^"\\]|\\.)*")+/g) ?? [];
+export const wordsOf = (text) => text.match(/(?:[^\s"]|"(?:[^"\\]|\\.)*")+/g) ?? [];
 
 /** From when to when a side is: as it says, else from its sessions. */
 function spanOf(words, sessions, nowNs) {
@@ -30,7 +30,7 @@ function spanOf(words, sessions, nowNs) {
   return { from: Math.min(...meant.map((one) => one.start_ns)), to: Math.max(...meant.map((one) => one.end_ns)) };
 }
 
-const unquoted = (text) => text.replace(/\\(.)|"/g, "$1");
+export const unquoted = (text) => text.replace(/\\(.)|"/g, "$1");
 
 function sessionsOf(words, sessions) {
   const ids = words.filter((one) => /^[\d,]+$/.test(one)).flatMap((one) => one.split(","));

@@ -31,6 +31,8 @@
  * @property {string} a           Compare: what is compared, as text (lib/compare.js)
  * @property {string} b
  * @property {"share"|"time"} by  Compare: normalised, or absolute
+ * @property {"all"|"sure"|"new"|"gone"} only  Compare: which changes are listed
+ * @property {"module"|"file"|"code"|"self"} color  what the colours of boxes say
  * @property {string} sql         the SQL page's text
  * @property {"table"|"flame"|"line"} show  how the SQL page draws its answer
  */
@@ -44,6 +46,8 @@ const choices = {
   heat: ["cpu", "off", "wall"],
   order: ["weight", "name"],
   by: ["share", "time"],
+  only: ["all", "sure", "new", "gone"],
+  color: ["module", "file", "code", "self"],
   show: ["table", "flame", "line"],
 };
 
@@ -52,7 +56,7 @@ export function defaultState() {
   return {
     page: "explore", app: "", recording: "", session: [], thread: [], label: [], release: "", env: "",
     metric: "wall", from: 0, to: 0, windowFrom: 0, windowTo: 0, last: 0, transforms: [], query: "", zoom: "", fn: "",
-    sort: "self", tab: "top", view: "flame", invert: false, order: "weight", heat: "cpu", a: "", b: "", by: "share", sql: "", show: "table",
+    sort: "self", tab: "top", view: "flame", invert: false, order: "weight", heat: "cpu", a: "", b: "", by: "share", only: "all", color: "module", sql: "", show: "table",
   };
 }
 
@@ -118,7 +122,7 @@ export function formatState(state) {
   addChoice("heat");
   add("a", state.a);
   add("b", state.b);
-  addChoice("by");
+  for (const name of ["by", "only", "color"]) addChoice(name);
   add("sql", state.sql);
   addChoice("show");
   return parts.length ? `?${parts.join("&")}` : "";

@@ -22,6 +22,13 @@ export function flameSql(selection) {
  GROUP BY s.stack_id;`;
 }
 
+/** Functions by how much their own share changed. @param {string} a side @param {string} b */
+export function diffSql(a, b) {
+  return `SELECT function, module, state, a_self_share, b_self_share, self_change, self_q
+  FROM pl_diff(${quote(a)}, ${quote(b)})
+ ORDER BY abs(self_change) DESC;`;
+}
+
 /** A text literal. */
 export function quote(text) {
   return `'${String(text).replaceAll("'", "''")}'`;

@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { bytes, count, moment, plural } from "../lib/format.js";
 import { explainReason } from "../lib/reasons.js";
 import { snippets } from "../lib/snippets.js";
+import { defaultState, formatState } from "../lib/state.js";
 import { generation } from "../model/data.js";
 import { ask } from "../model/sql.js";
 import { Notice } from "../ui/notice.js";
@@ -95,7 +96,8 @@ function Rows({ name, columns, empty, row }) {
   if (rows.length === 0) return html`<p class="muted">${empty}</p>`;
   return html`<div class="setup-scroll" tabindex="0" role="group" aria-label="Table"><table class="setup-table">
     <thead><tr>${columns.map(([title, kind]) => html`<th scope="col" key=${title} class=${kind ?? ""}>${title}</th>`)}</tr></thead>
-    <tbody>${rows.map(row)}</tbody></table></div>`;
+    <tbody>${rows.map(row)}</tbody></table></div>
+    ${questions[name] && html`<a class="setup-sql" href=${formatState({ ...defaultState(), page: "sql", sql: questions[name] })}>In SQL</a>`}`;
 }
 
 const rowsOf = (name) => answers.value[name]?.rows ?? [];

@@ -1,6 +1,7 @@
 // Ask the store in SQL; see the answer as a table, a flame graph or lines over time.
 
 import { html, signal, useEffect, useLayoutEffect, useRef } from "../vendor/preact.js";
+import { curlOf } from "../api.js";
 import { decodeFlame } from "../lib/flame-model.js";
 import { count, plural } from "../lib/format.js";
 import { forget, readSaved, save } from "../lib/saved-sql.js";
@@ -71,6 +72,7 @@ export function Sql() {
           <optgroup label="Examples">${examples.map(({ name }) => html`<option value=${`example ${name}`} key=${name}>${name}</option>`)}</optgroup></select>
         <${Keep} />
         <span class="muted sql-limits">Read only; 2 s and 10,000 rows at most. <kbd>Ctrl</kbd> <kbd>Enter</kbd> runs it.</span><span class="spacer" />
+        <${IconButton} name="share" label="Copy as curl" onClick=${() => navigator.clipboard?.writeText(`${curlOf("api/v1/sql")} --data-binary ${shellQuote(typed.peek())}`)} />
         <${IconButton} name="copy" label="Copy as a command" onClick=${() => navigator.clipboard?.writeText(`proflite query ${shellQuote(typed.peek())}`)} /></div>
       <${Editor} given=${given.value} onChange=${(text) => (typed.value = text)} onRun=${runTyped} />
     </section>

@@ -9,6 +9,7 @@ import { closeDialog, openDialog, typedAhead } from "./dialogs.js";
 import { Dialog } from "./parts.js";
 import { nextTheme } from "./theme.js";
 import { top } from "../model/data.js";
+import { comparisons } from "../model/sides.js";
 import { redo, setState, state, undo } from "../model/store.js";
 
 const mostShown = 12;
@@ -26,6 +27,7 @@ function pageActions() {
     { id: "undo", label: "Undo", keys: "Ctrl Z", run: undo },
     { id: "redo", label: "Redo", keys: "Ctrl Shift Z", run: redo },
     { id: "clear", label: "Take off all filters and transforms", run: () => setState({ thread: [], label: [], release: "", env: "", from: 0, to: 0, transforms: [], zoom: "", invert: false }) },
+    ...(page === "explore" ? comparisons().map(({ id, name, sides }) => ({ id: `with-${id}`, label: `Compare with ${name}`, run: () => setState({ page: "compare", zoom: "", ...sides }) })) : []),
     { id: "share", label: "Export and link", keys: "e", run: () => openDialog("share") },
     { id: "theme", label: "Next theme", run: nextTheme },
     { id: "help", label: "Keyboard shortcuts", keys: "?", run: () => openDialog("help") },

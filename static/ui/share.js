@@ -2,8 +2,10 @@
 
 import { html, signal } from "../vendor/preact.js";
 import { curlOf, download, endpointOf } from "../api.js";
-import { flame, flameParams, selection, top } from "../model/data.js";
-import { flameSql } from "../lib/view-sql.js";
+import { diffSql, flameSql } from "../lib/view-sql.js";
+import { diff } from "../model/compare.js";
+import { callers, chart, detailOf, flame, flameParams, selection, timeline, top } from "../model/data.js";
+import { state } from "../model/store.js";
 import { closeDialog } from "./dialogs.js";
 import { Dialog, IconButton } from "./parts.js";
 
@@ -45,18 +47,31 @@ function copy(text) {
   told.value = "Copied.";
 }
 
-export function Share() {
-  const params = flameParams.value ?? {};
-  const lines = [
-    ["Link to this view", location.href],
-    ["This graph by curl", curlOf(endpointOf("flamegraph", params))],
-    ["The table by curl", curlOf(endpointOf("top", top.asked.value ?? {}))],
+/** What asks for the view on screen, by its name. @returns {[string, string][]} */
+function linesOf() {
+  const curl = (name, resource) => (resource.asked.value ? [[name, curlOf(endpointOf(resource.route, resource.asked.value))]] : []);
+  const { page, view } = state.value;
+  const link = ["Link to this view", location.href];
+  if (page === "compare") {
+    const { a, b } = diff.asked.value ?? {};
+    return /** @type {any} */ ([link, ...curl("This comparison by curl", diff), ...(a ? [["This comparison in SQL", diffSql(a, b)]] : [])]);
+  }
+  return /** @type {any} */ ([
+    link,
+    ["This graph by curl", curlOf(endpointOf("flamegraph", flameParams.value ?? {}))],
+    ...(view === "chart" ? curl("The chart by curl", chart) : []),
+    ...(view === "sandwich" ? curl("The callers by curl", callers) : []),
+    ...curl("The table by curl", top), ...curl("The timeline by curl", timeline), ...curl("The selected function by curl", detailOf),
     ["This selection in SQL", flameSql(selection.value ?? {})],
-  ];
+  ]);
+}
+
+export function Share() {
+  const lines = linesOf();
   return html`<${Dialog} class="share-dialog" label="Export and link" onClose=${close}>
     <div class="dialog-head"><h2>Export and link</h2><span class="spacer" /><${IconButton} name="close" label="Close" onClick=${close} /></div>
     <div class="padded">
-      <div class="share-formats">${formats.map(([id, name, ending]) => html`<button type="button" class="plain" key=${id} data-format=${id}
+      <div class="share-formats">${state.value.page === "explore" && formats.map(([id, name, ending]) => html`<button type="button" class="plain" key=${id} data-format=${id}
           disabled=${!flame.value.value} onClick=${() => save(id, ending)}>${name}</button>`)}
         <button type="button" class="plain" data-format="png" onClick=${savePicture}>Picture, PNG</button></div>
       ${lines.map(([name, text]) => html`<div class="share-line" key=${name}><span class="muted">${name}</span><code class="code" tabindex="0">${text}</code>

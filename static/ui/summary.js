@@ -9,7 +9,9 @@ import { transformTitle } from "../lib/transforms.js";
 import { flame, isLive, shownFlame, threads } from "../model/data.js";
 import { canRedo, canUndo, redo, setState, state, undo } from "../model/store.js";
 import { openDialog } from "./dialogs.js";
-import { Icon, IconButton } from "./parts.js";
+import { Icon, IconButton, lazy } from "./parts.js";
+
+const CompareWith = lazy(() => import("./compare-with.js").then((view) => view.CompareWith), "");
 
 const fewSamples = 200;
 const shownThreads = 3;
@@ -25,6 +27,7 @@ export function Summary() {
         onClick=${() => setState(off)}><span class="visually-hidden">Remove filter:</span><span class="muted">${name}</span>
         <span class="chip-value">${value}</span><${Icon} name="close" /></button>`)}
       <button type="button" class="chip chip-add" aria-haspopup="dialog" onClick=${() => openDialog("filter")}>Filter …</button>
+      <${CompareWith} />
       ${(canUndo.value || canRedo.value) && html`
         <${IconButton} name="undo" label="Undo (Ctrl-Z)" disabled=${!canUndo.value} onClick=${undo} />
         <${IconButton} name="redo" label="Redo (Ctrl-Shift-Z)" disabled=${!canRedo.value} onClick=${redo} />`}

@@ -29,8 +29,8 @@ export function Topbar({ step }) {
       <${TimeChoice} />
       <${LiveButton} />`}
     <span class="spacer" />
-    ${page === "explore" && html`<${SearchField} step=${step} />
-      <${IconButton} name="share" label="Export and link (e)" aria-haspopup="dialog" onClick=${() => openDialog("share")} />`}
+    ${page === "explore" && html`<${SearchField} step=${step} />`}
+    ${(page === "explore" || page === "compare") && html`<${IconButton} name="share" label="Export and link (e)" aria-haspopup="dialog" onClick=${() => openDialog("share")} />`}
     <${IconButton} name=${theme.value} label=${`Theme: ${themeNames[theme.value]}`} onClick=${nextTheme} />
     <${IconButton} name="help" label="Keyboard shortcuts (?)" onClick=${() => openDialog("help")} />`;
 }

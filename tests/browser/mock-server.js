@@ -110,7 +110,7 @@ const routes = {
     retries: 2, limited: 1, dead: { http_400: 1 }, paused: true, trouble: "403 Forbidden", next_try_ns: 1.79e18, limits: [{ category: "profile_chunk", until_ns: 1.79e18, reason: "quota" }] }] }),
   labels: (world) => ({ schema: 1, labels: world.sessions.length === 0 ? [] : [
     { key: "span", value: "GET /cart", samples: 900, weight_ns: 9e9, cpu_ns: 4e9 }, { key: "tenant", value: "<i>acme</i>", samples: 300, weight_ns: 3e9, cpu_ns: 1e9 }] }),
-  diff: (world) => diffOf(world),
+  diff: (world, params) => diffOf(world, params),
   function: (world, params) => functionOf(world, params.get("function")),
   source: () => ({ schema: 1, file: "src/tracer.cc", lines: Array.from({ length: 400 }, (_, i) => (i === 209 ? "  <script>alert(1)</script>" : `  line_${i + 1}();`)) }),
   flamechart: (world, params) => chartOf(world, Number(params.get("boxes"))),
@@ -199,13 +199,13 @@ function functionOf(world, name) {
 }
 
 /** B is A with every third function a half heavier; one is new and one is gone. */
-function diffOf(world) {
-  const { functions, nodes } = world.tree;
+function diffOf(world, params) {
+  const { functions, nodes } = prune(world.tree, minNs(world.tree, params, false), findNode(modelOf(world.tree), params.get("root") ?? ""));
   const factor = (fn) => (fn === 7 ? 0 : fn % 3 === 1 ? 1.5 : 1);
   const selfA = nodes.self_ns.map((ns, i) => (nodes.function[i] === 8 ? 0 : ns));
   const selfB = nodes.self_ns.map((ns, i) => Math.round(ns * factor(nodes.function[i])));
   const sum = (self) => {
-    const total = [...self];
+    const total = self.map((ns, i) => ns + nodes.hidden_ns[i]);
     for (let i = total.length - 1; i > 0; i--) total[i - nodes.parent[i]] += total[i];
     return total;
   };

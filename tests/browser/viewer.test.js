@@ -421,6 +421,63 @@ page("compares: what changed, both ways, sides by typing, swap", "normal", async
   await page.waitForFunction(() => document.querySelector("#right [aria-selected=true]").getAttribute("aria-level") > 1);
 }, { query: "?page=compare&a=2&b=1" });
 
+page("lists all, sure, new or gone changes, by name; leads from a side to Explore", "normal", async (page, mock) => {
+  await page.waitForSelector(".compare-table [data-key]");
+  const listed = () => page.textContent(".compare-table .top-foot");
+  const all = await listed();
+  await page.click('[aria-label="Which changes"] >> text=New');
+  await page.waitForFunction((all) => document.querySelector(".compare-table .top-foot").textContent !== all, all);
+  assert.equal(search(page).get("only"), "new");
+  assert.match(await page.textContent(".compare-table"), /new · sure/);
+  assert.equal(await page.locator(".compare-table [data-key]").count(), 1);
+  await page.click('[aria-label="Which changes"] >> text=Gone');
+  await page.waitForSelector("text=gone · sure");
+  await page.fill('[aria-label="Search changes"]', "no such name");
+  await page.click("text=List all changes");
+  await page.waitForFunction((all) => document.querySelector(".compare-table .top-foot").textContent === all, all);
+  await page.goBack();
+  await page.waitForFunction(() => location.search.includes("only=gone"));
+  await page.keyboard.press("m");
+  await page.waitForFunction(() => location.search.includes("metric=cpu"));
+  await page.keyboard.press("e");
+  assert.match(await page.textContent(".share-dialog"), /curl .*diff\?a=2&b=1.*FROM pl_diff\('2', '1'\)/s);
+  await page.keyboard.press("Escape");
+  await page.click('[aria-label="Explore side A"]');
+  await ready(page);
+  assert.equal(search(page).get("session"), "2");
+  assert.ok(mock.requests.some((url) => /flamegraph\?session=2&metric=cpu/.test(url)));
+}, { query: "?page=compare&a=2&b=1" });
+
+page("zooming into a difference asks for what it hides", "big", async (page, mock) => {
+  await page.waitForSelector("#right [role=row]", { state: "attached" });
+  await page.focus("#right [role=treegrid]");
+  for (const key of ["ArrowDown", "ArrowDown", "Space"]) await page.keyboard.press(key);
+  await page.waitForFunction(() => location.search.includes("zoom="));
+  await page.waitForFunction(() => document.querySelector("#right canvas"));
+  for (let i = 0; i < 100 && !mock.requests.some((url) => /diff\?.*root=/.test(url)); i++) await page.waitForTimeout(20);
+  assert.ok(mock.requests.some((url) => /diff\?.*root=\w+/.test(url)));
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => !location.search.includes("zoom="));
+}, { query: "?page=compare&a=2&b=1" });
+
+page("compares what is shown with the time before, the weekday before, all threads", "normal", async (page) => {
+  await ready(page);
+  await page.click(".thread-label:nth-child(1)");
+  const offered = () => page.locator('[aria-label="Compare with"] option').allTextContents();
+  await page.waitForFunction(() => [...document.querySelectorAll('[aria-label="Compare with"] option')].some((option) => option.textContent === "all threads"));
+  assert.ok((await offered()).includes("same weekday before"));
+  const thread = search(page).get("thread");
+  await page.selectOption('[aria-label="Compare with"]', "threads");
+  await page.waitForSelector(".compare-table [data-key]");
+  assert.deepEqual([search(page).get("a"), search(page).get("b")], ["1", `1 thread:${thread}`]);
+  await page.goBack();
+  await ready(page);
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("weekday");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /^app:renderd @\d+\.\.\d+$/.test(new URLSearchParams(location.search).get("a")));
+});
+
 page("nothing to compare: says what is missing", "few", async (page) => {
   await page.waitForSelector("text=Nothing to compare yet");
   assert.match(await page.textContent("#compare"), /none of the same program before it/);
