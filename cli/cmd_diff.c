@@ -143,7 +143,7 @@ static void print_row(struct pl_table *table, const struct pl_diff *diff, uint32
     pl_table_cell(table, !split[0].total.samples   ? "new"
                          : !split[1].total.samples ? "gone"
                                                    : "");
-    pl_table_cell(table, f->name);
+    pl_table_cell(table, pl_term_name(f->name));
     pl_table_cell(table, slash ? slash + 1 : f->module);
 }
 

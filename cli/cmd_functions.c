@@ -78,7 +78,7 @@ static void print_row(struct pl_table *table, const struct pl_function_metrics *
     const char *slash = strrchr(row->module, '/');
     char text[PL_TERM_SHORT];
     print_times(table, &row->all);
-    pl_table_cell(table, row->function);
+    pl_table_cell(table, pl_term_name(row->function));
     pl_table_cell(table, slash ? slash + 1 : row->module);
     pl_table_cellf(table, "%" PRIu32, row->fingerprint);
     for (size_t i = 0; metrics->bucket_ns && i < row->bucket_count; i++) {

@@ -74,7 +74,7 @@ static void print_row(struct pl_table *table, const struct pl_function *f,
     pl_table_cell(table, text);
     pl_term_duration(text, f->total_ns);
     pl_table_cell(table, text);
-    pl_table_cell(table, f->name);
+    pl_table_cell(table, pl_term_name(f->name));
     if (f->file[0] && f->line)
         pl_table_cellf(table, "%s:%" PRIu32, f->file, f->line);
     else

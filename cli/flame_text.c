@@ -106,7 +106,7 @@ static void print_node(struct printer *p, size_t first, size_t last, size_t time
 {
     const struct pl_node *node = node_at(p, last);
     const struct pl_function *f = last ? &p->profile->functions[node->function] : NULL;
-    const char *name = f ? f->name : "all";
+    const char *name = f ? pl_term_name(f->name) : "all";
     struct pl_buf place;
     pl_buf_init(&place, 1u << 16);
     begin_line(p, p->pruned->parents[first], first == 0, node->total_ns, node->self_ns);

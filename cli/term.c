@@ -152,6 +152,11 @@ void pl_term_time(char out[static PL_TERM_SHORT], int64_t unix_ns)
         snprintf(out, PL_TERM_SHORT, "-");
 }
 
+const char *pl_term_name(const char *function)
+{
+    return function[0] ? function : "(no name)";
+}
+
 const char *pl_term_plural(int64_t n)
 {
     return n == 1 ? "" : "s";

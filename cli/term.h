@@ -36,6 +36,9 @@ void pl_term_percent(char out[static PL_TERM_SHORT], int64_t part, int64_t whole
 /* Local time, "2026-08-01 12:30:05"; "-" for 0. */
 void pl_term_time(char out[static PL_TERM_SHORT], int64_t unix_ns);
 
+/* What a function is called whose source gave it no name: "(no name)". */
+const char *pl_term_name(const char *function);
+
 /* "1 thread", "2 threads": the noun with an s unless n is 1. */
 const char *pl_term_plural(int64_t n);
 
