@@ -10,6 +10,7 @@
 -- at most a minute: a sample at time t satisfies
 -- chunk_start_ns <= t < chunk_end_ns, and filters on them use an index.
 
+DROP VIEW IF EXISTS run_spelled;
 DROP VIEW IF EXISTS run_weight;
 DROP VIEW IF EXISTS run;
 DROP VIEW IF EXISTS live_run;
@@ -21,9 +22,10 @@ DROP VIEW IF EXISTS rollup_weight;
 DROP VIEW IF EXISTS function_weight;
 DROP VIEW IF EXISTS label;
 
--- Runs in no order of time: what sums need, and fast. `weight` is of one sample,
--- in ns or, where it is not NULL, in `unit`.
-CREATE VIEW run_weight AS
+-- Every run of every slot, those without a sample (stack_id 0) included: the one place
+-- that knows how they are spelled. `weight` is of one sample, in ns or, where it is not
+-- NULL, in `unit`.
+CREATE VIEW run_spelled AS
 SELECT p.chunk_id AS chunk_id, p.start_ns AS chunk_start_ns, p.end_ns AS chunk_end_ns,
        p.session_id AS session_id, p.id AS part_id, s.thread_id AS thread_id,
        j.key AS run,
@@ -46,48 +48,21 @@ FROM part p
      CROSS JOIN slot s ON s.part_id = p.id,
      json_each('[' || rtrim(replace(replace(replace(replace(replace(replace(
          hex(s.runs), 'A', ','), 'B', '-'), 'C', '.2,'), 'D', '.3,'), 'E', '.4,'),
-         'F', '.5,'), ',') || ']') j
-WHERE CAST(j.value AS INT) % 1000000000 <> 0;
+         'F', '.5,'), ',') || ']') j;
+
+-- Runs in no order of time: what sums need, and fast.
+CREATE VIEW run_weight AS
+SELECT * FROM run_spelled WHERE stack_id <> 0;
 
 -- The same with the tick each run begins at.
 CREATE VIEW run AS
-SELECT * FROM (
-    SELECT p.chunk_id AS chunk_id, p.start_ns AS chunk_start_ns,
-           p.end_ns AS chunk_end_ns, p.session_id AS session_id, p.id AS part_id,
-           s.thread_id AS thread_id, j.key AS run,
-           sum(CASE j.type
-                   WHEN 'real' THEN
-                       CAST(round((abs(j.value) - abs(CAST(j.value AS INT))) * 10) AS INT)
-                   ELSE max(1, abs(j.value) / 1000000000)
-               END)
-               OVER (PARTITION BY p.start_ns, p.end_ns, p.session_id, p.chunk_id, p.id,
-                                  s.thread_id
-                     ORDER BY j.key ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-           - CASE j.type
-                 WHEN 'real' THEN
-                     CAST(round((abs(j.value) - abs(CAST(j.value AS INT))) * 10) AS INT)
-                 ELSE max(1, abs(j.value) / 1000000000)
-             END AS first_tick,
-           CASE j.type
-               WHEN 'real' THEN
-                   CAST(round((abs(j.value) - abs(CAST(j.value AS INT))) * 10) AS INT)
-               ELSE max(1, abs(j.value) / 1000000000)
-           END AS n,
-           abs(CAST(j.value AS INT)) % 1000000000 AS stack_id,
-           CASE WHEN s.weights IS NULL THEN p.period_ns
-                ELSE s.weight_unit *
-                     CAST(replace(hex(substr(s.weights,
-                                             length(s.weights) / s.nruns * j.key + 1,
-                                             length(s.weights) / s.nruns)),
-                                  'B', '-') AS INT)
-           END AS weight,
-           s.unit AS unit,
-           CASE WHEN s.cpu_known THEN j.value > 0 END AS on_cpu
-    FROM part p
-         CROSS JOIN slot s ON s.part_id = p.id,
-         json_each('[' || rtrim(replace(replace(replace(replace(replace(replace(
-             hex(s.runs), 'A', ','), 'B', '-'), 'C', '.2,'), 'D', '.3,'), 'E', '.4,'),
-             'F', '.5,'), ',') || ']') j)
+SELECT chunk_id, chunk_start_ns, chunk_end_ns, session_id, part_id, thread_id, run,
+       past - n AS first_tick, n, stack_id, weight, unit, on_cpu
+FROM (SELECT *, sum(n) OVER (PARTITION BY chunk_start_ns, chunk_end_ns, session_id,
+                                          chunk_id, part_id, thread_id
+                             ORDER BY run
+                             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS past
+      FROM run_spelled)
 WHERE stack_id > 0;
 
 -- Runs of the minute that is still being recorded, as far as it is stored: only while
