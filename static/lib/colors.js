@@ -1,5 +1,5 @@
-// Colours of boxes: the hue says which module, chosen by a hash so that it is the same
-// in every recording; lightness is constant so that text stays readable on all of them;
+// Colours of boxes: the hue says which module (or whatever else was chosen), by a hash, so
+// that it is the same in every recording; lightness is constant so that text stays readable on all of them;
 // system code has hardly any chroma, so that the program's own stands out.
 
 import { hashString } from "./hash.js";
@@ -43,8 +43,8 @@ export function blend(from, to, amount) {
 }
 
 const tones = {
-  light: { lightness: 0.83, chroma: 0.072, system: 0.012, hot: 0.75, hotChroma: 0.13 },
-  dark: { lightness: 0.45, chroma: 0.062, system: 0.01, hot: 0.5, hotChroma: 0.1 },
+  light: { lightness: 0.83, chroma: 0.072, hot: 0.75, hotChroma: 0.13 },
+  dark: { lightness: 0.45, chroma: 0.062, hot: 0.5, hotChroma: 0.1 },
 };
 
 /**
@@ -56,13 +56,17 @@ const tones = {
  * @property {number} ground       between boxes
  */
 
+/** @typedef {"module"|"file"|"code"|"self"} ColorBy what the colours of boxes say */
+
 /**
- * @param {{name: string[], module: string[], in_app: (number|null)[]}} functions
+ * @param {{name: string[], module: string[], file?: string[], in_app: (number|null)[]}} functions
  * @param {"light"|"dark"} theme
  * @param {number[]} ground the surface's red, green, blue
+ * @param {ColorBy} by
+ * @param {ArrayLike<number>} [heat] 0..1 by function, for colours by own time
  * @returns {Palette} with one entry more than there are functions: the root's
  */
-export function makePalette(functions, theme, ground) {
+export function makePalette(functions, theme, ground, by = "module", heat = []) {
   const size = functions.name.length + 1;
   const palette = {
     normal: new Uint32Array(size),
@@ -75,12 +79,11 @@ export function makePalette(functions, theme, ground) {
   for (let i = 0; i < size; i++) {
     const name = functions.name[i];
     const pseudo = name === undefined || name.startsWith("[");
-    const module = functions.module[i] ?? "";
-    // Neighbours of one module differ a little, so that their edges show.
+    // Neighbours of one colour differ a little, so that their edges show.
     const step = pseudo ? 0 : (hashString(name, 1) % 5) - 2;
-    const system = functions.in_app[i] === 0;
-    const key = `${pseudo} ${step} ${system} ${module}`;
-    if (!known.has(key)) known.set(key, pixelsOf(tonesOf(pseudo, step, system, module, tones[theme]), ground));
+    const look = pseudo ? none : looks[by](functions, i, heat[i] ?? 0);
+    const key = `${step} ${look.hue} ${look.amount} ${look.asMatch}`;
+    if (!known.has(key)) known.set(key, pixelsOf(tonesOf(step, look, tones[theme]), ground));
     const { plain, match, dim, hot } = known.get(key);
     palette.normal[i] = plain;
     palette.match[i] = match;
@@ -90,17 +93,39 @@ export function makePalette(functions, theme, ground) {
   return palette;
 }
 
+/** Hue, and how much of a module's chroma there is of it: at rest, and found by a search. */
+const none = { hue: 0, amount: 0, asMatch: 0 };
+const systemAmount = 1 / 6;
+const codeHues = { app: 250, kernel: 25 };
+
+/** @type {Record<ColorBy, (functions: any, i: number, heat: number) => {hue: number, amount: number, asMatch: number}>} */
+const looks = {
+  module: ({ module, in_app }, i) => ({ hue: moduleHue(module[i] ?? ""), amount: in_app[i] === 0 ? systemAmount : 1, asMatch: 1 }),
+  file: ({ file, module, in_app }, i) => ({ hue: moduleHue(file?.[i] || module[i] || ""), amount: in_app[i] === 0 ? systemAmount : 1, asMatch: 1 }),
+  code({ module, in_app }, i) {
+    const code = (module[i] ?? "").startsWith("[kernel") ? "kernel" : in_app[i] === 1 ? "app" : "";
+    return { hue: codeHues[code] ?? 250, amount: code ? 1.2 : in_app[i] === 0 ? systemAmount : 0, asMatch: 1 };
+  },
+  self: (_, __, heat) => ({ hue: 70 - Math.round(heat * 45), amount: Math.round(heat * 20) / 10, asMatch: 2 }),
+};
+
+/** Own time by function, the most of them as 1; the root makes small ones visible. */
+export function heatOfFunctions({ fn, self, count, functionCount }) {
+  const heat = new Float64Array(functionCount);
+  for (let i = 1; i < count; i++) heat[fn[i]] += self[i];
+  const most = heat.reduce((a, b) => Math.max(a, b), 1);
+  return heat.map((ns) => Math.sqrt(ns / most));
+}
+
 const pixelsOf = ({ plain, match, hot }, ground) =>
   ({ plain: pixel(plain), match: pixel(match), hot: pixel(hot), dim: pixel(/** @type {any} */ (blend(plain, ground, 0.78))) });
 
-function tonesOf(pseudo, step, system, module, tone) {
-  const hue = moduleHue(module);
+function tonesOf(step, { hue, amount, asMatch }, tone) {
   const shade = step * 0.009;
-  const chroma = pseudo ? 0 : system ? tone.system : tone.chroma;
   return {
-    plain: oklch(tone.lightness + shade, chroma, hue),
-    match: oklch(tone.lightness + shade, pseudo ? 0 : tone.chroma, hue),
-    hot: oklch(tone.hot + shade, pseudo ? 0 : system ? tone.system * 3 : tone.hotChroma, hue),
+    plain: oklch(tone.lightness + shade, tone.chroma * amount, hue),
+    match: oklch(tone.lightness + shade, tone.chroma * Math.max(amount, asMatch), hue),
+    hot: oklch(tone.hot + shade, tone.hotChroma * Math.min(1.2, amount === systemAmount ? 0.3 : amount), hue),
   };
 }
 

@@ -18,6 +18,9 @@ import { Top } from "../ui/top.js";
 const tabs = [["top", "Top", "Functions by weight"], ["tree", "Tree", "The call tree"], ["callers", "Callers", "Who calls the selected function"]];
 const views = [["flame", "Flame", "All samples merged"], ["chart", "Chart", "One thread over time"], ["sandwich", "Sandwich", "Callers above, callees below the selected function"]];
 
+const colors = [["module", "module", "A colour for each module; the system's are grey"], ["file", "file", "A colour for each source file"],
+  ["code", "whose code", "The program's own, the system's, the kernel's"], ["self", "own time", "The more time of its own, the redder"]];
+
 const Details = lazy(() => import("../ui/details.js").then((view) => view.Details), "");
 const Tree = lazy(() => import("../ui/tree.js").then((view) => view.Tree), "the tree");
 const Callers = lazy(() => import("../ui/callers.js").then((view) => view.Callers), "callers");
@@ -30,7 +33,7 @@ export function Explore({ graph }) {
   if (problem || !sessions.value.value)
     return html`<main id="explore"><h1 class="visually-hidden">Explore profiles</h1>
       <section id="notice">${problem ? html`<${Notice} ...${problem} />` : html`<${Loading} what="the store" />`}</section></main>`;
-  const { tab, view, invert, order } = state.value;
+  const { tab, view, invert, order, color } = state.value;
   const dim = (resource) => (resource.loading.value && !isLive.value && !preview.value ? "loading" : "");
   return html`<main id="explore">
     <h1 class="visually-hidden">Explore profiles</h1>
@@ -47,7 +50,9 @@ export function Explore({ graph }) {
           ${view === "flame" && html`<label class="tabs-option"><input type="checkbox" checked=${invert}
             onChange=${() => setState({ invert: !invert, zoom: "" })} /> Callees first</label>
             <label class="tabs-option"><input type="checkbox" checked=${order === "name"}
-            onChange=${() => setState({ order: order === "name" ? "weight" : "name" })} /> Sort by name</label>`}
+            onChange=${() => setState({ order: order === "name" ? "weight" : "name" })} /> Sort by name</label>
+            <label class="tabs-option">Colour by <select value=${color} onChange=${(event) => setState({ color: event.currentTarget.value })}>
+            ${colors.map(([id, name, title]) => html`<option key=${id} value=${id} title=${title}>${name}</option>`)}</select></label>`}
         <//>
         ${view === "flame" && html`<${Flame} graph=${graph} />`}
         ${view === "chart" && html`<${Chart} />`}${view === "sandwich" && html`<${Sandwich} />`}
@@ -131,7 +136,7 @@ function Flame({ graph }) {
   }, []);
   const dim = flame.loading.value && !isLive.value && !preview.value;
   return html`<div id="flame" ref=${host} class=${[dim && "loading", problem && "failed"].filter(Boolean).join(" ")}>
-    ${model ? html`<${FlameGraph} handle=${graph} actions=${flameActions} model=${model} matches=${search.value.matches} theme=${shownTheme.value}
+    ${model ? html`<${FlameGraph} handle=${graph} actions=${flameActions} model=${model} matches=${search.value.matches} theme=${shownTheme.value} color=${state.value.color}
       zoom=${state.value.zoom} morphs=${isLive.value} hot=${model.functionKeys.indexOf(pointed.value || state.value.fn)} summary=${summary} />`
       : !problem && html`<${Loading} what="the graph" />`}
     ${problem && html`<div class="pane-notice"><${Notice} ...${problem} /></div>`}

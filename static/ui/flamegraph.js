@@ -5,7 +5,7 @@
 // What is zoomed and selected comes in with `update` and goes out through `actions`;
 // pointer position, keyboard cursor and free zoom (Ctrl-wheel, drag) live here.
 
-import { makePalette } from "../lib/colors.js";
+import { heatOfFunctions, makePalette } from "../lib/colors.js";
 import { childrenOf, findNode, hiddenStart, nodeAt, nodeKey } from "../lib/flame-model.js";
 import { paintMovingRow, paintRow } from "../lib/flame-spans.js";
 import { fitCanvas, h, readColor } from "./dom.js";
@@ -34,6 +34,7 @@ const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
  * @property {boolean} [morphs]          boxes move to their places in a newer answer
  * @property {(ground: [number, number, number]) => Palette} [palette]  other colours than by module; the
  *   model's `paint` says which a node has
+ * @property {import("../lib/colors.js").ColorBy} [color]  what colours say: "module"
  * @property {(node: number) => string[]} [figures]  what to tell about a box, instead of
  *   its weights
  */
@@ -100,7 +101,7 @@ class FlameGraph {
     const newModel = old?.model !== props.model;
     const newBoxes = old?.model.pathLow !== props.model.pathLow; // else the same, of other widths
     if (newBoxes) this.adoptModel(old?.model);
-    if (newBoxes || old.theme !== props.theme || old.palette !== props.palette) this.makeColors();
+    if (newBoxes || old.theme !== props.theme || old.palette !== props.palette || old.color !== props.color) this.makeColors();
     const { view, home } = this;
     if (newModel || old.zoom !== props.zoom) this.moveFocus(newModel);
     if (newBoxes || old.zoom !== props.zoom) this.revealRow(props.model.depth[this.focus]);
@@ -160,8 +161,8 @@ class FlameGraph {
     this.softInk = getComputedStyle(this.status).color;
     this.accent = style.accentColor;
     const ground = readColor(style.backgroundColor);
-    const { model, theme, palette } = this.props;
-    this.palette = palette ? palette(ground) : makePalette(model.functions, theme, ground);
+    const { model, theme, palette, color } = this.props;
+    this.palette = palette ? palette(ground) : makePalette(model.functions, theme, ground, color, color === "self" ? heatOfFunctions(model) : []);
     this.hatch = null;
   }
 

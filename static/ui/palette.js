@@ -21,6 +21,8 @@ function pageActions() {
     { id: "metric", label: metric === "cpu" ? "Show wall time" : "Show CPU time", keys: "m", run: () => setState({ metric: metric === "cpu" ? "wall" : "cpu" }) },
     { id: "invert", label: invert ? "Callers first" : "Callees first", keys: "t", run: () => setState({ invert: !invert, zoom: "" }) },
     { id: "order", label: order === "name" ? "Sort the graph by weight" : "Sort the graph by name", run: () => setState({ order: order === "name" ? "weight" : "name" }) },
+    ...[["module", "module"], ["file", "file"], ["code", "whose code it is"], ["self", "own time"]].map(([color, name]) =>
+      ({ id: `color-${color}`, label: `Colour boxes by ${name}`, run: () => setState({ color: /** @type {any} */ (color) }) })),
     { id: "sessions", label: "Choose sessions", keys: "s", run: () => openDialog("sessions") },
     { id: "filter", label: "Filter by label, release, thread …", run: () => openDialog("filter") },
     ...plainTransforms.map(([id, label]) => ({ id, label, run: () => addTransform(id) })),

@@ -4,6 +4,7 @@
 import { html, signal } from "../vendor/preact.js";
 import { duration } from "../lib/format.js";
 import { callees, callers, pointed, selected } from "../model/data.js";
+import { state } from "../model/store.js";
 import { entryOf } from "./actions.js";
 import { NoFunction } from "./callers.js";
 import { FlameGraph } from "./graph.js";
@@ -42,7 +43,7 @@ function Half({ what, up, resource, entry }) {
   };
   const summary = `${what === "callers" ? "Callers" : "Callees"} of ${entry.short}: ${duration(model.total[0])}`;
   return html`<div class=${`sandwich-half ${resource.loading.value ? "loading" : ""}`}>
-    <${FlameGraph} actions=${actions} model=${model} matches=${null} theme=${shownTheme.value} zoom=${zoom.value} up=${up}
+    <${FlameGraph} actions=${actions} model=${model} matches=${null} theme=${shownTheme.value} color=${state.value.color} zoom=${zoom.value} up=${up}
       hot=${model.functionKeys.indexOf(pointed.value)} summary=${summary} /></div>`;
 }
 

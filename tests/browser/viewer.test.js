@@ -110,6 +110,20 @@ page("sorts the graph by name", "normal", async (page) => {
   assert.deepEqual(rows, [...rows].sort());
 });
 
+page("colours boxes by module, file, whose code, own time", "normal", async (page) => {
+  await ready(page);
+  const shown = () => page.locator("#flame canvas").evaluate((canvas) => canvas.toDataURL());
+  const seen = new Set([await shown()]);
+  for (const color of ["file", "code", "self"]) {
+    await page.selectOption(".tabs-option select", color);
+    assert.equal(search(page).get("color"), color);
+    await page.waitForFunction((seen) => !seen.includes(document.querySelector("#flame canvas").toDataURL()), [...seen]);
+    seen.add(await shown());
+  }
+  await page.goBack();
+  assert.equal(await page.inputValue(".tabs-option select"), "code");
+});
+
 page("searches text and regular expressions, steps through matches", "normal", async (page) => {
   await ready(page);
   await page.keyboard.press("/");
