@@ -24,7 +24,7 @@
  * @property {string} fn          key of the selected function
  * @property {"self"|"total"|"name"} sort  of the top table
  * @property {"top"|"tree"|"callers"} tab   left
- * @property {"flame"|"chart"|"sandwich"} view  right
+ * @property {"flame"|"chart"|"sandwich"|"scope"} view  right
  * @property {boolean} invert     leaves first
  * @property {"weight"|"name"} order  of siblings in the graph
  * @property {"cpu"|"off"|"wall"} heat  what the timeline shows: running, waiting, both
@@ -42,7 +42,7 @@ const choices = {
   metric: ["wall", "cpu"],
   sort: ["self", "total", "name"],
   tab: ["top", "tree", "callers"],
-  view: ["flame", "chart", "sandwich"],
+  view: ["flame", "chart", "sandwich", "scope"],
   heat: ["cpu", "off", "wall"],
   order: ["weight", "name"],
   by: ["share", "time"],

@@ -16,7 +16,7 @@ import { shownTheme } from "../ui/theme.js";
 import { Top } from "../ui/top.js";
 
 const tabs = [["top", "Top", "Functions by weight"], ["tree", "Tree", "The call tree"], ["callers", "Callers", "Who calls the selected function"]];
-const views = [["flame", "Flame", "All samples merged"], ["chart", "Chart", "One thread over time"], ["sandwich", "Sandwich", "Callers above, callees below the selected function"]];
+const views = [["flame", "Flame", "All samples merged"], ["chart", "Chart", "One thread over time"], ["sandwich", "Sandwich", "Callers above, callees below the selected function"], ["scope", "Heatmap", "Time in columns and cells: patterns, and their graphs"]];
 
 const colors = [["module", "module", "A colour for each module; the system's are grey"], ["file", "file", "A colour for each source file"],
   ["code", "whose code", "The program's own, the system's, the kernel's"], ["self", "own time", "The more time of its own, the redder"]];
@@ -26,6 +26,8 @@ const Tree = lazy(() => import("../ui/tree.js").then((view) => view.Tree), "the 
 const Callers = lazy(() => import("../ui/callers.js").then((view) => view.Callers), "callers");
 const Chart = lazy(() => import("../ui/chart.js").then((view) => view.Chart), "the chart");
 const Sandwich = lazy(() => import("../ui/sandwich.js").then((view) => view.Sandwich), "callers and callees");
+
+const Scope = lazy(() => import("../ui/scope.js").then((view) => view.Scope), "the heatmap");
 
 /** @param {{graph: {current: any}}} props the flame graph, for keys that walk it */
 export function Explore({ graph }) {
@@ -55,7 +57,7 @@ export function Explore({ graph }) {
             ${colors.map(([id, name, title]) => html`<option key=${id} value=${id} title=${title}>${name}</option>`)}</select></label>`}
         <//>
         ${view === "flame" && html`<${Flame} graph=${graph} />`}
-        ${view === "chart" && html`<${Chart} />`}${view === "sandwich" && html`<${Sandwich} />`}
+        ${view === "chart" && html`<${Chart} />`}${view === "sandwich" && html`<${Sandwich} />`}${view === "scope" && html`<${Scope} />`}
       </section>
     </div>
   </main>`;

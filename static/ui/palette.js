@@ -33,7 +33,7 @@ function pageActions() {
     { id: "share", label: "Export and link", keys: "e", run: () => openDialog("share") },
     { id: "theme", label: "Next theme", run: nextTheme },
     { id: "help", label: "Keyboard shortcuts", keys: "?", run: () => openDialog("help") },
-    ...[["flame", "Flame graph"], ["chart", "Chart over time"], ["sandwich", "Sandwich"]].map(([view, label]) =>
+    ...[["flame", "Flame graph"], ["chart", "Chart over time"], ["sandwich", "Sandwich"], ["scope", "Heatmap"]].map(([view, label]) =>
       ({ id: `view-${view}`, label: `View: ${label}`, run: () => setState({ page: "explore", view: /** @type {any} */ (view) }) })),
     ...[["top", "Top functions"], ["tree", "Call tree"], ["callers", "Callers"]].map(([tab, label]) =>
       ({ id: `tab-${tab}`, label: `Table: ${label}`, run: () => setState({ page: "explore", tab: /** @type {any} */ (tab) }) })),

@@ -33,7 +33,7 @@ function page(name, scenario, body, { query = "", expectErrors = false, secret =
 }
 
 async function ready(page) {
-  for (const part of ["#left [role=row], #left .notice", ".thread-label", "#right [role=row], #right .notice"])
+  for (const part of ["#left [role=row], #left .notice", ".thread-label", "#right [role=row], #right .notice, .scope"])
     await page.waitForSelector(part, { state: "attached" });
 }
 
@@ -346,6 +346,32 @@ page("one thread over time", "normal", async (page, mock) => {
   await page.selectOption(".pane-line select", { index: 2 });
   await page.waitForFunction(() => location.search.includes("thread="));
   assert.ok(mock.requests.some((url) => /flamechart\?.*thread=\d+/.test(url)));
+});
+
+page("a stretch of the heatmap becomes a graph, by pointer and by keyboard", "normal", async (page, mock) => {
+  await ready(page);
+  await page.click("[role=tab] >> text=Heatmap");
+  await page.waitForSelector(".scope canvas");
+  assert.match(await page.textContent("#right .pane-line"), /A column is 500 ms, a cell 12\.5 ms/);
+  assert.ok(mock.requests.some((url) => /timeline\?session=1&from=\d+&to=\d+&bins=19[26]0&by=code/.test(url)));
+  const box = await page.locator(".scope").boundingBox();
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 20);
+  assert.match(await page.textContent("#right [role=status]"), /^\+.* cores$/);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 200, { steps: 3 });
+  assert.match(await page.textContent("#right [role=status]"), /7\.\d+ s chosen/);
+  await page.mouse.up();
+  await page.waitForSelector("#flame canvas");
+  const [from, to] = search(page).get("range").split("-").map(Number);
+  assert.ok(to - from > 7e9 && to - from < 8e9);
+  assert.equal(search(page).get("view"), null);
+  await page.goBack();
+  await page.waitForSelector(".scope canvas");
+  await page.focus(".scope");
+  for (const key of ["ArrowRight", "ArrowRight", "Shift+ArrowDown", "Shift+ArrowRight", "Enter"]) await page.keyboard.press(key);
+  await page.waitForSelector("#flame canvas");
+  const chosen = search(page).get("range").split("-").map(Number);
+  assert.equal(Math.round((chosen[1] - chosen[0]) / 12.5e6), 42);
 });
 
 page("finds actions and functions by Ctrl-K", "normal", async (page) => {
@@ -729,6 +755,7 @@ for (const [name, scenario, query, act] of [
   ["export", "normal", "", (page) => page.keyboard.press("e")],
   ["menu", "normal", "", (page) => page.click(graph, { position: { x: 100, y: 45 }, button: "right" })],
   ["tree and sandwich", "normal", "?tab=tree&view=sandwich", null],
+  ["heatmap, own time", "normal", "?view=scope&color=self", null],
   ["callers and chart", "normal", "?tab=callers&view=chart", null],
   ["source", "normal", "", (page) => page.click(".top-table [data-key]:nth-child(3)").then(() => page.click("text=tracer.cc:210"))],
   ["compare", "normal", "?page=compare&a=2&b=1", null],
