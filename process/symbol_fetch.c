@@ -55,12 +55,13 @@ static enum pl_status keep(struct pl_store *store, struct pl_symbolizer *symboli
 }
 
 static enum pl_status get(const struct pl_fetch_options *options, const char *url,
-                          int64_t *left_ms, int fd, struct pl_error *err)
+                          int64_t most_ms, int64_t *left_ms, int fd,
+                          struct pl_error *err)
 {
     const int64_t from_ns = pl_clock_mono_ns();
     enum pl_status status =
         options->get(url, options->most_bytes ? options->most_bytes : MOST_BYTES,
-                     (int)*left_ms, fd, err);
+                     (int)most_ms, fd, err);
     *left_ms -= (pl_clock_mono_ns() - from_ns) / PL_NS_PER_MS;
     return status;
 }
@@ -94,14 +95,17 @@ enum pl_status pl_symbol_fetch(struct pl_store *store, struct pl_symbolizer *sym
     enum pl_status status = pl_symbol_miss_known(store, url, build_id, &known, err);
     if (status != PL_OK || known)
         return status;
-    if (*left_ms <= 0) {
+    int64_t most_ms = pl_symbolizer_left_ms(symbolizer);
+    if (most_ms > *left_ms)
+        most_ms = *left_ms;
+    if (most_ms <= 0) {
         *fetched_out = PL_FETCHED_LATE;
         return PL_OK;
     }
     int fd = memfd_create("proflite-fetched", MFD_CLOEXEC);
     if (fd < 0)
         return pl_error_set(err, PL_IO, "no room for a download: %s", strerror(errno));
-    enum pl_status got = get(options, whole, left_ms, fd, &failure);
+    enum pl_status got = get(options, whole, most_ms, left_ms, fd, &failure);
     if (got == PL_OK)
         got = keep(store, symbolizer, fd, whole, url, build_id, &failure);
     close(fd);

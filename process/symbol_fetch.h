@@ -24,7 +24,7 @@ enum pl_fetched {
 };
 
 /* Of the server at `url` the debug file of `build_id`. `left_ms` is what is left of the
- * budget, before and after. Errors  of the store; NOMEM. */
+ * budget, before and after; the symbolizer's limit counts, too. Errors  of the store; NOMEM. */
 PL_MUST_CHECK enum pl_status
 pl_symbol_fetch(struct pl_store *store, struct pl_symbolizer *symbolizer,
                 const struct pl_fetch_options *options, const char *url,

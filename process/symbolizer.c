@@ -71,6 +71,14 @@ void pl_symbolizer_limit(struct pl_symbolizer *symbolizer, int64_t deadline_ns)
     symbolizer->limit_ns = deadline_ns;
 }
 
+int64_t pl_symbolizer_left_ms(const struct pl_symbolizer *symbolizer)
+{
+    int64_t left_ns = symbolizer->limit_ns - pl_clock_mono_ns();
+    if (!symbolizer->limit_ns)
+        return INT64_MAX;
+    return left_ns > 0 ? left_ns / PL_NS_PER_MS : 0;
+}
+
 void pl_resolved_deinit(struct pl_resolved *resolved)
 {
     struct block *block = resolved->owned;

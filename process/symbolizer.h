@@ -37,6 +37,8 @@ void pl_symbolizer_close(struct pl_symbolizer *symbolizer); /* NULL is fine */
 /* Whatever is asked from now on has to be answered by then (pl_clock_mono_ns); 0: each
  * question has only its own time. What comes later is a TIMEOUT without being asked. */
 void pl_symbolizer_limit(struct pl_symbolizer *symbolizer, int64_t deadline_ns);
+/* How long that is from now, at least 0; INT64_MAX: there is no such limit. */
+int64_t pl_symbolizer_left_ms(const struct pl_symbolizer *symbolizer);
 
 /* As enum pl_image_status, told apart by the parent. */
 enum pl_module_status {

@@ -1,5 +1,6 @@
 /* Files that bring names: kept in the store in pieces, found by what they are called,
  * handed to the symbol worker as descriptors; and where symbols are looked for. */
+#include "process/symbol_places.h"
 #include "process/symbolicate.h"
 #include "process/worker.h"
 #include "store/check.h"
@@ -12,6 +13,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #define STRIPPED FIXTURE("fixture_stripped.so")
 #define FULL     FIXTURE("fixture_c5.so")
@@ -70,6 +72,76 @@ static struct pl_symbol_file elf_file(const char *content, const char *build_id)
                                    .name = "lib.so.debug",
                                    .origin = "",
                                    .has_debug = true};
+}
+
+/* ---- servers ---- */
+
+static struct {
+    int asked, last_ms, takes_ms;
+    enum pl_status answer;
+} server;
+
+static enum pl_status ask_server(const char *url, int64_t most_bytes, int timeout_ms,
+                                 int fd, struct pl_error *err)
+{
+    CHECK(strstr(url, "/buildid/") && most_bytes > 0 && timeout_ms > 0 && fd >= 0);
+    int ms = server.takes_ms < timeout_ms ? server.takes_ms : timeout_ms;
+    server.asked++;
+    server.last_ms = timeout_ms;
+    (void)nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
+    return pl_error_set(err, server.answer, "told to");
+}
+
+static enum pl_fetched fetch(struct pl_places *places, struct pl_symbolizer *symbolizer,
+                             int number)
+{
+    char build_id[41];
+    struct pl_error err = {0};
+    enum pl_fetched fetched = PL_FETCHED_FILE;
+    (void)snprintf(build_id, sizeof build_id, "%040d", number);
+    CHECK_OK(pl_places_fetch(places, symbolizer, 0, build_id, &fetched, &err), err);
+    return fetched;
+}
+
+/* A server that is slow takes the time of a run, once; then nobody waits for it. What
+ * it does not have, and that it is in trouble, is remembered. */
+static void test_slow_server(void)
+{
+    const struct pl_symbol_source source = {"debuginfod", "http://127.0.0.1:1/"};
+    const struct pl_places_options options = {
+        .fetch = {.get = ask_server, .budget_ms = 200}};
+    struct pl_store *store = open_store();
+    struct pl_symbolizer *symbolizer = NULL;
+    struct pl_places *places = NULL;
+    struct pl_error err = {0};
+    CHECK_OK(pl_symbol_sources_set(store, 0, &source, 1, &err), err);
+    CHECK_OK(pl_symbolizer_open(NULL, &symbolizer, &err), err);
+    CHECK_OK(pl_places_open(store, &options, &places, &err), err);
+    server.takes_ms = 150;
+    server.answer = PL_BUSY;
+    CHECK(fetch(places, symbolizer, 1) == PL_FETCHED_LATE && server.last_ms == 200);
+    CHECK(fetch(places, symbolizer, 2) == PL_FETCHED_LATE && server.last_ms <= 50);
+    CHECK(fetch(places, symbolizer, 3) == PL_FETCHED_LATE && server.asked == 2,
+          "the time is used up: %d", server.asked);
+    pl_places_close(places);
+    CHECK_OK(pl_places_open(store, &options, &places, &err), err);
+    CHECK(fetch(places, symbolizer, 1) == PL_FETCHED_NOTHING && server.asked == 2,
+          "it was too slow not long ago");
+    server.takes_ms = 0;
+    server.answer = PL_NOT_FOUND;
+    CHECK(fetch(places, symbolizer, 3) == PL_FETCHED_NOTHING && server.asked == 3,
+          "nobody has asked for that one");
+    CHECK(fetch(places, symbolizer, 3) == PL_FETCHED_NOTHING && server.asked == 3);
+    pl_symbolizer_limit(symbolizer, 1);
+    CHECK(fetch(places, symbolizer, 4) == PL_FETCHED_LATE && server.asked == 3,
+          "the pass has no time left");
+    pl_symbolizer_limit(symbolizer, 0);
+    CHECK_OK(pl_symbol_sources_set(store, 0, &source, 1, &err), err);
+    CHECK(fetch(places, symbolizer, 1) == PL_FETCHED_NOTHING && server.asked == 4,
+          "sources set anew are asked anew");
+    pl_places_close(places);
+    pl_symbolizer_close(symbolizer);
+    pl_store_close(store);
 }
 
 static void test_round_trip(void)
@@ -385,7 +457,7 @@ static void test_misses(void)
     pl_store_close(store);
 }
 
-TEST_MAIN({"round trip", test_round_trip}, {"find", test_find},
-          {"identify", test_identify},
+TEST_MAIN({"slow_server", test_slow_server}, {"round trip", test_round_trip},
+          {"find", test_find}, {"identify", test_identify},
           {"uploaded debug file", test_uploaded_debug_file}, {"damaged", test_damaged},
           {"misses", test_misses})

@@ -171,6 +171,18 @@ class Debuginfod:
         self.answer = answer
 
 
+def drip(over):
+    def answer(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        try:
+            while not over.wait(.05):
+                handler.wfile.write(b"\x7f")
+        except OSError:
+            pass
+    return answer
+
+
 def test_debuginfod(folder):
     """Asked only if listed, once for what it does not have, and believed only for the very
     file that was asked for."""
@@ -178,12 +190,12 @@ def test_debuginfod(folder):
     program = record_stripped(folder, db)
     wanted = f"/buildid/{build_id(program)}/debuginfo"
 
-    def redo():
+    def redo(*flags, code=0):
         """How often the server was asked for the program, whether its names are known,
         what is said of its module."""
         server.asked.clear()
-        done = run(PROFLITE, "--db", db, "process", "--redo")
-        check(done.returncode == 0, f"{done}")
+        done = run(PROFLITE, "--db", db, "process", "--redo", *flags)
+        check(done.returncode == code, f"{done}")
         names = {row["function"] for row in sql(db, "SELECT DISTINCT function FROM stack_frame")}
         status = sql(db, "SELECT status FROM module WHERE path LIKE '%/program'")[0]["status"]
         return server.asked.count(wanted), "innermost" in names, status
@@ -208,6 +220,15 @@ def test_debuginfod(folder):
             server.send(FULL)
         check(redo() == (1, False, "found"), f"{what}: nothing")
         check(redo()[0] == 0, f"{what}: not at once again")
+    over = threading.Event() # one hangs, one sends a byte now and then
+    for what, answer in (("hangs", lambda h: over.wait(60)), ("drips", drip(over))):
+        symbols(db, *listed_sources)
+        server.answer = answer
+        asked, named, _ = redo("--timeout", "1", code=5)
+        check(asked == 1 and not named, f"{what}: not waited for")
+        server.answer = lambda h: h.send_error(404)
+        check(redo() == (0, False, "found"), f"{what}: not at once again, and all is done")
+    over.set()
     symbols(db, *listed_sources)
     server.answer = lambda h: h.send_error(503)
     program.unlink()
