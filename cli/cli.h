@@ -55,8 +55,8 @@ struct pl_command {
 extern const struct pl_command pl_cmd_record, pl_cmd_ls, pl_cmd_top, pl_cmd_functions,
     pl_cmd_flame, pl_cmd_callers, pl_cmd_diff, pl_cmd_query, pl_cmd_process,
     pl_cmd_serve, pl_cmd_dsn, pl_cmd_gc, pl_cmd_check, pl_cmd_symbols_worker,
-    pl_cmd_sql_worker, pl_cmd_config, pl_cmd_export, pl_cmd_symbols,
-    pl_cmd_forward;
+    pl_cmd_sql_worker, pl_cmd_config, pl_cmd_export, pl_cmd_symbols, pl_cmd_forward,
+    pl_cmd_doctor;
 
 /* Path of the store: --db, PROFLITE_DB, the config file's, the XDG default. NULL with
  * `err` (USAGE) when there is no home to put it. Borrowed from `cli`. */

@@ -29,6 +29,7 @@ static const struct pl_command *const commands[] = {
     &pl_cmd_gc,
     &pl_cmd_check,
     &pl_cmd_config,
+    &pl_cmd_doctor,
     &pl_cmd_symbols_worker,
     &pl_cmd_sql_worker,
     NULL,

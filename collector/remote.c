@@ -368,3 +368,12 @@ size_t pl_remote_unwind(struct pl_remote *r, const struct pl_drain_modules *modu
     }
     return count;
 }
+
+#define TEXT(number)    TEXT_OF(number)
+#define TEXT_OF(number) #number
+
+const char *pl_remote_libunwind_version(void)
+{
+    return TEXT(UNW_VERSION_MAJOR) "." TEXT(UNW_VERSION_MINOR) "." TEXT(
+        UNW_VERSION_EXTRA);
+}

@@ -33,4 +33,6 @@ size_t pl_remote_unwind(struct pl_remote *remote,
                         const struct pl_remote_stack *stack, uint64_t *pcs, size_t most,
                         enum pl_walk_end *end_out);
 
+const char *pl_remote_libunwind_version(void); /* that it was built with */
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "process/symbols.h"
 
+#include <elfutils/libdwfl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,4 +302,9 @@ enum pl_status pl_symbolicate(struct pl_symbolizer *symbolizer,
     }
     *result_out = result;
     return PL_OK;
+}
+
+const char *pl_symbolicate_libdw_version(void)
+{
+    return dwfl_version(NULL);
 }

@@ -42,4 +42,6 @@ void pl_symbolicated_deinit(struct pl_symbolicated *result);
 const char *pl_symbolicated_note(struct pl_symbolicated *result, int64_t module_id,
                                  const char *path, const struct pl_resolved *resolved);
 
+const char *pl_symbolicate_libdw_version(void);
+
 #endif

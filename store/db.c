@@ -489,3 +489,8 @@ enum pl_status pl_store_generation(struct pl_store *store, uint64_t *generation_
     }
     return status;
 }
+
+const char *pl_store_sqlite_version(void)
+{
+    return sqlite3_libversion();
+}

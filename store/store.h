@@ -58,4 +58,6 @@ PL_MUST_CHECK enum pl_status pl_store_sink(struct pl_store *store,
                                            struct pl_chunk_sink *sink_out,
                                            struct pl_error *err);
 
+const char *pl_store_sqlite_version(void);
+
 #endif

@@ -475,3 +475,8 @@ void pl_server_stop(struct pl_server *server)
     free(server->program);
     free(server);
 }
+
+const char *pl_server_civetweb_version(void)
+{
+    return mg_version();
+}

@@ -53,4 +53,6 @@ const char *pl_server_token(const struct pl_server *server); /* "" if none wante
  * delays it by as long as it takes. NULL is fine. */
 void pl_server_stop(struct pl_server *server);
 
+const char *pl_server_civetweb_version(void);
+
 #endif

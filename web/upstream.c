@@ -268,3 +268,9 @@ enum pl_status pl_upstream_post(struct pl_upstream *upstream, const char *url,
     curl_slist_free_all(list);
     return status;
 }
+
+const char *pl_upstream_libcurl_version(void)
+{
+    const char *text = curl_version();
+    return strncmp(text, "libcurl/", 8) == 0 ? text + 8 : text;
+}

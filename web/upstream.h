@@ -38,4 +38,6 @@ pl_upstream_post(struct pl_upstream *upstream, const char *url,
                  const char *const *headers, const struct pl_spool *body,
                  struct pl_upstream_answer *answer_out, struct pl_error *err);
 
+const char *pl_upstream_libcurl_version(void); /* and of what it uses */
+
 #endif

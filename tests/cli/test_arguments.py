@@ -8,7 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import PROFLITE, check, main, record, run
 
 COMMANDS = ["record", "ls", "top", "flame", "callers", "diff", "query", "process", "serve", "dsn",
-            "gc", "check", "config", "export", "symbols", "forward"]
+            "gc", "check", "config", "doctor", "export", "symbols", "forward"]
 
 
 def says(status, *args, words=(), env=None, **options):
