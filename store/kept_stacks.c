@@ -87,10 +87,9 @@ static void try_build(struct pl_store *store, struct pl_kept_stacks *kept)
     struct pl_error err;
     enum pl_status status = build(store, kept, &err);
     if (status == PL_OK && !pl_tree_is_vague(kept->tree) &&
-        pl_tree_node_count(kept->tree) <= PL_KEPT_NODES_MAX) {
-        pl_tree_trim(kept->tree);
+        pl_tree_node_count(kept->tree) <= PL_KEPT_NODES_MAX &&
+        pl_tree_settle(kept->tree, kept->ends, kept->stacks.count, &err) == PL_OK)
         return;
-    }
     struct pl_kept_stacks refused = {.data_version = kept->data_version,
                                      .file_number = kept->file_number,
                                      .refused = true};

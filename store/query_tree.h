@@ -60,8 +60,11 @@ bool pl_tree_is_torn(const struct pl_tree *tree);
  * weights. */
 bool pl_tree_is_vague(const struct pl_tree *tree);
 uint32_t pl_tree_node_count(const struct pl_tree *tree);
-/* Give back what adding nodes takes: from now on it is only copied. */
-void pl_tree_trim(struct pl_tree *tree);
+/* From now on it is only copied: give back what adding nodes takes, and number nodes so
+ * that subtrees lie together. `ends` are nodes of it, which get their new numbers.
+ * Errors  NOMEM, and it can only be freed. */
+PL_MUST_CHECK enum pl_status pl_tree_settle(struct pl_tree *tree, uint32_t *ends,
+                                            size_t end_count, struct pl_error *err);
 /* Which nodes have a function of that name in them or above; the caller frees it. NULL
  * when memory ran out. */
 bool *pl_tree_below(const struct pl_tree *tree, const char *function);

@@ -68,27 +68,18 @@ static uint32_t renumber(struct walk *walk, uint32_t function)
     return *known - 1;
 }
 
-static void add_split(struct walk *walk, const struct pl_node *node)
+/* What is open is the path to the node's parent from here on. */
+static void close_others(struct walk *walk, const struct pl_node *node)
 {
-    uint32_t columns = walk->tree->columns;
-    const struct pl_split *from = &walk->node_split[(node - walk->nodes) * columns];
-    struct pl_split *to = &walk->function_split[(size_t)node->function * columns];
-    for (uint32_t c = 0; c < columns; c++) {
-        pl_amount_add(&to[c].self, &from[c].self);
-        if (!walk->open[node->function])
-            pl_amount_add(&to[c].total, &from[c].total);
-    }
+    while (walk->path_len >= node->depth)
+        walk->open[walk->path[--walk->path_len]]--;
 }
 
 static void add_to_function(struct walk *walk, const struct pl_node *node)
 {
-    while (walk->path_len >= node->depth)
-        walk->open[walk->path[--walk->path_len]]--;
     struct pl_function *function = &walk->functions[node->function];
     function->self_ns += node->self_ns;
     function->self_samples += node->self_samples;
-    if (walk->node_split)
-        add_split(walk, node);
     if (!walk->open[node->function]) {
         function->total_ns += node->total_ns;
         function->total_samples += node->total_samples;
@@ -97,22 +88,38 @@ static void add_to_function(struct walk *walk, const struct pl_node *node)
     walk->path[walk->path_len++] = node->function;
 }
 
-/* The same for columns: all the node weighs, less what its children do. */
+static void amount_subtract(struct pl_amount *from, const struct pl_amount *amount)
+{
+    from->ns -= amount->ns;
+    from->samples -= amount->samples;
+    from->squares -= amount->squares;
+}
+
+/* The same for columns; to be called before the node is on the path. A node comes with
+ * all it weighs as its own, and its children take theirs from it when they come. */
 static void split_node(struct walk *walk, uint32_t build, uint32_t index)
 {
-    const struct pl_tree *tree = walk->tree;
-    size_t columns = tree->columns;
+    const struct pl_node *node = &walk->nodes[index];
+    const size_t columns = walk->tree->columns, parent = node->parent;
+    const struct pl_amount *amounts = &walk->tree->amounts[build * columns];
     struct pl_split *split = &walk->node_split[index * columns];
     for (size_t c = 0; c < columns; c++)
-        split[c].self = split[c].total = tree->amounts[build * columns + c];
-    for (uint32_t child = tree->nodes[build].first_child; child;
-         child = tree->nodes[child].next_sibling)
-        for (size_t c = 0; c < columns; c++) {
-            const struct pl_amount *amount = &tree->amounts[child * columns + c];
-            split[c].self.ns -= amount->ns;
-            split[c].self.samples -= amount->samples;
-            split[c].self.squares -= amount->squares;
-        }
+        split[c] = (struct pl_split){amounts[c], amounts[c]};
+    if (!index)
+        return;
+    struct pl_split *function = &walk->function_split[node->function * columns];
+    bool outermost = !walk->open[node->function];
+    for (size_t c = 0; c < columns; c++) {
+        amount_subtract(&walk->node_split[parent * columns + c].self, &amounts[c]);
+        pl_amount_add(&function[c].self, &amounts[c]);
+        if (outermost)
+            pl_amount_add(&function[c].total, &amounts[c]);
+    }
+    if (!parent)
+        return;
+    function = &walk->function_split[walk->nodes[parent].function * columns];
+    for (size_t c = 0; c < columns; c++)
+        amount_subtract(&function[c].self, &amounts[c]);
 }
 
 /* Children with weight become pending; what they do not weigh is the node's own. */
@@ -150,13 +157,15 @@ static void emit(struct walk *walk, struct pending next, uint32_t index)
                              .self_samples = sum->samples,
                              .total_samples = sum->samples};
     expand(walk, from, node);
+    if (next.build != PL_TREE_ROOT) {
+        node->depth = walk->nodes[next.parent].depth + 1;
+        node->function = renumber(walk, from->function);
+        close_others(walk, node);
+    }
     if (walk->node_split)
         split_node(walk, next.build, index);
-    if (next.build == PL_TREE_ROOT)
-        return;
-    node->depth = walk->nodes[next.parent].depth + 1;
-    node->function = renumber(walk, from->function);
-    add_to_function(walk, node);
+    if (next.build != PL_TREE_ROOT)
+        add_to_function(walk, node);
 }
 
 /* How many nodes came out. */

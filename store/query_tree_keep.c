@@ -50,17 +50,57 @@ enum pl_status pl_tree_copy(const struct pl_tree *from, uint32_t columns,
     return PL_OK;
 }
 
-void pl_tree_trim(struct pl_tree *tree)
+/* The node after `at` in pre-order; the root after the last. */
+static uint32_t next_node(const struct pl_tree *tree, uint32_t at)
 {
-    size_t bytes = tree->node_count * sizeof *tree->nodes;
-    struct pl_build_node *nodes = realloc(tree->nodes, bytes);
-    if (nodes)
+    if (tree->nodes[at].first_child)
+        return tree->nodes[at].first_child;
+    while (at != PL_TREE_ROOT && !tree->nodes[at].next_sibling)
+        at = tree->nodes[at].parent;
+    return at == PL_TREE_ROOT ? PL_TREE_ROOT : tree->nodes[at].next_sibling;
+}
+
+/* Nodes as pre-order numbers them; old -> new number. */
+static void number_anew(const struct pl_tree *tree, struct pl_build_node *nodes,
+                        uint32_t *numbers)
+{
+    uint32_t at = PL_TREE_ROOT, count = 0;
+    do
+        numbers[at] = count++;
+    while ((at = next_node(tree, at)) != PL_TREE_ROOT);
+    for (uint32_t i = 0; i < tree->node_count; i++) {
+        struct pl_build_node *node = &nodes[numbers[i]];
+        *node = tree->nodes[i];
+        node->parent = numbers[node->parent];
+        node->first_child = numbers[node->first_child]; /* none, the root, stays 0 */
+        node->next_sibling = numbers[node->next_sibling];
+    }
+}
+
+enum pl_status pl_tree_settle(struct pl_tree *tree, uint32_t *ends, size_t end_count,
+                              struct pl_error *err)
+{
+    struct pl_build_node *nodes = malloc(tree->node_count * sizeof *nodes);
+    uint32_t *numbers = malloc(tree->node_count * sizeof *numbers);
+    enum pl_status status = PL_OK;
+    if (nodes && numbers) {
+        number_anew(tree, nodes, numbers);
+        for (size_t i = 0; i < end_count; i++)
+            ends[i] = numbers[ends[i]];
+        free(tree->nodes);
         tree->nodes = nodes;
+        nodes = NULL;
+    } else {
+        status = pl_error_set(err, PL_NOMEM, "out of memory for a profile");
+    }
+    free(nodes);
+    free(numbers);
     free(tree->sums);
     free(tree->children);
     free(tree->names);
     tree->sums = NULL;
     tree->children = tree->names = NULL;
+    return status;
 }
 
 bool *pl_tree_below(const struct pl_tree *tree, const char *function)
