@@ -26,12 +26,16 @@ export function Details() {
     <dl class="details-list">
       <dt>Module</dt><dd>${entry.module || "unknown"}</dd>
       <dt>Source</dt><dd>${sourcePlace(entry.file, entry.line, true) || "unknown"}</dd>
-      <dt>Self</dt><dd>${figures(entry.self_ns, entry.self_samples, whole)}</dd>
-      <dt>Total</dt><dd>${figures(entry.total_ns, entry.total_samples, whole)}
+      <dt>Self</dt><dd class="details-weight"><${Bar} ns=${entry.self_ns} whole=${whole.total_ns} />${figures(entry.self_ns, entry.self_samples, whole)}</dd>
+      <dt>Total</dt><dd class="details-weight"><${Bar} ns=${entry.total_ns} whole=${whole.total_ns} />${figures(entry.total_ns, entry.total_samples, whole)}
         ${give >= 1 && html`<span class="muted" title="95 % interval from the number of samples"> ± ${give.toFixed(0)} points</span>`}</dd>
     </dl>
     ${detailOf.value.value?.function === entry.function && html`<${Closer} answer=${detailOf.value.value} entry=${entry} />`}
   </section>`;
+}
+
+function Bar({ ns, whole }) {
+  return html`<span class="bar" style=${{ width: `${Math.min(100, (100 * ns) / Math.max(1, whole))}%` }} />`;
 }
 
 function figures(ns, samples, whole) {
@@ -52,7 +56,7 @@ function Closer({ answer, entry }) {
 }
 
 function Row({ name, tail = "", ns, whole, title, onClick }) {
-  return html`<button type="button" class="details-row" title=${title} onClick=${onClick}><span class="bar" style=${{ width: `${Math.min(100, (100 * ns) / Math.max(1, whole))}%` }} />
+  return html`<button type="button" class="details-row" title=${title} onClick=${onClick}><${Bar} ns=${ns} whole=${whole} />
     <span>${name}</span><span class="fixed">${tail}</span><span class="fixed">${percent(ns, whole)}</span></button>`;
 }
 

@@ -1,6 +1,7 @@
 // Why there is nothing to show, in words, with what to do about it.
 
 import { chooseSessions, defaultState } from "../lib/state.js";
+import { nearestData } from "../lib/nearest.js";
 import { chosen, flame, retryAll, sessions, threads, timeline, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { setToken } from "../token.js";
@@ -44,17 +45,23 @@ export function paneProblem() {
 }
 
 function emptyNotice() {
-  const { from, to, thread, label, transforms, metric } = state.value;
+  const { from, to, windowFrom, windowTo, thread, label, release, env, transforms, metric } = state.value;
   const actions = [];
+  const near = (to || windowTo) && nearestData(timeline.value.value, chosen.value, to ? from : windowFrom, to || windowTo);
+  const [nearFrom, nearTo] = near || [0, 0];
+  if (near && (nearFrom !== from || nearTo !== to))
+    actions.push({ label: "Go to the nearest data", run: () => setState({ from: nearFrom, to: nearTo, ...(nearFrom < windowFrom || nearTo > windowTo ? { windowFrom: 0, windowTo: 0 } : {}) }) });
   if (transforms.length) actions.push({ label: "Take off the transforms", run: () => setState({ transforms: [] }) });
   if (to) actions.push({ label: "Show the whole time", run: () => setState({ from: 0, to: 0 }) });
   if (thread.length) actions.push({ label: "Show all threads", run: () => setState({ thread: [] }) });
   if (label.length) actions.push({ label: "Show all labels", run: () => setState({ label: [] }) });
+  if (release) actions.push({ label: "Show all releases", run: () => setState({ release: "" }) });
+  if (env) actions.push({ label: "Show all environments", run: () => setState({ env: "" }) });
   const other = metric === "cpu" ? "wall" : "cpu";
   actions.push({ label: `Show ${other === "cpu" ? "CPU" : "wall"} time`, run: () => setState({ metric: other }) });
   if (actions.length === 1) actions.push({ label: "Choose other sessions", run: () => openDialog("sessions") });
   const where = [from >= 0 && to && "in this time range", thread.length && "in the chosen threads",
-    label.length && "with these labels", transforms.length && "left by the transforms"].filter(Boolean).join(", ");
+    label.length && `with ${label.join(", ")}`, release && `of release ${release}`, env && `in ${env}`, transforms.length && "left by the transforms"].filter(Boolean).join(", ");
   const what = metric === "cpu" ? "No CPU time" : "No samples";
   const why = metric === "cpu" ? "The program may only have waited." : "";
   return { title: `${what} ${where || "in this session"}`, text: why, actions };

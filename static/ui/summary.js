@@ -5,8 +5,9 @@ import { html } from "../vendor/preact.js";
 import { findNode } from "../lib/flame-model.js";
 import { count, duration, margin, moment, percent, plural } from "../lib/format.js";
 import { nameVariants } from "../lib/names.js";
+import { namelessOf } from "../lib/top.js";
 import { transformTitle } from "../lib/transforms.js";
-import { flame, isLive, shownFlame, threads } from "../model/data.js";
+import { flame, isLive, shownFlame, shownTop, threads } from "../model/data.js";
 import { canRedo, canUndo, redo, setState, state, undo } from "../model/store.js";
 import { openDialog } from "./dialogs.js";
 import { Icon, IconButton, lazy } from "./parts.js";
@@ -15,13 +16,15 @@ const CompareWith = lazy(() => import("./compare-with.js").then((view) => view.C
 
 const fewSamples = 200;
 const shownThreads = 3;
+const muchNameless = 0.1; // of the whole
 
 export function Summary() {
   const answer = shownFlame.value?.answer;
   return html`
     <p class="summary-totals">${answer && html`<${Totals} answer=${answer} />`}</p>
-    <div class="summary-cautions">${answer && warnings(answer).map(([text, title]) =>
-      html`<span class="caution" key=${text} title=${title}>${text}</span>`)}</div>
+    <div class="summary-cautions">${answer && warnings(answer).map(([text, title, run]) => (run
+      ? html`<button type="button" class="caution" key=${text} title=${title} onClick=${run}>${text}</button>`
+      : html`<span class="caution" key=${text} title=${title}>${text}</span>`))}</div>
     <div class="chips">
       ${filters().map(({ name, value, title, off }) => html`<button type="button" class="chip" key=${name + value} title=${title ?? "Remove this filter"}
         onClick=${() => setState(off)}><span class="visually-hidden">Remove filter:</span><span class="muted">${name}</span>
@@ -41,9 +44,9 @@ function Totals({ answer }) {
     ${isLive.value && html`<span class="live">live</span>`}`;
 }
 
-/** @returns {[string, string][]} text and what it means */
+/** @returns {[string, string, (() => void)?][]} text, what it means, what can be done about it */
 function warnings(answer) {
-  /** @type {[string, string][]} */
+  /** @type {[string, string, (() => void)?][]} */
   const found = [];
   if (answer.samples > 0 && answer.samples < fewSamples) {
     const points = Math.ceil(margin(0.5, answer.samples) * 100);
@@ -53,6 +56,10 @@ function warnings(answer) {
   if (answer.lost > 0)
     found.push([`${count(answer.lost)} lost (${percent(answer.lost, answer.samples + answer.lost)})`,
       "Samples that were taken but could not be kept. They are in no figure below."]);
+  const { share, modules } = namelessOf(shownTop.value);
+  if (share >= muchNameless)
+    found.push([`${percent(share, 1)} without names`,
+      `Functions of ${modules.slice(0, 3).join(", ") || "code made at run time"} have no symbols here. Where their files are: proflite symbols add FILE`, () => setState({ page: "setup" })]);
   if (answer.hidden_ns > 0)
     found.push([`${percent(answer.hidden_ns, answer.total_ns)} in boxes not loaded`,
       "The smallest boxes were not sent. They are hatched in the graph; zoom in to load them. The table counts them."]);

@@ -704,6 +704,29 @@ page("no CPU time: offers wall time", "idle", async (page) => {
   assert.equal(search(page).get("metric"), null);
 }, { query: "?metric=cpu" });
 
+page("a range without data: says so, names the filters and leads to the nearest data", "normal", async (page, mock) => {
+  await ready(page);
+  const end = mock.world.sessions[0].end_ns;
+  const url = new URL(page.url());
+  await page.goto(`${url.origin}/?range=${end + 5e9}-${end + 7e9}&label=tenant%3Da`);
+  await page.waitForSelector("text=Go to the nearest data");
+  assert.match(await page.textContent(".pane-notice"), /No samples in this time range, with tenant=a.*Show all labels/s);
+  await page.click("text=Go to the nearest data");
+  await page.waitForFunction(() => !document.querySelector(".pane-notice"));
+  const [from, to] = search(page).get("range").split("-").map(Number);
+  assert.ok(to <= end + 1e8 && to - from > 1e9, `${end - to} ${to - from}`);
+});
+
+page("much without names: says of what, and where symbols are added", "normal", async (page, mock) => {
+  mock.world.tree.functions.name.forEach((_, i, names) => i % 2 && (names[i] = `renderd+0x${i.toString(16)}`));
+  await page.reload();
+  await ready(page);
+  const caution = page.locator(".caution", { hasText: "without names" });
+  assert.match(await caution.getAttribute("title"), /Functions of .*renderd.*proflite symbols add FILE/);
+  await caution.click();
+  await page.waitForSelector("text=proflite symbols add");
+});
+
 page("a session that is gone: offers the latest", "normal", async (page) => {
   await page.click("text=Latest recording");
   await ready(page);
