@@ -374,6 +374,38 @@ page("a stretch of the heatmap becomes a graph, by pointer and by keyboard", "no
   assert.equal(Math.round((chosen[1] - chosen[0]) / 12.5e6), 42);
 });
 
+page("each key does what the sheet says", "normal", async (page) => {
+  await ready(page);
+  const went = (pattern) => page.waitForFunction((source) => new RegExp(source).test(decodeURIComponent(location.search)), pattern.source);
+  await page.click(".top-table [data-key]:nth-child(2)");
+  await page.mouse.move(640, 20);
+  for (const [key, kind] of [["f", "focus"], ["i", "ignore"], ["h", "hide"], ["c", "collapse"]]) {
+    await page.keyboard.press(key);
+    await went(new RegExp(`[?&]t=${kind}:`));
+    await page.keyboard.press("Control+z");
+    await page.waitForFunction(() => !/[?&]t=/.test(location.search));
+    await page.waitForSelector(".details h2");
+  }
+  await page.keyboard.press("w");
+  await went(/view=sandwich/);
+  await page.goBack();
+  await page.keyboard.press("?");
+  await page.waitForSelector(".help-dialog");
+  const told = await page.locator(".help-dialog kbd").allTextContents();
+  for (const key of ["/", "n", "N", "f", "i", "h", "c", "w", "m", "t", "s", "d", "l", "e", "?", "Esc", "Backspace", "Ctrl K"]) assert.ok(told.includes(key), key);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("/");
+  await page.keyboard.type("malloc");
+  await page.keyboard.press("Enter");
+  const first = await page.getAttribute("#flame [role=treegrid]", "aria-activedescendant");
+  await page.keyboard.press("n");
+  await page.waitForFunction((first) => document.querySelector("#flame [role=treegrid]").getAttribute("aria-activedescendant") !== first, first);
+  await page.keyboard.press("N");
+  await page.waitForFunction((first) => document.querySelector("#flame [role=treegrid]").getAttribute("aria-activedescendant") === first, first);
+  await page.keyboard.press("d");
+  await went(/page=compare/);
+});
+
 page("finds actions and functions by Ctrl-K", "normal", async (page) => {
   await ready(page);
   await page.keyboard.press("Control+k");
@@ -602,6 +634,10 @@ page("follows a live recording", "live", async (page) => {
   const total = await page.textContent(".summary-totals");
   assert.match(total, /live/);
   await page.waitForFunction((old) => document.querySelector(".summary-totals").textContent !== old, total, { timeout: 8000 });
+  await page.keyboard.press("l");
+  await page.waitForSelector('.live-button[aria-pressed="false"] >> text=paused');
+  await page.keyboard.press("l");
+  await page.waitForSelector('.live-button[aria-pressed="true"]');
 });
 
 page("in a live recording boxes move to their new places, unless motion is reduced", "live", async (page) => {
