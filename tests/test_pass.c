@@ -3,6 +3,7 @@
 #include "process/pass.h"
 #include "process/worker.h"
 #include "process/worker_wire.h"
+#include "store/db.h"
 #include "store/query.h"
 #include "store/symbols.h"
 #include "tests/symbols/fixtures.h"
@@ -581,6 +582,13 @@ static void test_lease(void)
     check_done(store, 1);
     /* And it gives the lease back. */
     CHECK_OK(pl_pass_lease(store, "somebody else", 1, &err), err);
+    /* One taken before the clock was set back ten years, by a process that died. */
+    CHECK(sqlite3_exec(store->db,
+                       "UPDATE lease SET expires_ns = expires_ns + 315360000000000000",
+                       NULL, NULL, NULL) == SQLITE_OK);
+    put_chunks(store, 1);
+    CHECK_OK(pl_pass_run(pass, &err), err);
+    check_done(store, 2);
     pl_pass_close(pass);
     remove_store(store);
 }
