@@ -20,6 +20,7 @@
 
 #define MAGIC      UINT32_C(0x574f4c53) /* "SLOW" */
 #define DEPTH_MOST 1000
+#define NAME_MOST  1300 /* bytes of a class, a method or a signature */
 #define EMPTY      UINT32_MAX
 
 static const char bad_trace[] = "profiling_invalid_sampled_profile";
@@ -143,6 +144,16 @@ static bool read_thread(struct trace *t, const char *line, const char *end)
     return true;
 }
 
+static bool add_method(struct trace *t, uint32_t id, const struct pl_sent_frame *frame)
+{
+    if (!GROW_SENT(t->p, frames, frame_count, frame_cap) ||
+        !GROW(t, methods, method_count, method_cap))
+        return false;
+    t->methods[t->method_count++] = (struct method){id, (uint32_t)t->p->frame_count};
+    t->p->frames[t->p->frame_count++] = *frame;
+    return true;
+}
+
 static bool read_method(struct trace *t, const char *line, const char *end)
 {
     const char *fields[6];
@@ -154,7 +165,7 @@ static bool read_method(struct trace *t, const char *line, const char *end)
     if (!pl_decimal_u64(fields[0], lens[0], true, &id) || id > UINT32_MAX)
         return false;
     for (int i = 1; i < 4; i++)
-        lens[i] = lens[i] < 1300 ? lens[i] : 1300;
+        lens[i] = lens[i] < NAME_MOST ? lens[i] : NAME_MOST;
     int len = snprintf(name, sizeof name, "%.*s.%.*s%.*s", (int)lens[1], fields[1],
                        (int)lens[2], fields[2], (int)lens[3], fields[3]);
     struct pl_sent_frame frame = {.in_app = -1, .has_function = true};
@@ -162,19 +173,19 @@ static bool read_method(struct trace *t, const char *line, const char *end)
     frame.file = pl_strings_add(&t->p->strings, fields[4], lens[4]);
     if (pl_decimal_u64(fields[5], lens[5], false, &number) && number < INT32_MAX)
         frame.line = (uint32_t)number;
-    if (!GROW_SENT(t->p, frames, frame_count, frame_cap) ||
-        !GROW(t, methods, method_count, method_cap))
-        return false;
-    t->methods[t->method_count++] =
-        (struct method){(uint32_t)id, (uint32_t)t->p->frame_count};
-    t->p->frames[t->p->frame_count++] = frame;
-    return true;
+    return add_method(t, (uint32_t)id, &frame);
 }
 
 static int compare_methods(const void *left, const void *right)
 {
     const struct method *a = left, *b = right;
     return (a->id > b->id) - (a->id < b->id);
+}
+
+static void sort_methods(struct trace *t)
+{
+    if (t->method_count)
+        qsort(t->methods, t->method_count, sizeof *t->methods, compare_methods);
 }
 
 static const char *read_text(struct trace *t)
@@ -184,8 +195,7 @@ static const char *read_text(struct trace *t)
     size_t len;
     while ((line = next_line(t, &len))) {
         if (len == 4 && memcmp(line, "*end", 4) == 0) {
-            if (t->method_count)
-                qsort(t->methods, t->method_count, sizeof *t->methods, compare_methods);
+            sort_methods(t);
             return NULL;
         }
         if (len && *line == '*')
@@ -327,15 +337,16 @@ static bool sample(struct trace *t, struct thread_state *state, int64_t at_ns)
     return true;
 }
 
-static bool take_event(struct trace *t, uint16_t tid, uint32_t value, uint32_t at_us)
+static bool take_event(struct trace *t, uint16_t tid, uint32_t method, bool leaves,
+                       uint32_t at_us)
 {
     uint32_t frame;
     struct thread_state *state = state_of(t, tid);
     if (!state)
         return false;
-    if (!frame_of(t, value & ~UINT32_C(3), &frame))
+    if (!frame_of(t, method, &frame))
         return true; /* a method nobody named */
-    if (value & 3) {
+    if (leaves) {
         leave(t, state, frame);
     } else if (state->depth < DEPTH_MOST) {
         uint32_t node = push(t, state->node, frame);
@@ -353,6 +364,13 @@ static uint32_t word(const unsigned char *at, int bytes)
     for (int i = bytes; i-- > 0;)
         value = value << 8 | at[i];
     return value;
+}
+
+static const char *judge(const struct trace *t, uint32_t last_us)
+{
+    if (t->p->sample_count == t->p->embedded_samples)
+        return "profiling_not_enough_samples";
+    return last_us ? NULL : "profiling_duration_is_zero";
 }
 
 static const char *read_events(struct trace *t)
@@ -376,31 +394,71 @@ static const char *read_events(struct trace *t)
     for (t->at += header; (size_t)(t->end - t->at) >= record; t->at += record) {
         const unsigned char *event = t->at + tid_bytes;
         bool dual = record >= tid_bytes + 12;
-        uint32_t at_us = word(event + (dual ? 8 : 4), 4);
+        uint32_t at_us = word(event + (dual ? 8 : 4), 4), value = word(event, 4);
         last_us = at_us > last_us ? at_us : last_us;
-        if (!take_event(t, (uint16_t)word(t->at, (int)tid_bytes), word(event, 4),
-                        at_us))
+        if (!take_event(t, (uint16_t)word(t->at, (int)tid_bytes), value & ~UINT32_C(3),
+                        value & 3, at_us))
             return too_large;
     }
-    if (t->p->sample_count == t->p->embedded_samples)
-        return "profiling_not_enough_samples";
-    return last_us ? NULL : "profiling_duration_is_zero";
+    return judge(t, last_us);
+}
+
+/* ---- the same in words ---- */
+
+static const char *take_words(struct trace *t)
+{
+    struct pl_sent *p = t->p;
+    char name[3 * NAME_MOST + 2];
+    uint32_t last_us = 0;
+    for (size_t i = 0; i < p->method_count; i++) {
+        const struct pl_sent_method *method = &p->methods[i];
+        struct pl_sent_frame frame = {.in_app = -1,
+                                      .has_function = true,
+                                      .file = method->file,
+                                      .line = method->line};
+        int len = snprintf(name, sizeof name, "%.*s.%.*s%.*s", NAME_MOST,
+                           pl_sent_text(p, method->class_name), NAME_MOST,
+                           pl_sent_text(p, method->name), NAME_MOST,
+                           pl_sent_text(p, method->signature));
+        frame.function = pl_strings_add(&p->strings, name, (size_t)len);
+        if (!add_method(t, method->id, &frame))
+            return too_large;
+    }
+    sort_methods(t);
+    if (!p->timestamp)
+        p->start_ns = p->trace_start_ns;
+    for (size_t i = 0; i < p->event_count; i++) {
+        const struct pl_sent_event *event = &p->events[i];
+        last_us = event->at_us > last_us ? event->at_us : last_us;
+        if (!take_event(t, event->tid, event->method, event->leaves, event->at_us))
+            return too_large;
+    }
+    return judge(t, last_us);
+}
+
+static const char *take_trace(struct trace *t)
+{
+    struct pl_sent *p = t->p;
+    if (!p->trace)
+        return bad_trace;
+    if (!decode_base64(p->trace, &p->trace_len))
+        return "profiling_invalid_base64_value";
+    t->at = (const unsigned char *)p->trace;
+    t->end = t->at + p->trace_len;
+    const char *reason = read_text(t);
+    return reason ? reason : read_events(t);
 }
 
 const char *pl_android_trace(struct pl_sent *profile)
 {
-    struct trace t = {.p = profile};
+    struct trace t = {.p = profile, .state_of = calloc(65536, sizeof *t.state_of)};
     const char *reason = NULL;
-    if (!profile->trace)
-        return bad_trace;
-    if (!decode_base64(profile->trace, &profile->trace_len))
-        return "profiling_invalid_base64_value";
-    t.at = (const unsigned char *)profile->trace;
-    t.end = t.at + profile->trace_len;
-    t.state_of = calloc(65536, sizeof *t.state_of);
-    reason = t.state_of ? read_text(&t) : too_large;
-    if (!reason)
-        reason = read_events(&t);
+    if (!t.state_of)
+        reason = too_large;
+    else if (profile->from_task && profile->event_count)
+        reason = take_words(&t);
+    else
+        reason = take_trace(&t);
     free(t.methods);
     free(t.states);
     free(t.state_of);

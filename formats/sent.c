@@ -8,7 +8,8 @@
 
 void pl_sent_init(struct pl_sent *profile, enum pl_sent_kind kind, size_t limit)
 {
-    *profile = (struct pl_sent){.kind = kind, .budget.limit = limit};
+    *profile = (struct pl_sent){
+        .kind = kind, .budget.limit = limit, .from_task = kind == PL_SENT_TASK};
     pl_strings_init(&profile->strings, &profile->budget);
 }
 
@@ -23,6 +24,8 @@ void pl_sent_deinit(struct pl_sent *profile)
     free(profile->images);
     free(profile->measurements);
     free(profile->trace);
+    free(profile->methods);
+    free(profile->events);
     *profile = (struct pl_sent){0};
 }
 
@@ -127,7 +130,7 @@ const char *pl_sent_category(enum pl_sent_kind kind, const char *platform)
 
 const char *pl_sent_format(const struct pl_sent *profile)
 {
-    bool traced = profile->trace_len;
+    bool traced = pl_sent_is_traced(profile);
     if (profile->kind == PL_SENT_WITH_TXN)
         return traced ? "legacy" : "sample_v1";
     return traced ? "android_chunk" : "sample_v2";

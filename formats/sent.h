@@ -45,6 +45,19 @@ struct pl_sent_measurement {
     int64_t at_ns;
 };
 
+/* A method trace of Android that Relay has put into words. */
+struct pl_sent_method {
+    uint32_t id, class_name, name, signature, file; /* texts, but for the id */
+    uint32_t line;                                  /* 0 unknown */
+};
+
+struct pl_sent_event {
+    uint32_t method; /* id */
+    uint32_t at_us;  /* since the start */
+    uint16_t tid;
+    bool leaves; /* the method; else it is entered */
+};
+
 #define PL_SENT_THREADS 8192 /* most of them */
 
 enum pl_sent_kind {
@@ -94,8 +107,14 @@ struct pl_sent {
     /* android: an ART method trace, base64 as sent; owned */
     char *trace;
     size_t trace_len;
-    int64_t duration_ns; /* as said; 0 not */
-    int64_t start_ns;    /* Unix, of the whole; 0 unknown */
+    bool from_task; /* it went through Relay, and may have the trace in words: */
+    struct pl_sent_method *methods;
+    size_t method_count, method_cap;
+    struct pl_sent_event *events;
+    size_t event_count, event_cap;
+    int64_t trace_start_ns; /* Unix; 0 unknown */
+    int64_t duration_ns;    /* as said; 0 not */
+    int64_t start_ns;       /* Unix, of the whole; 0 unknown */
 
     bool malformed_samples; /* a sample without time, stack or thread */
     bool malformed_stacks;
@@ -107,6 +126,12 @@ void pl_sent_deinit(struct pl_sent *profile);
 
 /* "" for 0. */
 const char *pl_sent_text(const struct pl_sent *profile, uint32_t at);
+
+/* It has a method trace, and so times that count from its start. */
+static inline bool pl_sent_is_traced(const struct pl_sent *profile)
+{
+    return profile->trace_len || profile->event_count;
+}
 
 /* Thread of that id; added if it is new. UINT32_MAX: over the budget. */
 uint32_t pl_sent_thread(struct pl_sent *profile, const char *id, size_t len);

@@ -129,7 +129,7 @@ static const char *find_start(struct pl_sent *p, int64_t received_ns)
 static const char *check_times(struct pl_sent *p, int64_t received_ns)
 {
     int64_t first = INT64_MAX, last = 0;
-    bool absolute = p->kind == PL_SENT_CHUNK && !p->trace_len;
+    bool absolute = p->kind == PL_SENT_CHUNK && !pl_sent_is_traced(p);
     const char *reason = absolute ? NULL : find_start(p, received_ns);
     for (size_t i = 0; i < p->sample_count; i++) {
         first = p->samples[i].at_ns < first ? p->samples[i].at_ns : first;
@@ -137,8 +137,9 @@ static const char *check_times(struct pl_sent *p, int64_t received_ns)
     }
     if (last > LATEST_NS || first < 0)
         return "profiling_malformed_samples";
-    if (!p->trace_len && last - (absolute ? first : 0) >
-                             (p->kind == PL_SENT_CHUNK ? CHUNK_MAX_NS : TXN_MAX_NS))
+    if (!pl_sent_is_traced(p) &&
+        last - (absolute ? first : 0) >
+            (p->kind == PL_SENT_CHUNK ? CHUNK_MAX_NS : TXN_MAX_NS))
         return "profiling_duration_is_too_long";
     for (size_t i = 0; i < p->sample_count && !absolute; i++)
         p->samples[i].at_ns += p->start_ns;
@@ -152,7 +153,7 @@ static const char *check_times(struct pl_sent *p, int64_t received_ns)
 
 static const char *check_samples(struct pl_sent *p, int64_t received_ns)
 {
-    size_t needed = p->kind == PL_SENT_WITH_TXN && !p->trace_len ? 2 : 1;
+    size_t needed = p->kind == PL_SENT_WITH_TXN && !pl_sent_is_traced(p) ? 2 : 1;
     const char *reason = NULL;
     if (p->sample_count < needed && !p->malformed_samples)
         return "profiling_not_enough_samples";
@@ -181,10 +182,10 @@ const char *pl_sent_check(struct pl_sent *p, const char *item_platform,
     if (!reason && is(p, p->platform, "android") &&
         p->sample_count == p->embedded_samples)
         reason = pl_android_trace(p);
-    else if (!reason && p->trace) { /* not looked at elsewhere */
+    else if (!reason && pl_sent_is_traced(p)) { /* not looked at elsewhere */
         free(p->trace);
         p->trace = NULL;
-        p->trace_len = 0;
+        p->trace_len = p->event_count = 0;
     }
     return reason ? reason : check_samples(p, received_ns);
 }

@@ -4,6 +4,7 @@
 #include "formats/sent.h"
 #include "formats/sent_embedded.h"
 #include "formats/sent_rules.h"
+#include "formats/sent_words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct pl_sent_parser {
     struct pl_sent_image image;
     struct pl_sent_measurement measurement;
     struct pl_sent_embedded embedded;
+    struct pl_sent_words words;
     uint32_t thread;      /* in thread_metadata */
     size_t first_of_unit; /* measurements read before their unit was */
     int transactions;     /* seen; the first one counts */
@@ -75,24 +77,6 @@ static void take_id(struct pl_sent *p, const struct scalar *v, struct pl_id *id,
     p->bad_ids = p->bad_ids || !*has;
 }
 
-/* Base64 with or without padding, as sent: decoded when it is known to be wanted. */
-static bool take_trace(struct pl_sent *p, const struct scalar *v)
-{
-    if (v->type != PL_JSON_STRING || p->trace)
-        return v->type == PL_JSON_NULL;
-    if (v->len > p->budget.limit - p->budget.used) {
-        p->budget.exceeded = true;
-        return false;
-    }
-    p->trace = malloc(v->len + 1);
-    if (!p->trace)
-        return false;
-    p->budget.used += v->len;
-    memcpy(p->trace, v->text, v->len);
-    p->trace_len = v->len;
-    return true;
-}
-
 static bool document_scalar(struct pl_sent *p, int id, const struct scalar *v)
 {
     switch (id) {
@@ -141,7 +125,7 @@ static bool document_scalar(struct pl_sent *p, int id, const struct scalar *v)
             p->duration_ns = 0;
         return true;
     default:
-        return take_trace(p, v);
+        return pl_sent_take_trace(p, v->type, v->text, v->len);
     }
 }
 
@@ -317,6 +301,9 @@ static bool on_scalar(void *self, int id, enum pl_json_type type, const char *te
     const struct scalar v = {type, text, len};
     if (id == F_PROFILE_OTHER)
         parser->profile->has_other_profile = true;
+    if (id >= F_TRACE)
+        return pl_sent_words_scalar(parser->profile, &parser->words, id, type, text,
+                                    len);
     if (id == F_ROOT || id == F_SAMPLE || id == F_STACK || id == F_FRAME)
         return false; /* not an object or array where one has to be */
     if (id >= F_VERSION && id <= F_SDK_NAME)
@@ -356,6 +343,8 @@ static bool on_begin(void *self, int id, const char *key, size_t key_len)
 {
     struct pl_sent_parser *parser = self;
     struct pl_sent *p = parser->profile;
+    if (id >= F_TRACE)
+        pl_sent_words_begin(p, &parser->words, id);
     switch (id) {
     case F_SAMPLE:
         parser->sample = (struct pl_sent_sample){0};
@@ -419,6 +408,8 @@ static bool on_end(void *self, int id)
 {
     struct pl_sent_parser *parser = self;
     struct pl_sent *p = parser->profile;
+    if (id >= F_TRACE)
+        return pl_sent_words_end(p, &parser->words, id);
     switch (id) {
     case F_SAMPLE:
         return end_sample(parser);

@@ -29,6 +29,15 @@ enum pl_sent_context {
     TRANSACTION,
     TRANSACTIONS,
     TAGS,
+    METHODS,
+    METHOD,
+    EVENTS,
+    EVENT,
+    EVENT_TIME,
+    EVENT_CLOCKS,
+    EVENT_AT,
+    TRACED_THREADS,
+    TRACED_THREAD,
 };
 
 enum pl_sent_field {
@@ -102,6 +111,24 @@ enum pl_sent_field {
     F_VALUE_AT,
     F_VALUE_NS,
     F_VALUE_IS,
+    F_TRACE, /* one of its lists */
+    F_TRACE_START,
+    F_METHOD,
+    F_METHOD_ID,
+    F_METHOD_CLASS,
+    F_METHOD_NAME,
+    F_METHOD_SIGNATURE,
+    F_METHOD_FILE,
+    F_METHOD_LINE,
+    F_EVENT,
+    F_EVENT_ACTION,
+    F_EVENT_THREAD,
+    F_EVENT_METHOD,
+    F_EVENT_S,
+    F_EVENT_NS,
+    F_TRACED_THREAD,
+    F_TRACED_THREAD_ID,
+    F_TRACED_THREAD_NAME,
 };
 
 extern const struct pl_json_rule pl_sent_rules[];

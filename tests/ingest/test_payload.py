@@ -276,6 +276,70 @@ def check_missing(folder):
     check(done.returncode == 0, f"check: {done.stdout}{done.stderr}")
 
 
+def in_words(**changes):
+    """What Relay makes of a method trace of Android."""
+    events = (("Enter", 1, 16, 0), ("Enter", 1, 32, 1000), ("Exit", 1, 32, 4000), ("Enter", 2, 16, 2000),
+              ("Unwind", 2, 16, 9000), ("Exit", 1, 16, 1010000))
+    words = {
+        "data_file_overflow": False, "clock": "Dual", "elapsed_time": {"secs": 0, "nanos": 10000000},
+        "total_method_calls": 3, "clock_call_overhead": {"secs": 0, "nanos": 0}, "vm": "Art",
+        "start_time": 1700000000 * 10**9, "pid": 7, "gc_trace": None,
+        "threads": [{"id": 1, "name": "main"}, {"id": 2, "name": "worker"}],
+        "methods": [{"id": 16, "class_name": "com.a.B", "name": "run", "signature": "()V",
+                     "source_file": "B.java", "source_line": 12},
+                    {"id": 32, "class_name": "com.a.C", "name": "c", "signature": "(I[J)Lcom/a/D;",
+                     "source_file": "C.java", "source_line": None}],
+        "events": [{"action": action, "thread_id": thread, "method_id": method,
+                    "time": {"Monotonic": {"cpu": {"secs": 9, "nanos": 9}, "wall":
+                                           {"nanos": at % 10**6 * 1000, "secs": at // 10**6}}}}
+                   for action, thread, method, at in events]}
+    words.update(changes)
+    document = chunk(5, platform="android", timestamp=1795345000, build_id="ab" * 16)
+    document["profile"] = words
+    return document
+
+
+def check_words(folder):
+    """A trace of Android as it comes out of Relay is one of the same stacks and times."""
+    store = Store(folder, "words")
+    code, result, said = store.process(pack(task(in_words())))
+    check(code == 0 and result["outcomes_accepted"] == 1, f"{code} {result} {said}")
+    row = store.row("SELECT format, deobfuscated FROM chunk")
+    check(row == {"format": "android_chunk", "deobfuscated": 1}, f"{row}")
+    samples = []
+    connection = sqlite3.connect(f"file:{store.db}?mode=ro", uri=True)
+    for name, at, folded in connection.execute(
+            "SELECT t.name, (s.ts_ns - 1795345000000000000) / 1000, f.folded FROM sample s JOIN thread t ON"
+            " t.id = s.thread_id JOIN stack_folded f ON f.stack_id = s.stack_id ORDER BY 1, 2"):
+        samples.append((name, at, folded))
+    lines = dict(connection.execute("SELECT function, line FROM frame WHERE function LIKE 'com%'"))
+    connection.close()
+    run, c = "com.a.B.run()", "com.a.C.c(int, long[]): com.a.D"
+    check(samples == [("main", 0, run), ("main", 1000, f"{run};{c}"), ("main", 4000, run),
+                      ("main", 1010000, "[no stack]"), ("worker", 2000, run), ("worker", 9000, "[no stack]")],
+          f"{samples}")
+    check(lines == {run: 12, c: None}, f"{lines}")
+    v1 = {"profile_id": "e" * 32, "platform": "android", "transaction_name": "t", "transaction_id": "1" * 32,
+          "trace_id": "2" * 32, "version_name": "1", "profile": in_words()["profile"]}
+    code, result, said = store.process(pack(task(v1)))
+    check(code == 0 and result["outcomes_accepted"] == 1, f"with a transaction: {code} {result} {said}")
+    row = store.row("SELECT format, start_ns FROM chunk WHERE uuid = ?", "e" * 32)
+    check(row == {"format": "legacy", "start_ns": 1700000000 * 10**9}, f"{row}")
+    for what, reason, changes in (
+            ("no events", "profiling_invalid_sampled_profile", {"events": []}),
+            ("nothing named", "profiling_not_enough_samples", {"methods": []}),
+            ("an event that is none", "profiling_invalid_json", {"events": [5]}),
+            ("a method that is none", "profiling_invalid_json", {"methods": ["x"]}),
+            ("no such thread", "profiling_invalid_json",
+             {"events": [{"action": "Enter", "thread_id": 70000, "method_id": 16}]}),
+            ("no time passes", "profiling_duration_is_zero",
+             {"events": [{"action": "Enter", "thread_id": 1, "method_id": 16}]})):
+        other = Store(folder, what.replace(" ", "-"))
+        code, result, said = other.process(pack(task(in_words(**changes))))
+        check(code == 0 and result["received_rejected"] == 1, f"{what}: {code} {result} {said}")
+        check(other.row("SELECT reason FROM outcome") == {"reason": reason}, f"{what}: {other.row('SELECT reason FROM outcome')}")
+
+
 def check_invalid(folder):
     """Profiles that cannot be used are an outcome, not a failure of the command."""
     store = Store(folder, "invalid")
@@ -336,6 +400,7 @@ def main():
         check_functions(folder)
         check_killed(folder)
         check_missing(folder)
+        check_words(folder)
         check_invalid(folder)
         check_hostile(folder)
     finish()
