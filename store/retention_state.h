@@ -7,6 +7,9 @@
 #include "store/idmap.h"
 #include "store/retention.h"
 
+#define PL_GC_PAUSE_NS                                                                 \
+    3000000 /* between transactions: waiting writers look every 2 ms */
+
 struct pl_gc_pages {
     int64_t count, free, size;
 };
@@ -48,6 +51,20 @@ PL_MUST_CHECK enum pl_status pl_gc_number(struct pl_gc *gc, enum pl_sql sql,
                                           int64_t *value_out, struct pl_error *err);
 PL_MUST_CHECK enum pl_status pl_gc_run(struct pl_gc *gc, enum pl_sql sql,
                                        struct pl_error *err);
+
+/* Parts that may go, `limit` of them (-1: all), oldest first. */
+PL_MUST_CHECK enum pl_status pl_gc_find_parts(struct pl_gc *gc, int64_t before_ns,
+                                              int64_t limit, struct pl_stmt **stmt_out,
+                                              struct pl_error *err);
+/* Count the one the statement is at; about how many bytes it takes. */
+int64_t pl_gc_count_part(struct pl_retention_result *result,
+                         const struct pl_stmt *stmt);
+/* Those that ended before, or with `by_size` the oldest until it fits. */
+PL_MUST_CHECK enum pl_status pl_gc_take_parts(struct pl_gc *gc, int64_t before_ns,
+                                              bool by_size, struct pl_error *err);
+/* Sessions and threads without anything. */
+PL_MUST_CHECK enum pl_status pl_gc_take_sessions(struct pl_gc *gc,
+                                                 struct pl_error *err);
 
 /* Stacks of epochs that nothing refers to; begins a new epoch if it is time. */
 PL_MUST_CHECK enum pl_status pl_gc_take_stacks(struct pl_gc *gc, struct pl_error *err);

@@ -7,18 +7,15 @@
 #include "store/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
-#define PIECE_BYTES ((size_t)1 << 20)
-#define BATCH       8 /* pieces of one transaction */
-#define LEVEL       3 /* of zstd: DWARF gains little from more */
+#define BATCH 8 /* pieces of one transaction */
+#define LEVEL 3 /* of zstd: DWARF gains little from more */
 
 /* Nobody writes one file for longer. */
 #define GIVEN_UP_NS (6 * 3600 * PL_NS_PER_S)
@@ -244,8 +241,8 @@ static enum pl_status begin(struct add *add, struct pl_error *err)
 static enum pl_status read_piece(struct add *add, size_t number, size_t *got_out,
                                  struct pl_error *err)
 {
-    int64_t at = (int64_t)(number * PIECE_BYTES);
-    size_t want = PIECE_BYTES, got = 0;
+    int64_t at = (int64_t)(number * PL_SYMBOL_PIECE_BYTES);
+    size_t want = PL_SYMBOL_PIECE_BYTES, got = 0;
     if (add->bytes - at < (int64_t)want)
         want = (size_t)(add->bytes - at);
     while (got < want) {
@@ -272,8 +269,9 @@ static enum pl_status pack(struct add *add, size_t number, size_t slot,
     enum pl_status status = read_piece(add, number, &raw_bytes, err);
     if (status != PL_OK)
         return status;
-    size_t got = ZSTD_compress(add->packed[slot], ZSTD_compressBound(PIECE_BYTES),
-                               add->raw, raw_bytes, LEVEL);
+    size_t got =
+        ZSTD_compress(add->packed[slot], ZSTD_compressBound(PL_SYMBOL_PIECE_BYTES),
+                      add->raw, raw_bytes, LEVEL);
     if (ZSTD_isError(got))
         return out_of_memory(err);
     add->packed_bytes[slot] = got;
@@ -339,7 +337,7 @@ static enum pl_status write_batch(struct add *add, size_t first, size_t count,
 
 static enum pl_status write_pieces(struct add *add, struct pl_error *err)
 {
-    size_t pieces = (size_t)((add->bytes - 1) / (int64_t)PIECE_BYTES) + 1;
+    size_t pieces = (size_t)((add->bytes - 1) / (int64_t)PL_SYMBOL_PIECE_BYTES) + 1;
     enum pl_status status = PL_OK;
     for (size_t at = 0; at < pieces && status == PL_OK; at += BATCH) {
         size_t count = pieces - at < BATCH ? pieces - at : BATCH;
@@ -353,10 +351,10 @@ static enum pl_status write_pieces(struct add *add, struct pl_error *err)
 
 static bool make_room(struct add *add)
 {
-    add->raw = malloc(PIECE_BYTES);
+    add->raw = malloc(PL_SYMBOL_PIECE_BYTES);
     bool ok = add->raw;
     for (size_t i = 0; i < BATCH && ok; i++)
-        ok = (add->packed[i] = malloc(ZSTD_compressBound(PIECE_BYTES)));
+        ok = (add->packed[i] = malloc(ZSTD_compressBound(PL_SYMBOL_PIECE_BYTES)));
     return ok;
 }
 
@@ -395,114 +393,5 @@ enum pl_status pl_symbol_file_add(struct pl_store *store,
     for (size_t i = 0; i < BATCH; i++)
         free(add.packed[i]);
     pl_text_pool_deinit(&add.pool);
-    return status;
-}
-
-/* ---- opening ---- */
-
-static enum pl_status damaged(int64_t id, struct pl_error *err)
-{
-    return pl_error_set(err, PL_INPUT, "symbol file %" PRId64 " is damaged", id);
-}
-
-static enum pl_status write_all(int fd, const char *bytes, size_t len,
-                                struct pl_error *err)
-{
-    while (len) {
-        ssize_t put = write(fd, bytes, len);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return pl_error_set(err, PL_IO, "cannot unpack a symbol file: %s",
-                                strerror(errno));
-        bytes += put;
-        len -= (size_t)put;
-    }
-    return PL_OK;
-}
-
-static enum pl_status unpack_piece(struct pl_store *store, int64_t id, int64_t number,
-                                   char *raw, size_t want, int fd, struct pl_error *err)
-{
-    struct pl_stmt *stmt;
-    bool row;
-    size_t len, got = 0;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_SYMBOL_FILE_PIECE, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", id);
-    pl_stmt_int(stmt, ":number", number);
-    status = pl_stmt_row(stmt, &row, err);
-    if (status != PL_OK)
-        return status;
-    if (row) {
-        const void *data = pl_stmt_column_blob(stmt, 0, &len);
-        got = ZSTD_decompress(raw, PIECE_BYTES, data, len);
-    }
-    pl_stmt_reset(stmt);
-    return ZSTD_isError(got) || got != want ? damaged(id, err)
-                                            : write_all(fd, raw, got, err);
-}
-
-static enum pl_status read_bytes(struct pl_store *store, int64_t id, int64_t *bytes_out,
-                                 struct pl_error *err)
-{
-    struct pl_stmt *stmt;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_SYMBOL_FILE_BYTES, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    *bytes_out = 0;
-    pl_stmt_int(stmt, ":id", id);
-    status = pl_stmt_id(stmt, bytes_out, err);
-    if (status == PL_OK && *bytes_out <= 0)
-        return pl_error_set(err, PL_NOT_FOUND, "no symbol file %" PRId64, id);
-    return status == PL_OK && (uint64_t)*bytes_out > PL_SYMBOL_FILE_MAX
-               ? damaged(id, err)
-               : status;
-}
-
-static enum pl_status unpack(struct pl_store *store, int64_t id, int fd,
-                             struct pl_error *err)
-{
-    int64_t bytes = 0;
-    char *raw = malloc(PIECE_BYTES);
-    if (!raw)
-        return out_of_memory(err);
-    enum pl_status status = pl_db_begin_read(store, err);
-    if (status != PL_OK) {
-        free(raw);
-        return status;
-    }
-    status = read_bytes(store, id, &bytes, err);
-    for (int64_t at = 0, n = 0; status == PL_OK && at < bytes; n++) {
-        size_t want = PIECE_BYTES;
-        if (bytes - at < (int64_t)want)
-            want = (size_t)(bytes - at);
-        status = unpack_piece(store, id, n, raw, want, fd, err);
-        at += (int64_t)want;
-    }
-    pl_db_end_read(store);
-    free(raw);
-    return status;
-}
-
-enum pl_status pl_symbol_file_open(struct pl_store *store, int64_t id, int *fd_out,
-                                   struct pl_error *err)
-{
-    int fd = memfd_create("proflite-symbols", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return pl_error_set(err, PL_IO, "cannot unpack a symbol file: %s",
-                            strerror(errno));
-    enum pl_status status = unpack(store, id, fd, err);
-    if (status == PL_OK &&
-        (lseek(fd, 0, SEEK_SET) != 0 ||
-         fcntl(fd, F_ADD_SEALS,
-               F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0))
-        status = pl_error_set(err, PL_IO, "cannot unpack a symbol file: %s",
-                              strerror(errno));
-    if (status == PL_OK)
-        *fd_out = fd;
-    else
-        close(fd);
     return status;
 }

@@ -11,6 +11,8 @@
 #include "store/store.h"
 
 #define PL_SYMBOL_FILE_MAX (UINT64_C(4) << 30) /* bytes of one file */
+#define PL_SYMBOL_PIECE_BYTES                                                          \
+    ((size_t)1 << 20) /* of it in one row, before it is packed */
 
 struct pl_symbol_file {
     int64_t id;
