@@ -54,7 +54,7 @@ static enum pl_status compare_rows(struct pl_check *check,
     bool row;
     enum pl_status status = pl_bucket_stmt(bucket, PL_SQL_SELECT_ROLLUP, &stmt, err);
     while (status == PL_OK && (status = pl_stmt_row(stmt, &row, err)) == PL_OK && row) {
-        pl_rollup_row_read(stmt, 1, &sums);
+        pl_rollup_row_read(stmt, 1, true, &sums);
         const char *wrong = check_row(check, &sums);
         if (!wrong && made &&
             !is_row(bucket, count, pl_stmt_column_int(stmt, 0), &sums))

@@ -162,17 +162,21 @@ static bool pass_on(void *self, uint32_t stack, const struct pl_stack_sum *sum)
 static enum pl_status visit_row(struct choose *choose, const struct span *span,
                                 const struct pl_stmt *stmt, struct pl_error *err)
 {
+    const struct pl_rolled_visitor *of = choose->visitor;
     const struct pl_sums_visitor visitor = {choose, pass_on};
     struct pl_rollup_row row;
     bool failed = false;
     choose->thread_id = pl_stmt_column_int(stmt, 0);
     if (!pl_slot_select_wants(choose->slots, choose->thread_id))
         return PL_OK;
-    pl_rollup_row_read(stmt, 1, &row);
+    pl_rollup_row_read(stmt, 1, !of->total, &row);
     const char *wrong = "its sums make no sense";
     if (choose->thread_id > 0 && choose->thread_id < UINT32_MAX &&
+        row.total.samples >= 0 &&
         pl_slot_select_reserve(choose->slots, row.total.wall_ns, row.total.cpu_ns))
-        wrong = pl_rollup_row_walk(&row, &visitor, &failed);
+        wrong = of->total ? NULL : pl_rollup_row_walk(&row, &visitor, &failed);
+    if (!wrong && of->total)
+        failed = !of->total(of->self, choose->thread_id, &row.total);
     if (failed)
         return out_of_memory(err);
     if (!wrong)

@@ -16,6 +16,9 @@ struct pl_rolled_visitor {
     void *self;
     bool (*sum)(void *self, int64_t thread_id, uint32_t stack,
                 const struct pl_stack_sum *sum); /* false: out of memory */
+    /* Instead: a thread's sum in a bucket, of which nothing is decoded. NULL: not
+     * wanted. */
+    bool (*total)(void *self, int64_t thread_id, const struct pl_stack_sum *sum);
     enum pl_status (*slot)(void *self, const struct pl_slot *slot,
                            struct pl_error *err);
     /* As of pl_slot_visitor; NULL: not wanted. */

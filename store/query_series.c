@@ -95,12 +95,9 @@ static enum pl_status count_sum(void *self, const struct pl_slot_sum *sum,
     return PL_OK;
 }
 
-static bool count_rolled(void *self, int64_t thread_id, uint32_t stack,
-                         const struct pl_stack_sum *sum)
+static bool count_total(void *self, int64_t thread_id, const struct pl_stack_sum *sum)
 {
     struct count *count = self;
-    if (!pl_stack_set_has(&count->only, stack))
-        return true;
     struct pl_series *series = series_of(count->list, (uint32_t)thread_id);
     if (!series)
         return false;
@@ -108,6 +105,13 @@ static bool count_rolled(void *self, int64_t thread_id, uint32_t stack,
     series->wall_ns += sum->wall_ns;
     series->cpu_ns += sum->cpu_ns;
     return true;
+}
+
+static bool count_rolled(void *self, int64_t thread_id, uint32_t stack,
+                         const struct pl_stack_sum *sum)
+{
+    const struct count *count = self;
+    return !pl_stack_set_has(&count->only, stack) || count_total(self, thread_id, sum);
 }
 
 /* ---- names and order ---- */
@@ -151,8 +155,13 @@ static enum pl_status gather(struct pl_store *store,
         .slot = count_slot,
         .sum = selection->function ? NULL : count_sum,
     };
-    const struct pl_rolled_visitor rolled = {&count, count_rolled, slots.slot,
-                                             slots.sum};
+    const struct pl_rolled_visitor rolled = {
+        .self = &count,
+        .sum = count_rolled,
+        .total = selection->function ? NULL : count_total,
+        .slot = slots.slot,
+        .slot_sum = slots.sum,
+    };
     struct pl_selected selected;
     enum pl_status status = pl_stack_set_init(&count.only, store, selection, err);
     if (status == PL_OK)

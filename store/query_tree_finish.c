@@ -58,6 +58,22 @@ static int compare_siblings(const void *left, const void *right, void *context)
                              &tree->functions[tree->nodes[a].function]);
 }
 
+/* Nearly always two or three. */
+static void sort_siblings(struct pending *list, size_t count, struct pl_tree *tree)
+{
+    if (count > 8) {
+        qsort_r(list, count, sizeof *list, compare_siblings, tree);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct pending next = list[i];
+        size_t to = i;
+        for (; to && compare_siblings(&next, &list[to - 1], tree) < 0; to--)
+            list[to] = list[to - 1];
+        list[to] = next;
+    }
+}
+
 static uint32_t renumber(struct walk *walk, uint32_t function)
 {
     uint32_t *known = &walk->renumbered[function];
@@ -140,8 +156,7 @@ static void expand(struct walk *walk, const struct pl_build_node *from,
         node->self_samples -= sum->samples;
     }
     walk->pending_count += count;
-    if (count > 1)
-        qsort_r(first, count, sizeof *first, compare_siblings, walk->tree);
+    sort_siblings(first, count, walk->tree);
 }
 
 static void emit(struct walk *walk, struct pending next, uint32_t index)

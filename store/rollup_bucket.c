@@ -264,7 +264,7 @@ enum pl_status pl_bucket_add_row(struct pl_bucket *bucket, int64_t level,
     status = pl_stmt_row(stmt, &row, err);
     if (status != PL_OK || !row)
         return status;
-    pl_rollup_row_read(stmt, 0, &sums);
+    pl_rollup_row_read(stmt, 0, true, &sums);
     status = pl_sums_add_row(&bucket->sums, &sums, err);
     pl_stmt_reset(stmt);
     return status;

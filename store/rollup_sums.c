@@ -105,7 +105,7 @@ enum pl_status pl_sums_add_slot(struct pl_sums *sums, const struct pl_slot *slot
 
 /* ---- rows ---- */
 
-void pl_rollup_row_read(const struct pl_stmt *stmt, int first_column,
+void pl_rollup_row_read(const struct pl_stmt *stmt, int first_column, bool whole,
                         struct pl_rollup_row *row_out)
 {
     *row_out = (struct pl_rollup_row){
@@ -115,7 +115,8 @@ void pl_rollup_row_read(const struct pl_stmt *stmt, int first_column,
                   .cpu_ns = pl_stmt_column_int(stmt, first_column + 3)},
         .each_ns = pl_stmt_column_int(stmt, first_column + 4),
     };
-    row_out->blob = pl_stmt_column_blob(stmt, first_column + 5, &row_out->len);
+    if (whole)
+        row_out->blob = pl_stmt_column_blob(stmt, first_column + 5, &row_out->len);
 }
 
 /* The entry's fields, with what was left out; false: they cannot be. */

@@ -41,7 +41,8 @@ struct pl_rollup_row {
     const void *blob;
     size_t len;
 };
-void pl_rollup_row_read(const struct pl_stmt *stmt, int first_column,
+/* The blob only if it is to be walked: `whole`. */
+void pl_rollup_row_read(const struct pl_stmt *stmt, int first_column, bool whole,
                         struct pl_rollup_row *row_out);
 
 /* Each entry in turn: stack id and sum. NULL when all were sound and made up the
