@@ -54,13 +54,12 @@ static enum pl_status plan(const struct pl_selected *range, struct pl_history *h
                            struct pl_error *err)
 {
     int64_t span = range->to_ns - range->from_ns;
-    if (!history->bucket_ns)
-        history->bucket_ns = choose_width(span);
     int64_t first = floor_to(range->from_ns, history->bucket_ns);
     int64_t count = span > 0 ? (range->to_ns - 1 - first) / history->bucket_ns + 1 : 0;
     if (count > PL_HISTORY_BUCKETS_MAX)
         return pl_error_set(err, PL_USAGE, "%lld buckets: %d is the most",
                             (long long)count, PL_HISTORY_BUCKETS_MAX);
+    free(history->buckets);
     history->count = (size_t)count;
     history->buckets = calloc(history->count + 1, sizeof *history->buckets);
     if (!history->buckets)
@@ -68,6 +67,19 @@ static enum pl_status plan(const struct pl_selected *range, struct pl_history *h
     for (size_t i = 0; i < history->count; i++)
         history->buckets[i].start_ns = first + (int64_t)i * history->bucket_ns;
     return PL_OK;
+}
+
+/* Where samples are gone and only their sums are left, these have no parts. */
+static void take_in(struct pl_selected *range, const struct pl_selected *found)
+{
+    if (found->from_ns == found->to_ns)
+        return;
+    if (range->from_ns == range->to_ns) {
+        *range = *found;
+        return;
+    }
+    range->from_ns = found->from_ns < range->from_ns ? found->from_ns : range->from_ns;
+    range->to_ns = found->to_ns > range->to_ns ? found->to_ns : range->to_ns;
 }
 
 /* ---- counting ---- */
@@ -105,23 +117,62 @@ static enum pl_status count_bucket(struct history *from, struct pl_history *hist
     return status;
 }
 
+static int64_t weighted_samples(const struct history *from)
+{
+    int64_t samples = 0;
+    for (uint32_t i = 0; i < from->known; i++)
+        samples += from->weights.list[i].samples;
+    return samples;
+}
+
+static enum pl_status count_buckets(struct history *from, struct pl_history *history,
+                                    const struct pl_selected *range, int64_t *seen_out,
+                                    struct pl_error *err)
+{
+    *seen_out = 0;
+    enum pl_status status = plan(range, history, err);
+    for (size_t i = 0; from->known && i < history->count && status == PL_OK; i++) {
+        status = count_bucket(from, history, i, err);
+        *seen_out += history->buckets[i].all.samples;
+    }
+    return status;
+}
+
+/* The sum of an hour or a day is in no bucket that is shorter: where such are all that
+ * is left, a width that was not asked for becomes theirs. */
+static enum pl_status fill(struct history *from, struct pl_history *history,
+                           const struct pl_selected *range, struct pl_error *err)
+{
+    const int64_t whole = weighted_samples(from), asked_ns = history->bucket_ns;
+    int64_t seen;
+    if (!asked_ns)
+        history->bucket_ns = choose_width(range->to_ns - range->from_ns);
+    enum pl_status status = count_buckets(from, history, range, &seen, err);
+    for (size_t i = 0; i < sizeof widths_ns / sizeof widths_ns[0]; i++) {
+        if (status != PL_OK || asked_ns || seen >= whole)
+            break;
+        if (widths_ns[i] <= history->bucket_ns)
+            continue;
+        history->bucket_ns = widths_ns[i];
+        status = count_buckets(from, history, range, &seen, err);
+    }
+    return status;
+}
+
 static enum pl_status gather(struct history *from, struct pl_history *history,
                              struct pl_error *err)
 {
     struct pl_selected range = {0}, selected = {0};
     enum pl_status status = pl_select_range(from->store, from->selection, &range, err);
     if (status == PL_OK)
-        status = plan(&range, history, err);
-    if (status == PL_OK)
         status = pl_query_weights(from->store, from->selection, from->metric,
                                   &from->weights, 0, &selected, err);
+    take_in(&range, &selected);
     from->known = from->weights.stacks.count;
     if (status == PL_OK && from->known)
         status = pl_dictionary_find(from->store, &from->weights,
                                     from->selection->function, &from->flags, err);
-    for (size_t i = 0; from->known && i < history->count && status == PL_OK; i++)
-        status = count_bucket(from, history, i, err);
-    return status;
+    return status == PL_OK ? fill(from, history, &range, err) : status;
 }
 
 /* ---- changes ---- */

@@ -8,6 +8,7 @@
 #include "store/check.h"
 #include "store/db.h"
 #include "store/query.h"
+#include "store/query_history.h"
 #include "store/retention.h"
 #include "store/rollup.h"
 
@@ -422,6 +423,22 @@ static void test_late_for_the_gone(void)
           "views show what is only summed up");
 }
 
+/* A history whose buckets nobody chose has all that the profile has. */
+static bool history_is_whole(struct pl_store *store, struct pl_selection selection,
+                             enum pl_metric metric, const struct pl_profile *profile)
+{
+    struct pl_history history = {0};
+    int64_t samples = 0, ns = 0;
+    selection.function = "f1";
+    CHECK_OK(pl_query_history(store, &selection, metric, 0, &history, &err), err);
+    for (size_t i = 0; i < history.count; i++) {
+        samples += history.buckets[i].all.samples;
+        ns += history.buckets[i].all.ns;
+    }
+    pl_history_deinit(&history);
+    return samples == profile->samples && ns == profile->total_ns;
+}
+
 /* Samples for 12 h, hours for a day, days for ever: each answers for what it can. */
 static void test_retention(void)
 {
@@ -468,6 +485,7 @@ static void test_retention(void)
         CHECK(same_profile(&a, &b), "%d: %" PRId64 ", not %" PRId64, i, a.samples,
               b.samples);
         CHECK(same_threads(store, plain, &selection), "threads, %d", i);
+        CHECK(history_is_whole(store, selection, metric, &a), "history, %d", i);
         pl_profile_deinit(&a);
         pl_profile_deinit(&b);
     }
