@@ -1,53 +1,21 @@
 /* DWARF as a resolver: functions, files, lines and what was inlined.
  *
- * Built as far as questions need it and kept:
- *   file  ──▶ ranges of all units          (once; needs no .debug_aranges)
- *   unit  ──▶ ranges of its functions      (when an address first falls into it)
- *   function ──▶ ranges of inlined calls   (likewise)
- * so that one address costs three binary searches and a look into the line table,
- * however large the unit. libdw's own dwarf_getscopes walks a unit's whole tree
- * for each address: milliseconds each in an amalgamated C file.
- *
- * The file is hostile: depth is bounded here, time and memory by the worker. */
+ * Ranges of all units are read once (which needs no .debug_aranges), of the code in a
+ * unit when it is first asked about (dwarf_code.h), so that one address costs three
+ * binary searches and a look into the line table, however large the unit. libdw's own
+ * dwarf_getscopes walks a unit's whole tree for each address: milliseconds each in an
+ * amalgamated C file. */
 #include "process/symbols.h"
 
+#include "process/dwarf_code.h"
 #include "process/dwarf_names.h"
 #include "process/map.h"
 #include "process/paths.h"
-#include "process/ranges.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_TREE_DEPTH 128
-#define NO_ITEM        UINT32_MAX
-
-/* A call that was inlined, and where it was called from. */
-struct inlined {
-    Dwarf_Die die;
-    uint32_t parent; /* the call it lies in, or NO_ITEM: the function itself */
-    uint32_t depth;
-    uint32_t call_file, call_line, call_column;
-};
-
-struct function {
-    Dwarf_Die die;
-    struct inlined *inlined;
-    size_t inlined_count, inlined_cap;
-    struct pl_ranges ranges; /* item: index into inlined */
-    bool loaded;
-};
-
-struct unit {
-    Dwarf_Die die;  /* with ranges and lines */
-    Dwarf_Die tree; /* with functions: the split unit's DIE, else the same */
-    struct function *functions;
-    size_t function_count, function_cap;
-    struct pl_ranges ranges; /* item: index into functions */
-    bool loaded, deep;
-};
 
 /* What is said of a function wherever it appears. Strings in `texts`. */
 struct subject {
@@ -57,7 +25,7 @@ struct subject {
 
 struct pl_dwarf {
     Dwarf *dwarf;
-    struct unit *units;
+    struct pl_dwarf_unit *units;
     size_t unit_count, unit_cap;
     struct pl_ranges ranges;  /* item: index into units */
     struct pl_map subject_of; /* DIE address -> index into subjects */
@@ -69,45 +37,18 @@ struct pl_dwarf {
     size_t text_count, text_cap;
 };
 
-/* Room for one more row of a growing array. */
-static bool reserve(void *rows_ptr, size_t row_bytes, size_t count, size_t *cap)
-{
-    if (count < *cap)
-        return true;
-    if (count >= NO_ITEM / 2)
-        return false;
-    size_t bigger = *cap ? *cap * 2 : 16;
-    void *rows;
-    memcpy(&rows, rows_ptr, sizeof rows); /* the caller's pointer has another type */
-    rows = realloc(rows, bigger * row_bytes);
-    if (!rows)
-        return false;
-    memcpy(rows_ptr, &rows, sizeof rows);
-    *cap = bigger;
-    return true;
-}
-
-static bool add_ranges(struct pl_ranges *ranges, Dwarf_Die *die, uint32_t item)
-{
-    Dwarf_Addr base = 0, lo, hi;
-    ptrdiff_t offset = 0;
-    while ((offset = dwarf_ranges(die, offset, &base, &lo, &hi)) > 0)
-        if (!pl_ranges_add(ranges, lo, hi, item))
-            return false;
-    return true;
-}
-
 /* ---- file: units ---- */
 
 static bool add_unit(struct pl_dwarf *dwarf, const Dwarf_Die *die,
                      const Dwarf_Die *tree)
 {
-    if (!reserve(&dwarf->units, sizeof dwarf->units[0], dwarf->unit_count,
-                 &dwarf->unit_cap))
+    if (!pl_dwarf_reserve(&dwarf->units, sizeof dwarf->units[0], dwarf->unit_count,
+                          &dwarf->unit_cap))
         return false;
-    struct unit *unit = &dwarf->units[dwarf->unit_count];
-    *unit = (struct unit){.die = *die, .tree = *tree};
-    return add_ranges(&dwarf->ranges, &unit->die, (uint32_t)dwarf->unit_count++);
+    struct pl_dwarf_unit *unit = &dwarf->units[dwarf->unit_count];
+    *unit = (struct pl_dwarf_unit){.die = *die, .tree = *tree};
+    return pl_dwarf_add_ranges(&dwarf->ranges, &unit->die,
+                               (uint32_t)dwarf->unit_count++);
 }
 
 struct pl_dwarf *pl_dwarf_open(Elf *elf)
@@ -131,22 +72,12 @@ struct pl_dwarf *pl_dwarf_open(Elf *elf)
     return dwarf;
 }
 
-static void free_unit(struct unit *unit)
-{
-    for (size_t i = 0; i < unit->function_count; i++) {
-        free(unit->functions[i].inlined);
-        pl_ranges_deinit(&unit->functions[i].ranges);
-    }
-    free(unit->functions);
-    pl_ranges_deinit(&unit->ranges);
-}
-
 void pl_dwarf_close(struct pl_dwarf *dwarf)
 {
     if (!dwarf)
         return;
     for (size_t i = 0; i < dwarf->unit_count; i++)
-        free_unit(&dwarf->units[i]);
+        pl_dwarf_unit_deinit(&dwarf->units[i]);
     free(dwarf->units);
     pl_ranges_deinit(&dwarf->ranges);
     for (size_t i = 0; i < dwarf->text_count; i++)
@@ -160,166 +91,13 @@ void pl_dwarf_close(struct pl_dwarf *dwarf)
     free(dwarf);
 }
 
-/* ---- unit: functions ---- */
-
-static bool add_function(struct unit *unit, Dwarf_Die *die)
-{
-    size_t before = unit->ranges.count;
-    if (!add_ranges(&unit->ranges, die, (uint32_t)unit->function_count))
-        return false;
-    if (unit->ranges.count == before)
-        return true; /* a declaration, or only ever inlined */
-    if (!reserve(&unit->functions, sizeof unit->functions[0], unit->function_count,
-                 &unit->function_cap)) {
-        unit->ranges.count = before;
-        return false;
-    }
-    unit->functions[unit->function_count++] = (struct function){.die = *die};
-    return true;
-}
-
-static bool may_hold_functions(int tag, bool deep)
-{
-    switch (tag) {
-    case DW_TAG_namespace:
-    case DW_TAG_module:
-    case DW_TAG_structure_type:
-    case DW_TAG_class_type:
-    case DW_TAG_union_type:
-        return true;
-    case DW_TAG_subprogram:
-    case DW_TAG_lexical_block:
-        return deep; /* nested functions: rare, and costly to look for */
-    default:
-        return false;
-    }
-}
-
-static bool collect_functions(struct unit *unit, Dwarf_Die *parent, bool deep,
-                              unsigned depth)
-{
-    Dwarf_Die die;
-    if (depth > MAX_TREE_DEPTH || dwarf_child(parent, &die) != 0)
-        return true;
-    do {
-        int tag = dwarf_tag(&die);
-        if (tag == DW_TAG_subprogram && !add_function(unit, &die))
-            return false;
-        if (may_hold_functions(tag, deep) && dwarf_haschildren(&die) == 1 &&
-            !collect_functions(unit, &die, deep, depth + 1))
-            return false;
-    } while (dwarf_siblingof(&die, &die) == 0);
-    return true;
-}
-
-static void load_functions(struct unit *unit, bool deep)
-{
-    free_unit(unit);
-    unit->functions = NULL;
-    unit->function_count = unit->function_cap = 0;
-    (void)collect_functions(unit, &unit->tree, deep, 0);
-    pl_ranges_sort(&unit->ranges);
-    unit->loaded = true;
-    unit->deep = deep;
-}
-
-static struct function *find_function(struct unit *unit, uint64_t address)
-{
-    uint32_t at;
-    if (!unit->loaded)
-        load_functions(unit, false);
-    if (pl_ranges_find(&unit->ranges, address, &at))
-        return &unit->functions[at];
-    if (!unit->deep)
-        load_functions(unit, true);
-    return pl_ranges_find(&unit->ranges, address, &at) ? &unit->functions[at] : NULL;
-}
-
-/* ---- function: inlined calls ---- */
-
-static uint32_t number_attribute(Dwarf_Die *die, unsigned name)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Word value;
-    if (!dwarf_attr(die, name, &attribute) ||
-        dwarf_formudata(&attribute, &value) != 0 || value > UINT32_MAX)
-        return 0;
-    return (uint32_t)value;
-}
-
-static bool add_inlined(struct function *function, Dwarf_Die *die, uint32_t parent,
-                        uint32_t *added_out)
-{
-    if (!reserve(&function->inlined, sizeof function->inlined[0],
-                 function->inlined_count, &function->inlined_cap))
-        return false;
-    uint32_t at = (uint32_t)function->inlined_count++;
-    function->inlined[at] = (struct inlined){
-        .die = *die,
-        .parent = parent,
-        .depth = parent == NO_ITEM ? 1 : function->inlined[parent].depth + 1,
-        .call_file = number_attribute(die, DW_AT_call_file),
-        .call_line = number_attribute(die, DW_AT_call_line),
-        .call_column = number_attribute(die, DW_AT_call_column),
-    };
-    *added_out = at;
-    return add_ranges(&function->ranges, die, at);
-}
-
-static bool may_hold_inlined(int tag)
-{
-    return tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine ||
-           tag == DW_TAG_try_block || tag == DW_TAG_catch_block ||
-           tag == DW_TAG_with_stmt;
-}
-
-static bool collect_inlined(struct function *function, Dwarf_Die *scope,
-                            uint32_t parent, unsigned depth)
-{
-    Dwarf_Die die;
-    if (depth > MAX_TREE_DEPTH || dwarf_child(scope, &die) != 0)
-        return true;
-    do {
-        int tag = dwarf_tag(&die);
-        uint32_t inside = parent;
-        if (!may_hold_inlined(tag))
-            continue;
-        if (tag == DW_TAG_inlined_subroutine &&
-            !add_inlined(function, &die, parent, &inside))
-            return false;
-        if (dwarf_haschildren(&die) == 1 &&
-            !collect_inlined(function, &die, inside, depth + 1))
-            return false;
-    } while (dwarf_siblingof(&die, &die) == 0);
-    return true;
-}
-
-/* The innermost inlined call at `address`, or NO_ITEM. */
-static uint32_t find_inlined(struct function *function, uint64_t address)
-{
-    uint32_t best = NO_ITEM;
-    if (!function->loaded) {
-        function->loaded = true;
-        (void)collect_inlined(function, &function->die, NO_ITEM, 0);
-    }
-    for (size_t i = 0; i < function->ranges.count; i++) {
-        const struct pl_range *range = &function->ranges.rows[i];
-        if (address < range->lo || address >= range->hi)
-            continue;
-        if (best == NO_ITEM ||
-            function->inlined[range->item].depth > function->inlined[best].depth)
-            best = range->item;
-    }
-    return best;
-}
-
 /* ---- names, files, lines ---- */
 
 /* Takes `text`. NULL when it is NULL or memory is short. */
 static const char *keep_text(struct pl_dwarf *dwarf, char *text)
 {
-    if (!text || !reserve(&dwarf->texts, sizeof dwarf->texts[0], dwarf->text_count,
-                          &dwarf->text_cap)) {
+    if (!text || !pl_dwarf_reserve(&dwarf->texts, sizeof dwarf->texts[0],
+                                   dwarf->text_count, &dwarf->text_cap)) {
         free(text);
         return NULL;
     }
@@ -389,8 +167,8 @@ static struct subject subject_of(struct pl_dwarf *dwarf, Dwarf_Die *die)
     if (pl_map_get(&dwarf->subject_of, key, &at))
         return dwarf->subjects[at];
     struct subject subject = make_subject(dwarf, &origin);
-    if (reserve(&dwarf->subjects, sizeof dwarf->subjects[0], dwarf->subject_count,
-                &dwarf->subject_cap) &&
+    if (pl_dwarf_reserve(&dwarf->subjects, sizeof dwarf->subjects[0],
+                         dwarf->subject_count, &dwarf->subject_cap) &&
         pl_map_put(&dwarf->subject_of, key, (uint32_t)dwarf->subject_count))
         dwarf->subjects[dwarf->subject_count++] = subject;
     return subject;
@@ -423,7 +201,7 @@ static bool find_row(Dwarf_Lines *lines, size_t count, uint64_t address, size_t 
 }
 
 /* Rows of line 0 are code the compiler made up: the row before them speaks. */
-static struct place find_place(struct pl_dwarf *dwarf, struct unit *unit,
+static struct place find_place(struct pl_dwarf *dwarf, struct pl_dwarf_unit *unit,
                                uint64_t address)
 {
     struct place place = {.file = ""};
@@ -473,11 +251,11 @@ static void add_symbol(struct pl_symbol_list *list, struct subject subject,
 
 /* From the innermost inlined call out to the function: fills `path` outermost
  * first and returns how many. The outermost are dropped if there are too many. */
-static size_t inline_path(const struct function *function, uint32_t innermost,
+static size_t inline_path(const struct pl_dwarf_function *function, uint32_t innermost,
                           uint32_t path[static PL_MAX_INLINES])
 {
     size_t count = 0;
-    for (uint32_t at = innermost; at != NO_ITEM && count < PL_MAX_INLINES - 1;
+    for (uint32_t at = innermost; at != PL_DWARF_NONE && count < PL_MAX_INLINES - 1;
          at = function->inlined[at].parent)
         path[count++] = at;
     for (size_t i = 0; i < count / 2; i++) {
@@ -489,8 +267,8 @@ static size_t inline_path(const struct function *function, uint32_t innermost,
 }
 
 /* Where an inlined call was written. */
-static struct place call_place(struct pl_dwarf *dwarf, struct unit *unit,
-                               const struct inlined *call)
+static struct place call_place(struct pl_dwarf *dwarf, struct pl_dwarf_unit *unit,
+                               const struct pl_dwarf_inlined *call)
 {
     struct place place = {
         .file = "", .line = call->call_line, .column = call->call_column};
@@ -503,15 +281,15 @@ static struct place call_place(struct pl_dwarf *dwarf, struct unit *unit,
     return place;
 }
 
-static void add_function_chain(struct pl_dwarf *dwarf, struct unit *unit,
-                               struct function *function, uint64_t address,
+static void add_function_chain(struct pl_dwarf *dwarf, struct pl_dwarf_unit *unit,
+                               struct pl_dwarf_function *function, uint64_t address,
                                struct place place, struct pl_symbol_list *list)
 {
     uint32_t path[PL_MAX_INLINES];
-    size_t count = inline_path(function, find_inlined(function, address), path);
+    size_t count = inline_path(function, pl_dwarf_inlined_at(function, address), path);
     struct subject subject = subject_of(dwarf, &function->die);
     for (size_t i = 0; i < count; i++) {
-        struct inlined *call = &function->inlined[path[i]];
+        struct pl_dwarf_inlined *call = &function->inlined[path[i]];
         add_symbol(list, subject, call_place(dwarf, unit, call));
         subject = subject_of(dwarf, &call->die);
         if (!subject.name)
@@ -527,9 +305,9 @@ bool pl_dwarf_find(struct pl_dwarf *dwarf, uint64_t address,
     list_out->count = 0;
     if (!pl_ranges_find(&dwarf->ranges, address, &at))
         return false;
-    struct unit *unit = &dwarf->units[at];
+    struct pl_dwarf_unit *unit = &dwarf->units[at];
     struct place place = find_place(dwarf, unit, address);
-    struct function *function = find_function(unit, address);
+    struct pl_dwarf_function *function = pl_dwarf_function_at(unit, address);
     if (function)
         add_function_chain(dwarf, unit, function, address, place, list_out);
     else if (place.file[0])
