@@ -240,11 +240,8 @@ static enum pl_status check_totals(struct pl_check *check, const struct totals *
     bool row = false;
     if (!totals->chunk_id || !totals->sound)
         return PL_OK;
-    enum pl_status status = pl_stmt_get(check->store, PL_SQL_CHECK_VIEW, &stmt, err);
-    if (status == PL_OK) {
-        pl_stmt_int(stmt, ":chunk", totals->chunk_id);
-        status = pl_stmt_row(stmt, &row, err);
-    }
+    enum pl_status status = pl_stmt_find(check->store, PL_SQL_CHECK_VIEW, ":chunk",
+                                         totals->chunk_id, &stmt, &row, err);
     if (!row)
         return pl_check_settle(check, status, err);
     int64_t samples = pl_stmt_column_int(stmt, 0), weight = pl_stmt_column_int(stmt, 1);

@@ -21,12 +21,8 @@ static enum pl_status read_head(struct pl_chunk_reader *reader, int64_t chunk_id
     struct pl_whole_chunk *to = reader->to;
     struct pl_stmt *stmt;
     bool row;
-    enum pl_status status =
-        pl_stmt_get(reader->store, PL_SQL_CHUNK_READ_HEAD, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":chunk", chunk_id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status = pl_stmt_find(reader->store, PL_SQL_CHUNK_READ_HEAD,
+                                         ":chunk", chunk_id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)
@@ -61,11 +57,8 @@ static enum pl_status find_thread(struct pl_chunk_reader *reader, uint32_t id,
     if (*index_out == PL_IDMAP_NONE ||
         !PL_CHUNK_GROW(to, threads, thread_count, thread_cap))
         return pl_chunk_no_memory(err);
-    enum pl_status status = pl_stmt_get(reader->store, PL_SQL_QUERY_THREAD, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status =
+        pl_stmt_find(reader->store, PL_SQL_QUERY_THREAD, ":id", id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)
@@ -182,11 +175,8 @@ static enum pl_status read_tag(struct pl_chunk_reader *reader, int64_t tag,
 {
     struct pl_stmt *stmt;
     bool row;
-    enum pl_status status = pl_stmt_get(reader->store, PL_SQL_QUERY_TAG, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", tag);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status =
+        pl_stmt_find(reader->store, PL_SQL_QUERY_TAG, ":id", tag, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)

@@ -47,11 +47,8 @@ static enum pl_status read_stack(struct pl_chunk_reader *reader, uint32_t index,
     struct pl_stmt *stmt;
     bool row;
     uint32_t id = reader->stacks.ids[index];
-    enum pl_status status = pl_stmt_get(reader->store, PL_SQL_LOAD_STACK, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status =
+        pl_stmt_find(reader->store, PL_SQL_LOAD_STACK, ":id", id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)
@@ -91,12 +88,8 @@ static enum pl_status find_module(struct pl_chunk_reader *reader, int64_t id,
     if (*index_out == PL_IDMAP_NONE ||
         !PL_CHUNK_GROW(to, modules, module_count, module_cap))
         return pl_chunk_no_memory(err);
-    enum pl_status status =
-        pl_stmt_get(reader->store, PL_SQL_CHUNK_READ_MODULE, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status = pl_stmt_find(reader->store, PL_SQL_CHUNK_READ_MODULE, ":id",
+                                         id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)

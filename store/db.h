@@ -84,6 +84,11 @@ void pl_stmt_blob(struct pl_stmt *stmt, const char *name, const void *bytes,
  * error, the statement is reset. */
 PL_MUST_CHECK enum pl_status pl_stmt_row(struct pl_stmt *stmt, bool *row_out,
                                          struct pl_error *err);
+/* Prepare, bind one number, and step to the first row. */
+PL_MUST_CHECK enum pl_status pl_stmt_find(struct pl_store *store, enum pl_sql id,
+                                          const char *name, int64_t value,
+                                          struct pl_stmt **stmt_out, bool *row_out,
+                                          struct pl_error *err);
 /* Run a statement that returns nothing. */
 PL_MUST_CHECK enum pl_status pl_stmt_run(struct pl_stmt *stmt, struct pl_error *err);
 /* Run one whose only row has an id first; 0 if there is no row. */

@@ -91,11 +91,7 @@ static enum pl_status read_function(struct loader *loader, int64_t id, int8_t in
     struct pl_stmt *stmt;
     bool row;
     enum pl_status status =
-        pl_stmt_get(loader->store, PL_SQL_LOAD_FUNCTION, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", id);
-    status = pl_stmt_row(stmt, &row, err);
+        pl_stmt_find(loader->store, PL_SQL_LOAD_FUNCTION, ":id", id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)
@@ -149,12 +145,8 @@ static enum pl_status unnamed_function(struct loader *loader, int64_t module,
     bool row = false;
     snprintf(name, sizeof name, "0x%" PRIx64, address);
     if (module) {
-        enum pl_status status =
-            pl_stmt_get(loader->store, PL_SQL_LOAD_MODULE, &stmt, err);
-        if (status != PL_OK)
-            return status;
-        pl_stmt_int(stmt, ":id", module);
-        status = pl_stmt_row(stmt, &row, err);
+        enum pl_status status = pl_stmt_find(loader->store, PL_SQL_LOAD_MODULE, ":id",
+                                             module, &stmt, &row, err);
         if (status != PL_OK)
             return status;
         if (!row)

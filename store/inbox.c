@@ -91,11 +91,8 @@ enum pl_status pl_inbox_next(struct pl_store *store, int64_t after_id,
 {
     struct pl_stmt *stmt;
     bool row;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_INBOX_NEXT, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":after", after_id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status =
+        pl_stmt_find(store, PL_SQL_INBOX_NEXT, ":after", after_id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)
@@ -124,11 +121,8 @@ enum pl_status pl_inbox_row_of(struct pl_store *store, int64_t project_id,
 {
     struct pl_stmt *stmt;
     bool row;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_INBOX_APP, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":project", project_id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status =
+        pl_stmt_find(store, PL_SQL_INBOX_APP, ":project", project_id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     *row_out =

@@ -373,11 +373,8 @@ enum pl_status pl_outbox_received(struct pl_store *store, int64_t inbox_id,
     bool row;
     *received_out = (struct pl_outbox_received){0};
     pl_spool_init(&received_out->body, folder, BODY_MOST);
-    enum pl_status status = pl_stmt_get(store, PL_SQL_OUTBOX_RECEIVED_ROW, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", inbox_id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status = pl_stmt_find(store, PL_SQL_OUTBOX_RECEIVED_ROW, ":id",
+                                         inbox_id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)

@@ -65,11 +65,8 @@ static enum pl_status measure(struct fill *fill, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row;
-    enum pl_status status = pl_stmt_get(fill->store, PL_SQL_OUTBOX_WAITING, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":target", fill->target->id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status = pl_stmt_find(fill->store, PL_SQL_OUTBOX_WAITING, ":target",
+                                         fill->target->id, &stmt, &row, err);
     if (status != PL_OK || !row)
         return status;
     fill->rows = pl_stmt_column_int(stmt, 0);
@@ -97,11 +94,8 @@ static enum pl_status drop_oldest(struct fill *fill, struct pl_error *err)
         struct pl_stmt *stmt;
         bool row;
         enum pl_status status =
-            pl_stmt_get(fill->store, PL_SQL_OUTBOX_OLDEST, &stmt, err);
-        if (status != PL_OK)
-            return status;
-        pl_stmt_int(stmt, ":target", fill->target->id);
-        status = pl_stmt_row(stmt, &row, err);
+            pl_stmt_find(fill->store, PL_SQL_OUTBOX_OLDEST, ":target", fill->target->id,
+                         &stmt, &row, err);
         if (status != PL_OK || !row)
             return status;
         int64_t id = pl_stmt_column_int(stmt, 0), bytes = pl_stmt_column_int(stmt, 1);

@@ -50,11 +50,8 @@ static enum pl_status read_tag(struct list *list, uint32_t tag,
 {
     struct pl_stmt *stmt;
     bool found;
-    enum pl_status status = pl_stmt_get(list->store, PL_SQL_QUERY_TAG, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", tag);
-    status = pl_stmt_row(stmt, &found, err);
+    enum pl_status status =
+        pl_stmt_find(list->store, PL_SQL_QUERY_TAG, ":id", tag, &stmt, &found, err);
     if (status != PL_OK)
         return status;
     row->key = pl_arena_text(list->arena, found ? pl_stmt_column_text(stmt, 0) : "");

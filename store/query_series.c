@@ -122,11 +122,8 @@ static enum pl_status read_thread(struct pl_store *store, struct pl_arena *arena
     struct pl_stmt *stmt;
     bool row;
     series->name = "";
-    enum pl_status status = pl_stmt_get(store, PL_SQL_QUERY_THREAD, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", series->thread_id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status = pl_stmt_find(store, PL_SQL_QUERY_THREAD, ":id",
+                                         series->thread_id, &stmt, &row, err);
     if (status != PL_OK || !row)
         return status;
     series->session_id = pl_stmt_column_int(stmt, 0);

@@ -129,11 +129,9 @@ static enum pl_status count_rest(struct pl_gc *gc, struct pl_error *err)
 {
     struct pl_stmt *stmt;
     bool row = false, fits = gc->result->fits;
-    enum pl_status status = pl_stmt_get(gc->store, PL_SQL_GC_WAITING, &stmt, err);
-    if (status == PL_OK) {
-        pl_stmt_int(stmt, ":before", fits ? gc->before_ns : INT64_MAX);
-        status = pl_stmt_row(stmt, &row, err);
-    }
+    enum pl_status status =
+        pl_stmt_find(gc->store, PL_SQL_GC_WAITING, ":before",
+                     fits ? gc->before_ns : INT64_MAX, &stmt, &row, err);
     if (row) {
         gc->result->waiting = pl_stmt_column_int(stmt, 0);
         pl_stmt_reset(stmt);

@@ -17,11 +17,8 @@ static enum pl_status add_part(struct pl_bucket *bucket, int64_t part_id,
     bool row = false;
     enum pl_status status = pl_bucket_init_sums(bucket, err);
     if (status == PL_OK)
-        status = pl_stmt_get(bucket->store, PL_SQL_ROLLUP_PART, &stmt, err);
-    if (status == PL_OK) {
-        pl_stmt_int(stmt, ":part", part_id);
-        status = pl_stmt_row(stmt, &row, err);
-    }
+        status = pl_stmt_find(bucket->store, PL_SQL_ROLLUP_PART, ":part", part_id,
+                              &stmt, &row, err);
     if (status == PL_OK && row) {
         status = pl_part_read(stmt, &part, err);
         pl_stmt_reset(stmt);

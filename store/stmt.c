@@ -116,6 +116,18 @@ enum pl_status pl_stmt_row(struct pl_stmt *stmt, bool *row_out, struct pl_error 
     return status;
 }
 
+enum pl_status pl_stmt_find(struct pl_store *store, enum pl_sql id, const char *name,
+                            int64_t value, struct pl_stmt **stmt_out, bool *row_out,
+                            struct pl_error *err)
+{
+    *row_out = false;
+    enum pl_status status = pl_stmt_get(store, id, stmt_out, err);
+    if (status != PL_OK)
+        return status;
+    pl_stmt_int(*stmt_out, name, value);
+    return pl_stmt_row(*stmt_out, row_out, err);
+}
+
 enum pl_status pl_stmt_run(struct pl_stmt *stmt, struct pl_error *err)
 {
     bool row = true;

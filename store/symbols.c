@@ -246,11 +246,8 @@ static enum pl_status delete_names(struct pl_store *store, int64_t frame_id,
 {
     struct pl_stmt *stmt;
     bool row;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_FRAME_MODULE, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", frame_id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status = pl_stmt_find(store, PL_SQL_PASS_FRAME_MODULE, ":id",
+                                         frame_id, &stmt, &row, err);
     if (status != PL_OK)
         return status;
     if (!row)

@@ -105,11 +105,8 @@ enum pl_status pl_pass_own_code(struct pl_store *store, int64_t chunk_id,
     *own_out = (struct pl_own_code){0};
     char **const texts[] = {&own_out->include, &own_out->exclude,
                             &own_out->project_root};
-    enum pl_status status = pl_stmt_get(store, PL_SQL_PASS_OWN_CODE, &stmt, err);
-    if (status != PL_OK)
-        return status;
-    pl_stmt_int(stmt, ":id", chunk_id);
-    status = pl_stmt_row(stmt, &row, err);
+    enum pl_status status =
+        pl_stmt_find(store, PL_SQL_PASS_OWN_CODE, ":id", chunk_id, &stmt, &row, err);
     for (int i = 0; i < 3 && status == PL_OK && row; i++) {
         if (pl_stmt_column_is_null(stmt, i))
             continue;
