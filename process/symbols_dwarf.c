@@ -200,9 +200,27 @@ static bool find_row(Dwarf_Lines *lines, size_t count, uint64_t address, size_t 
            !is_end;
 }
 
-/* Rows of line 0 are code the compiler made up: the row before them speaks. */
+/* Innermost of what is at an address. */
+struct scope {
+    struct pl_dwarf_function *function; /* NULL: not known */
+    uint32_t inlined;                   /* into it, or PL_DWARF_NONE */
+};
+
+static bool is_in_scope(const struct pl_dwarf_unit *unit, const struct scope *scope,
+                        Dwarf_Line *row)
+{
+    Dwarf_Addr address;
+    uint32_t at;
+    return scope->function && dwarf_lineaddr(row, &address) == 0 &&
+           pl_ranges_find(&unit->ranges, address, &at) &&
+           &unit->functions[at] == scope->function &&
+           pl_dwarf_inlined_at(scope->function, address) == scope->inlined;
+}
+
+/* Rows of line 0 are code the compiler made up: a row of the same call that stands
+ * right before them speaks. */
 static struct place find_place(struct pl_dwarf *dwarf, struct pl_dwarf_unit *unit,
-                               uint64_t address)
+                               const struct scope *scope, uint64_t address)
 {
     struct place place = {.file = ""};
     Dwarf_Lines *lines;
@@ -218,7 +236,8 @@ static struct place find_place(struct pl_dwarf *dwarf, struct pl_dwarf_unit *uni
         if (dwarf_lineno(row, &number) != 0 || number > 0 || at == 0)
             break;
         Dwarf_Line *before = dwarf_onesrcline(lines, --at);
-        if (dwarf_lineendsequence(before, &is_end) != 0 || is_end)
+        if (dwarf_lineendsequence(before, &is_end) != 0 || is_end ||
+            !is_in_scope(unit, scope, before))
             break;
     }
     if (number > 0)
@@ -282,11 +301,12 @@ static struct place call_place(struct pl_dwarf *dwarf, struct pl_dwarf_unit *uni
 }
 
 static void add_function_chain(struct pl_dwarf *dwarf, struct pl_dwarf_unit *unit,
-                               struct pl_dwarf_function *function, uint64_t address,
-                               struct place place, struct pl_symbol_list *list)
+                               const struct scope *scope, struct place place,
+                               struct pl_symbol_list *list)
 {
+    struct pl_dwarf_function *function = scope->function;
     uint32_t path[PL_MAX_INLINES];
-    size_t count = inline_path(function, pl_dwarf_inlined_at(function, address), path);
+    size_t count = inline_path(function, scope->inlined, path);
     struct subject subject = subject_of(dwarf, &function->die);
     for (size_t i = 0; i < count; i++) {
         struct pl_dwarf_inlined *call = &function->inlined[path[i]];
@@ -306,10 +326,12 @@ bool pl_dwarf_find(struct pl_dwarf *dwarf, uint64_t address,
     if (!pl_ranges_find(&dwarf->ranges, address, &at))
         return false;
     struct pl_dwarf_unit *unit = &dwarf->units[at];
-    struct place place = find_place(dwarf, unit, address);
-    struct pl_dwarf_function *function = pl_dwarf_function_at(unit, address);
-    if (function)
-        add_function_chain(dwarf, unit, function, address, place, list_out);
+    struct scope scope = {pl_dwarf_function_at(unit, address), PL_DWARF_NONE};
+    if (scope.function)
+        scope.inlined = pl_dwarf_inlined_at(scope.function, address);
+    struct place place = find_place(dwarf, unit, &scope, address);
+    if (scope.function)
+        add_function_chain(dwarf, unit, &scope, place, list_out);
     else if (place.file[0])
         add_symbol(list_out, (struct subject){.file = ""}, place);
     return list_out->count > 0;
