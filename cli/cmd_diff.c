@@ -241,10 +241,11 @@ static int run(struct pl_cli *cli, int argc, char **argv)
                         &exit_code))
         goto out;
     int first = select.options.first_operand;
-    if (argc - first != 2 || given.transforms.threads) {
-        exit_code = pl_cli_usage(&pl_cmd_diff, given.transforms.threads
-                                                   ? "a diff has no --transform threads"
-                                                   : "name two selections");
+    bool splits = pl_transform_list_splits(&given.transforms);
+    if (argc - first != 2 || splits) {
+        exit_code = pl_cli_usage(&pl_cmd_diff,
+                                 splits ? "a diff has no --transform threads or labels"
+                                        : "name two selections");
         goto out;
     }
     exit_code = read_side(&a, &select, argv[first]);

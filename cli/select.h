@@ -35,7 +35,7 @@ bool pl_select_metric(const char *text, enum pl_metric *metric_out);
 #define PL_SELECT_TRANSFORMS                                                           \
     "Transforms: focus:NAME and callers:NAME (down and up from there), ignore:NAME\n"  \
     "(stacks with it leave), hide:NAME, collapse:NAME, recursion, in_app, modules,\n"  \
-    "files, threads, invert."
+    "files, threads or labels:KEY (these become the first level), invert."
 
 /* Add a transform; not 0 is the exit code of a usage error, which was said. */
 int pl_select_transform(const struct pl_command *command,

@@ -99,7 +99,8 @@ WHERE (:threads IS NULL OR id IN (SELECT value FROM json_each(:threads)))
 SELECT id FROM tag WHERE key = :key AND (:value IS NULL OR value = :value);
 
 -- name: select_labels
-SELECT thread_id, first_tick, n, tag_id FROM label_span WHERE part_id = :part;
+SELECT thread_id, first_tick, n, tag_id FROM label_span WHERE part_id = :part
+ORDER BY thread_id, id;
 
 -- name: select_lost
 -- A loss is not cut within its part; one of no part counts with its session.

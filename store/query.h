@@ -205,6 +205,15 @@ pl_query_profile_threads(struct pl_store *store, const struct pl_selection *sele
                          enum pl_metric metric, struct pl_profile *profile_out,
                          struct pl_error *err);
 
+/* A tree whose first level are the values of a label, "[no KEY]" for samples without;
+ * their boxes are of file "[label]". Where values overlap the later row's has the
+ * sample, as in pl_query_labels; those beyond PL_COLUMNS_MAX share a box, "[other
+ * values]". */
+PL_MUST_CHECK enum pl_status
+pl_query_profile_labels(struct pl_store *store, const struct pl_selection *selection,
+                        enum pl_metric metric, const char *key,
+                        struct pl_profile *profile_out, struct pl_error *err);
+
 /* ---- modules ---- */
 
 #define PL_BUILD_ID_SIZE 129

@@ -219,3 +219,31 @@ bool pl_part_labels_cut(struct pl_part_labels *labels, struct pl_slot *slot)
     slot->bins = bins;
     return true;
 }
+
+bool pl_part_labels_split(struct pl_part_labels *labels, struct pl_slot *slot,
+                          const uint32_t *columns, uint32_t rest)
+{
+    struct pl_tick_bins *bins = &labels->bins;
+    size_t ticks = 0;
+    for (size_t i = 0; i < slot->run_count; i++)
+        ticks += slot->runs[i].count;
+    if (!reserve(labels, ticks))
+        return false;
+    for (size_t i = 0; i < ticks; i++) {
+        uint32_t bin = slot->bins ? slot->bins->bin[i] : slot->bin;
+        bins->bin[i] = bin == PL_BIN_NONE ? bin : rest;
+    }
+    for (size_t s = 0; s < labels->count; s++) {
+        const struct pl_label_span *span = &labels->spans[s];
+        size_t end = (size_t)span->first_tick + span->count;
+        uint32_t place = pl_idmap_find(&labels->tags, span->tag_id);
+        if (span->thread_id != slot->thread_id || place == PL_IDMAP_NONE)
+            continue;
+        for (size_t i = span->first_tick; i < end && i < ticks; i++)
+            if (bins->bin[i] != PL_BIN_NONE)
+                bins->bin[i] = columns[place];
+    }
+    pl_tick_bins_link(bins, ticks);
+    slot->bins = bins;
+    return true;
+}

@@ -49,4 +49,12 @@ bool pl_part_labels_has(const struct pl_part_labels *labels, int64_t thread_id);
 PL_MUST_CHECK bool pl_part_labels_cut(struct pl_part_labels *labels,
                                       struct pl_slot *slot);
 
+/* Put each tick of `slot` into the column of the tag it carries (the later row's, where
+ * several do), by place in `tags`, or into `rest`; ticks that are out stay out. The
+ * slot's bins become a table that is valid until the next call.  False: out of memory.
+ */
+PL_MUST_CHECK bool pl_part_labels_split(struct pl_part_labels *labels,
+                                        struct pl_slot *slot, const uint32_t *columns,
+                                        uint32_t rest);
+
 #endif

@@ -17,6 +17,8 @@ struct by_name {
     struct pl_thread_columns columns;
 };
 
+#define THREAD_FILE "[thread]"
+
 static const char *name_of(const struct pl_thread_row *row)
 {
     return row->name[0] ? row->name : "[no name]";
@@ -50,9 +52,9 @@ static bool plan(struct by_name *by, const struct pl_thread_list *list)
 
 /* Everything of one column, under a box of its name. */
 static bool graft(struct pl_tree *tree, const struct pl_profile *from, uint32_t column,
-                  const char *name, uint32_t *place)
+                  const char *name, const char *file, uint32_t *place)
 {
-    uint32_t thread = pl_tree_function(tree, name, "", "[thread]", 0, -1);
+    uint32_t thread = pl_tree_function(tree, name, "", file, 0, -1);
     for (size_t i = 0; i < from->node_count && thread != PL_NO_INDEX; i++) {
         const struct pl_node *node = &from->nodes[i];
         const struct pl_split *split =
@@ -77,19 +79,27 @@ static bool graft(struct pl_tree *tree, const struct pl_profile *from, uint32_t 
     return thread != PL_NO_INDEX;
 }
 
-static enum pl_status build(const struct pl_profile *from, const struct by_name *by,
-                            struct pl_profile *profile, struct pl_error *err)
+enum pl_status pl_profile_first_level(const struct pl_profile *from,
+                                      const char *const *names, uint32_t count,
+                                      const char *file, struct pl_profile *profile,
+                                      struct pl_error *err)
 {
     struct pl_tree *tree = NULL;
     uint32_t *place = calloc(from->node_count + 1, sizeof *place);
     enum pl_status status = pl_tree_new(1, &tree, err);
     bool ok = place != NULL;
-    for (uint32_t c = 0; status == PL_OK && ok && c < by->columns.count; c++)
-        ok = graft(tree, from, c, by->names[c], place);
+    for (uint32_t c = 0; status == PL_OK && ok && c < count; c++)
+        ok = graft(tree, from, c, names[c], file, place);
     if (status == PL_OK && !ok)
-        status = pl_error_set(err, PL_NOMEM, "out of memory for threads");
+        status = pl_error_set(err, PL_NOMEM, "out of memory for a split");
     if (status == PL_OK)
         status = pl_tree_finish(tree, profile, err);
+    if (status == PL_OK) {
+        profile->metric = from->metric;
+        profile->lost = from->lost;
+        profile->from_ns = from->from_ns;
+        profile->to_ns = from->to_ns;
+    }
     free(place);
     pl_tree_free(tree);
     return status;
@@ -111,14 +121,10 @@ enum pl_status pl_query_profile_threads(struct pl_store *store,
         status =
             pl_query_profile_split(store, selection, metric, &by.columns, &split, err);
     if (status == PL_OK)
-        status = build(&split, &by, &profile, err);
-    if (status == PL_OK) {
-        profile.metric = metric;
-        profile.lost = split.lost;
-        profile.from_ns = split.from_ns;
-        profile.to_ns = split.to_ns;
+        status = pl_profile_first_level(&split, by.names, by.columns.count, THREAD_FILE,
+                                        &profile, err);
+    if (status == PL_OK)
         *profile_out = profile;
-    }
     pl_profile_deinit(&split);
     pl_thread_list_deinit(&list);
     pl_idmap_deinit(&by.columns.threads);

@@ -49,7 +49,7 @@ enum pl_status pl_transform_parse(const char *text, struct pl_transform *transfo
     return pl_error_set(err, PL_USAGE,
                         "'%.60s' is no transform: use focus:NAME, callers:NAME, "
                         "ignore:NAME, hide:NAME, collapse:NAME, recursion, in_app, "
-                        "modules, files, invert or threads",
+                        "modules, files, invert, threads or labels:KEY",
                         text);
 }
 
@@ -277,14 +277,30 @@ enum pl_status pl_profile_transform(struct pl_profile *profile,
 
 /* ---- lists ---- */
 
+#define LABELS "labels:"
+
+static enum pl_status split_by(struct pl_transform_list *list, const char *text,
+                               struct pl_error *err)
+{
+    const char *key = strchr(text, ':') ? text + strlen(LABELS) : NULL;
+    if (key && !*key)
+        return pl_error_set(err, PL_USAGE, "labels:KEY takes the key of a label");
+    if (list->label || (key && list->threads))
+        return pl_error_set(err, PL_USAGE,
+                            "threads or labels:KEY: a tree has one first level");
+    if (!key)
+        list->threads = true;
+    else if (!(list->label = strdup(key)))
+        return pl_error_set(err, PL_NOMEM, "out of memory for transforms");
+    return PL_OK;
+}
+
 enum pl_status pl_transform_list_add(struct pl_transform_list *list, const char *text,
                                      struct pl_error *err)
 {
     struct pl_transform transform = {0};
-    if (strcmp(text, "threads") == 0) {
-        list->threads = true;
-        return PL_OK;
-    }
+    if (strcmp(text, "threads") == 0 || strncmp(text, LABELS, strlen(LABELS)) == 0)
+        return split_by(list, text, err);
     if (list->count == PL_TRANSFORMS_MAX)
         return pl_error_set(err, PL_USAGE, "more than %d transforms",
                             PL_TRANSFORMS_MAX);
@@ -309,6 +325,7 @@ void pl_transform_list_deinit(struct pl_transform_list *list)
     for (size_t i = 0; i < list->count; i++)
         free((char *)(uintptr_t)list->list[i].function);
     free(list->list);
+    free(list->label);
     *list = (struct pl_transform_list){0};
 }
 
@@ -331,7 +348,9 @@ pl_query_transformed(struct pl_store *store, const struct pl_selection *selectio
     enum pl_status status =
         transforms->threads
             ? pl_query_profile_threads(store, selection, metric, &profile, err)
-            : pl_query_profile(store, selection, metric, &profile, err);
+        : transforms->label ? pl_query_profile_labels(store, selection, metric,
+                                                      transforms->label, &profile, err)
+                            : pl_query_profile(store, selection, metric, &profile, err);
     if (status == PL_OK)
         status = pl_profile_transform_all(&profile, transforms, err);
     if (status == PL_OK)

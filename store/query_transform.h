@@ -55,15 +55,22 @@ struct pl_transform_list {
     struct pl_transform *list; /* owned, with their text */
     size_t count;
     bool threads; /* "threads": the first level are threads */
+    char *label;  /* "labels:KEY": the first level are values of KEY; owned, nullable */
 };
 
-/* Add one more, or "threads".  Errors  USAGE; NOMEM. */
+/* Add one more, "threads" or "labels:KEY"; one of these two, as they say what the first
+ * level is, whenever they come.  Errors  USAGE; NOMEM. */
 PL_MUST_CHECK enum pl_status pl_transform_list_add(struct pl_transform_list *list,
                                                    const char *text,
                                                    struct pl_error *err);
 void pl_transform_list_deinit(struct pl_transform_list *list);
 
-/* All of them but "threads", in order. */
+static inline bool pl_transform_list_splits(const struct pl_transform_list *list)
+{
+    return list->threads || list->label;
+}
+
+/* All of them but "threads" and "labels:KEY", in order. */
 PL_MUST_CHECK enum pl_status
 pl_profile_transform_all(struct pl_profile *profile,
                          const struct pl_transform_list *transforms,

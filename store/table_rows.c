@@ -189,9 +189,10 @@ static enum pl_status ask_diff(struct pl_table_answer *answer, struct pl_error *
     struct pl_selection sides[2];
     struct pl_profile pair = {0};
     enum pl_status status = PL_OK;
-    if (!answer->own[0] || !answer->own[1] || answer->transforms.threads)
+    if (!answer->own[0] || !answer->own[1] ||
+        pl_transform_list_splits(&answer->transforms))
         return pl_error_set(err, PL_USAGE,
-                            "takes two selections, and no transform threads");
+                            "takes two selections, and no transform threads or labels");
     for (int i = 0; i < 2 && status == PL_OK; i++)
         status = read_side(answer, answer->own[i], &args[i], &sides[i], err);
     if (status == PL_OK)

@@ -162,7 +162,7 @@ static enum pl_status timeline(struct day *day, struct pl_error *err)
     struct pl_session_list sessions = {0};
     struct pl_thread_list threads = {0};
     struct pl_code_times times = {0};
-    struct pl_profile sliced = {0};
+    struct pl_profile sliced = {0}, labelled = {0};
     enum pl_status status = pl_query_timeline(day->store, &all, 50, &line, err);
     if (status == PL_OK)
         status = pl_query_code_times(day->store, &all, 50, &times, err);
@@ -173,6 +173,10 @@ static enum pl_status timeline(struct day *day, struct pl_error *err)
         status = pl_query_sessions(day->store, &all, &sessions, err);
     if (status == PL_OK)
         status = pl_query_threads(day->store, &all, &threads, err);
+    if (status == PL_OK)
+        status = pl_query_profile_labels(day->store, &all, PL_METRIC_WALL, "tenant",
+                                         &labelled, err);
+    pl_profile_deinit(&labelled);
     pl_timeline_deinit(&line);
     pl_code_times_deinit(&times);
     pl_profile_deinit(&sliced);

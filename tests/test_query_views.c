@@ -470,6 +470,55 @@ static void check_threads(struct pl_store *store, const struct choice *choice,
     pl_profile_deinit(&profile);
 }
 
+/* Values of a label on the first level: each weighs what the list says, the rest has no
+ * value, and functions weigh what they do without. */
+static void check_by_label(struct pl_store *store, const struct choice *choice,
+                           enum pl_metric metric, int round)
+{
+    const char *key = label_keys[pick(LABEL_KEYS)];
+    struct pl_label_list list = {0};
+    struct pl_profile profile = {0}, plain = {0};
+    int64_t rest = 0, self = 0;
+    CHECK_OK(pl_query_labels(store, &choice->selection, &list, &err), err);
+    CHECK_OK(pl_query_profile(store, &choice->selection, metric, &plain, &err), err);
+    CHECK_OK(
+        pl_query_profile_labels(store, &choice->selection, metric, key, &profile, &err),
+        err);
+    CHECK(profile.total_ns == plain.total_ns && profile.samples == plain.samples &&
+              profile.lost == plain.lost,
+          "round %d", round);
+    rest = profile.total_ns;
+    for (size_t i = 0; i < list.count; i++)
+        if (strcmp(list.rows[i].key, key) == 0)
+            rest -=
+                metric == PL_METRIC_CPU ? list.rows[i].cpu_ns : list.rows[i].weight_ns;
+    for (size_t n = 1; n < profile.node_count; n++) {
+        const struct pl_function *box = &profile.functions[profile.nodes[n].function];
+        int64_t want = rest;
+        if (profile.nodes[n].depth != 1)
+            continue;
+        CHECK(strcmp(box->file, "[label]") == 0, "round %d: %s", round, box->file);
+        for (size_t i = 0; i < list.count; i++)
+            if (!strcmp(list.rows[i].key, key) &&
+                !strcmp(list.rows[i].value, box->name))
+                want = metric == PL_METRIC_CPU ? list.rows[i].cpu_ns
+                                               : list.rows[i].weight_ns;
+        CHECK(want == profile.nodes[n].total_ns, "round %d: %s", round, box->name);
+    }
+    for (size_t i = 0; i < plain.function_count; i++) {
+        self = plain.functions[i].self_ns;
+        for (size_t j = 0; j < profile.function_count; j++)
+            if (!strcmp(profile.functions[j].name, plain.functions[i].name) &&
+                !strcmp(profile.functions[j].module, plain.functions[i].module) &&
+                !strcmp(profile.functions[j].file, plain.functions[i].file))
+                self -= profile.functions[j].self_ns;
+        CHECK(!self, "round %d: %s", round, plain.functions[i].name);
+    }
+    pl_profile_deinit(&profile);
+    pl_profile_deinit(&plain);
+    pl_label_list_deinit(&list);
+}
+
 static void check_labels(struct pl_store *store, const struct choice *choice, int round)
 {
     struct pl_label_list list = {0};
@@ -517,6 +566,7 @@ static void test_splits(void)
         choose(&choice);
         check_threads(store, &choice, round);
         check_labels(store, &choice, round);
+        check_by_label(store, &choice, (enum pl_metric)(round % 2), round);
     }
     pl_store_close(store);
     free_reference(&ref);

@@ -343,9 +343,14 @@ static void test_slices(void)
     }
     CHECK(i == cJSON_GetArraySize(self) && i > 2);
     cJSON_Delete(json);
-    static const char *const refused[] = {"flamegraph?slices=1", "flamegraph?slices=65",
+    static const char *const refused[] = {"flamegraph?slices=1",
+                                          "flamegraph?slices=65",
                                           "flamegraph?slices=5&max_nodes=20000",
-                                          "flamegraph?slices=5&t=threads"};
+                                          "flamegraph?slices=5&t=threads",
+                                          "flamegraph?t=labels:",
+                                          "flamegraph?t=labels:a&t=threads",
+                                          "flamegraph?t=labels:a&t=labels:b",
+                                          "flamegraph?slices=5&t=labels:a"};
     for (size_t r = 0; r < sizeof refused / sizeof refused[0]; r++)
         cJSON_Delete(get_json(refused[r], 400));
     tear_down();
@@ -622,6 +627,7 @@ static void test_diff(void)
     cJSON_Delete(json);
     cJSON_Delete(get_json("diff?a=colour:red", 400));
     cJSON_Delete(get_json("diff?t=threads", 400));
+    cJSON_Delete(get_json("diff?t=labels:a", 400));
     tear_down();
 }
 

@@ -29,8 +29,9 @@ static enum pl_status query_slices(struct pl_store *store,
 {
     const struct pl_params *params = call->params;
     struct pl_profile profile;
-    if (params->transforms.threads)
-        return pl_error_set(err, PL_USAGE, "slices and t=threads do not go together");
+    if (pl_transform_list_splits(&params->transforms))
+        return pl_error_set(err, PL_USAGE,
+                            "slices go with neither t=threads nor t=labels");
     enum pl_status status = pl_query_slices(
         store, &call->selection, params->selection.metric, (size_t)params->slices,
         params->max_nodes < 0 ? SLICED_NODES : (size_t)params->max_nodes, &profile,

@@ -91,8 +91,8 @@ enum pl_status pl_api_diff(struct pl_store *store, const struct pl_api_call *cal
     int64_t count = 0;
     enum pl_status status = limit_of(call->params->limit, DEFAULT_CHANGES, MOST_CHANGES,
                                      "limit", &count, err);
-    if (status == PL_OK && call->params->transforms.threads)
-        status = pl_error_set(err, PL_USAGE, "a diff has no t=threads");
+    if (status == PL_OK && pl_transform_list_splits(&call->params->transforms))
+        status = pl_error_set(err, PL_USAGE, "a diff has no t=threads and no t=labels");
     if (status == PL_OK)
         status = compare(store, call, &diff, err);
     if (status != PL_OK)

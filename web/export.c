@@ -29,14 +29,14 @@ struct flame {
 static bool tells_lines(const struct pl_export *export)
 {
     return export->format->lines && !export->transforms->count &&
-           !export->transforms->threads;
+           !pl_transform_list_splits(export->transforms);
 }
 
 /* Only the tree as it is has threads on its first level for sure. */
 static bool tells_threads(const struct pl_export *export)
 {
     return (export->format->threads || export->transforms->threads) &&
-           !export->transforms->count;
+           !export->transforms->count && !export->transforms->label;
 }
 
 enum pl_status pl_export_query(const struct pl_export *export, struct pl_store *store,

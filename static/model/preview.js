@@ -6,6 +6,7 @@ import { effect, signal } from "../vendor/preact.js";
 import { get } from "../api.js";
 import { decodeSlices, modelIn, weightsOf } from "../lib/slices.js";
 import { decodeTop } from "../lib/top.js";
+import { splits } from "../lib/transforms.js";
 import { asking, flame, preview, selection, shaping, timelineParams, top } from "./data.js";
 import { Resource } from "./resource.js";
 import { state } from "./store.js";
@@ -29,7 +30,7 @@ const letGo = signal(false);
 effect(() => {
   const { transforms, order } = state.value;
   const base = wanted.value && selection.value && timelineParams.value;
-  if (!base || transforms.includes("threads")) return void slices.load(null);
+  if (!base || transforms.some(splits)) return void slices.load(null);
   const { from: _, to: __, ...narrowed } = selection.value;
   slices.load({ ...narrowed, ...base, ...shaping(state.value), slices: sliceCount, max_nodes: nodes, order }, asking.value);
 });

@@ -1,6 +1,6 @@
 // What can be done with a function, wherever it is shown: by menu, key or palette.
 
-import { makeTransform } from "../lib/transforms.js";
+import { makeTransform, toggleTransform } from "../lib/transforms.js";
 import { flame, pointed, selected, top } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 
@@ -37,7 +37,7 @@ export function functionActions(entry) {
 /** The same transform twice says nothing new. @param {string} text */
 export function addTransform(text) {
   const { transforms } = state.peek();
-  if (!transforms.includes(text)) setState({ transforms: [...transforms, text], zoom: "" });
+  if (!transforms.includes(text)) setState({ transforms: toggleTransform(transforms, text), zoom: "" });
 }
 
 /** The function that a key pressed now is about. @returns {Entry|null} */

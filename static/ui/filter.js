@@ -3,13 +3,15 @@
 
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { duration } from "../lib/format.js";
-import { plainTransforms } from "../lib/transforms.js";
+import { plainTransforms, toggleTransform } from "../lib/transforms.js";
 import { chosen, labels, threads, wantLabels } from "../model/data.js";
 import { setState, state } from "../model/store.js";
 import { closeDialog } from "./dialogs.js";
 import { Dialog, IconButton } from "./parts.js";
 
 const mostOfAKind = 200;
+
+const labelKeys = () => [...new Set((labels.value.value ?? []).map(({ key }) => key))];
 
 /** @returns {{kind: string, value: string, weight: string, on: boolean, change: object}[]} */
 function offers() {
@@ -24,7 +26,8 @@ function offers() {
     }),
     ...distinct("release").map((value) => ({ kind: "release", value, weight: "", on: value === release, change: { release: value === release ? "" : value } })),
     ...distinct("environment").map((value) => ({ kind: "environment", value, weight: "", on: value === env, change: { env: value === env ? "" : value } })),
-    ...plainTransforms.map(([id, value]) => ({ kind: "transform", value, weight: "", on: transforms.includes(id), change: { transforms: toggled(transforms, id), zoom: "" } })),
+    ...[...plainTransforms, ...labelKeys().map((key) => [`labels:${key}`, `Merge by ${key}`])].map(([id, value]) =>
+      ({ kind: "transform", value, weight: "", on: transforms.includes(id), change: { transforms: toggleTransform(transforms, id), zoom: "" } })),
     ...(threads.value.value ?? []).slice(0, mostOfAKind).map((one) => ({
       kind: "thread", value: one.name || `#${one.tid}`, weight: duration(one[metric]), on: thread.includes(String(one.id)), change: { thread: toggled(thread, String(one.id)) },
     })),

@@ -26,6 +26,7 @@ function pageActions() {
     { id: "sessions", label: "Choose sessions", keys: "s", run: () => openDialog("sessions") },
     { id: "filter", label: "Filter by label, release, thread …", run: () => openDialog("filter") },
     ...plainTransforms.map(([id, label]) => ({ id, label, run: () => addTransform(id) })),
+    { id: "labels", label: "Merge by a label …", run: () => openDialog("filter") },
     { id: "undo", label: "Undo", keys: "Ctrl Z", run: undo },
     { id: "redo", label: "Redo", keys: "Ctrl Shift Z", run: redo },
     { id: "clear", label: "Take off all filters and transforms", run: () => setState({ thread: [], label: [], release: "", env: "", from: 0, to: 0, transforms: [], zoom: "", invert: false }) },

@@ -430,6 +430,18 @@ page("filters by label; markup in a label is text", "normal", async (page, mock)
   assert.ok(mock.requests.some((url) => /flamegraph\?.*label=span%3DGET/.test(url)));
 });
 
+page("merges by the values of a label", "normal", async (page, mock) => {
+  await ready(page);
+  await page.click(".chip-add");
+  await page.click('.filter-row:has-text("Merge by thread")');
+  await page.click('.filter-row:has-text("Merge by tenant")');
+  await page.keyboard.press("Escape");
+  await page.waitForSelector('.chip:has-text("boxes by"):has-text("tenant")');
+  assert.deepEqual(search(page).getAll("t"), ["labels:tenant"], "a tree has one first level");
+  await page.waitForFunction(() => !document.querySelector("#flame").classList.contains("loading"));
+  assert.ok(mock.requests.some((url) => /flamegraph\?.*t=labels%3Atenant/.test(url)));
+});
+
 page("asks in SQL: table, lines, flame graph", "normal", async (page) => {
   await page.waitForSelector(".sql-editor");
   await page.waitForFunction(() => document.querySelector(".sql-editor").shadowRoot?.querySelector(".cm-content")?.textContent.includes("FROM"));
