@@ -39,7 +39,7 @@ ORDER BY bucket, session_id
 LIMIT 1;
 
 -- name: rolled_next_forced
--- Those too little to be worth it, too.
+-- Those not worth it, too.
 SELECT bucket, session_id FROM rolled /*scan*/
 WHERE state IN (0, 3) AND level = :level AND bucket < :before
   AND (bucket, session_id) > (:after_bucket, :after_session)

@@ -12,7 +12,8 @@
 enum {
     RECENT_STACKS = 65536,    /* rows read when a writer starts */
     RECENT_SMALL = 4096,      /* the same, where memory is short */
-    MAX_TREE_NODES = 1000000, /* then the tree is dropped and grows anew */
+    MAX_TREE_NODES = 2000000, /* then the tree is dropped and grows anew: its stacks */
+    MAX_TREE_SMALL = 1000000, /* are spelled again */
     MAX_FRAMES = 1000000,     /* then the frame cache is */
     MAX_ROW_FRAMES = 65536,   /* of a stack row worth remembering */
 };
@@ -152,7 +153,8 @@ static enum pl_status follow(struct pl_intern *intern, struct pl_error *err)
     enum pl_status status = check_epoch(intern, err);
     if (status == PL_OK)
         status = reserve_scratch(intern, 2 * MAX_ROW_FRAMES, err);
-    if (status == PL_OK && intern->tree.count > MAX_TREE_NODES)
+    if (status == PL_OK &&
+        intern->tree.count > (intern->store->small ? MAX_TREE_SMALL : MAX_TREE_NODES))
         pl_stack_tree_deinit(&intern->tree); /* and go on from last_stack */
     if (status == PL_OK && !intern->last_stack)
         status = start_reading(intern, err);

@@ -260,6 +260,7 @@ static enum pl_status read_runs(struct pl_slot_reader *reader,
     if (nruns < 0 || (uint64_t)nruns > (uint64_t)len * 2)
         return damaged(reader, stmt, "the number of runs makes no sense", err);
     *decoded = (struct decoded){.cap = (size_t)nruns};
+    reader->run_bytes += len;
     if (!reserve_runs(reader, decoded->cap))
         return pl_error_set(err, PL_NOMEM, "out of memory for a part");
     decoded->runs = reader->runs;

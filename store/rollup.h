@@ -24,7 +24,7 @@ enum pl_rolled {
     PL_ROLLED_OPEN = 0,  /* not summed up */
     PL_ROLLED_WHOLE = 1, /* summed up */
     PL_ROLLED_ALONE = 2, /* and what was summed up is deleted */
-    PL_ROLLED_SMALL = 3, /* as open; too little to be worth a sum */
+    PL_ROLLED_SMALL = 3, /* as open; not worth a sum */
 };
 
 /* For a put, inside its transaction: a part with slots has been inserted.
@@ -43,7 +43,7 @@ PL_MUST_CHECK enum pl_status pl_rollup_reopen(struct pl_store *store,
 struct pl_rollup_options {
     int64_t session_id;      /* 0: all */
     int64_t before_ns;       /* Unix: buckets that ended until then */
-    bool force;              /* also what is too little to be worth it */
+    bool force;              /* also what is not worth it */
     const atomic_bool *stop; /* checked between buckets; nullable */
 };
 

@@ -8,6 +8,8 @@
 
 enum {
     PARTS_WORTH_IT = 5, /* fewer parts of an hour are decoded as quickly */
+    FEW_BYTES = 65536,  /* sums that are no longer than this are made anyway */
+    BYTES_WORTH_IT = 2, /* sums are so much shorter than what they sum up, or it is */
 };
 
 const struct pl_bins pl_bucket_all_time = {-(INT64_MAX / 2), INT64_MAX / 2, INT64_MAX,
@@ -222,6 +224,15 @@ static enum pl_status sum_threads(struct hour *hour, struct pl_error *err)
     return status;
 }
 
+/* Where hardly a stack comes twice, sums are as long as what they sum up. */
+static bool is_too_long(const struct pl_bucket *bucket, size_t summed_bytes)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < bucket->row_count; i++)
+        bytes += bucket->rows[i].row.len;
+    return bytes > FEW_BYTES && bytes > summed_bytes / BYTES_WORTH_IT;
+}
+
 static enum pl_status sum_hour(struct pl_bucket *bucket, bool force,
                                struct pl_error *err)
 {
@@ -232,6 +243,10 @@ static enum pl_status sum_hour(struct pl_bucket *bucket, bool force,
         hour.part_count < PARTS_WORTH_IT && !force ? PL_ROLLED_SMALL : PL_ROLLED_WHOLE;
     if (status == PL_OK && bucket->state == PL_ROLLED_WHOLE && hour.part_count)
         status = sum_threads(&hour, err);
+    if (status == PL_OK && !force && is_too_long(bucket, hour.reader.run_bytes)) {
+        clear_rows(bucket);
+        bucket->state = PL_ROLLED_SMALL;
+    }
     for (size_t i = 0; i < hour.part_count; i++) {
         const struct pl_part_row *part = &hour.parts[i];
         if (!i || part->start_ns < bucket->start_ns)

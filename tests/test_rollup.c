@@ -574,6 +574,90 @@ static void test_missing_and_damaged(void)
     }
 }
 
-TEST_MAIN({"selections", test_selections}, {"late", test_late},
-          {"retention", test_retention}, {"late_for_the_gone", test_late_for_the_gone},
+/* ---- sums as long as what they sum up ---- */
+
+/* A minute in which no stack comes twice, nor in another minute. */
+static void put_distinct(struct pl_chunk_sink *sink, uint32_t minute)
+{
+    enum { NAMES = 64, DISTINCT = 3000 };
+    static char functions[NAMES][16];
+    static struct pl_sink_frame frames[NAMES];
+    static struct pl_sink_stack stacks[DISTINCT];
+    static uint32_t spelled[DISTINCT][3];
+    static struct pl_sink_run runs[DISTINCT];
+    static int64_t ticks[DISTINCT];
+    int64_t start = base_ns + minute * minute_ns;
+    for (uint32_t f = 0; f < NAMES; f++) {
+        (void)snprintf(functions[f], sizeof functions[f], "f%u", f);
+        frames[f] = (struct pl_sink_frame){
+            .module = PL_NO_INDEX, .function = functions[f], .in_app = -1};
+    }
+    for (uint32_t s = 0; s < DISTINCT; s++) {
+        spelled[s][0] = minute;
+        spelled[s][1] = s / NAMES;
+        spelled[s][2] = s % NAMES;
+        stacks[s] = (struct pl_sink_stack){3, spelled[s]};
+        runs[s] = (struct pl_sink_run){.stack = s, .count = 1, .on_cpu = 1};
+        ticks[s] = start + (int64_t)s * (minute_ns / DISTINCT);
+    }
+    const struct pl_sink_thread thread = {.tid = 1,
+                                          .name = "main",
+                                          .runs = runs,
+                                          .run_count = DISTINCT,
+                                          .cpu_ns = 1234567891};
+    const struct pl_sink_part part = {.session_id = {{1}},
+                                      .chunk_id = {{2, (unsigned char)minute}},
+                                      .start_ns = start,
+                                      .end_ns = start + minute_ns,
+                                      .period_ns = minute_ns / DISTINCT,
+                                      .ticks_ns = ticks,
+                                      .tick_count = DISTINCT,
+                                      .frames = frames,
+                                      .frame_count = NAMES,
+                                      .stacks = stacks,
+                                      .stack_count = DISTINCT,
+                                      .threads = &thread,
+                                      .thread_count = 1};
+    CHECK_OK(sink->put(sink->self, &part, &err), err);
+}
+
+static void check_hour(struct pl_store *store, const char *path, int state,
+                       const char *what)
+{
+    const struct pl_selection all = {0};
+    struct pl_profile profile = {0};
+    CHECK_OK(pl_query_profile(store, &all, PL_METRIC_CPU, &profile, &err), err);
+    CHECK(profile.samples == 24000 && profile.total_ns == 8 * INT64_C(1234567891),
+          "%s: %lld", what, (long long)profile.samples);
+    pl_profile_deinit(&profile);
+    CHECK(support_number(path, "SELECT state FROM rolled WHERE level = 3600") == state,
+          "%s", what);
+    CHECK(support_number(path, "SELECT count(*) FROM rollup WHERE level = 3600") ==
+              (state == PL_ROLLED_WHOLE),
+          "%s", what);
+}
+
+static void test_long_sums(void)
+{
+    const char *path = kept_path("long.db");
+    struct pl_store *store = open_store(path, PL_STORE_CREATE);
+    struct pl_rollup_options all = {.before_ns = base_ns + hour_ns};
+    struct pl_chunk_sink sink;
+    CHECK_OK(pl_store_sink(store, &sink, &err), err);
+    const struct pl_sink_session session = {
+        .id = {{1}}, .app = "a", .mode = "wall", .start_ns = base_ns};
+    CHECK_OK(sink.session_begin(sink.self, &session, &err), err);
+    for (uint32_t minute = 0; minute < 8; minute++)
+        put_distinct(&sink, minute);
+    CHECK_OK(pl_rollup_run(store, &all, &err), err);
+    check_hour(store, path, PL_ROLLED_SMALL, "not worth it");
+    all.force = true;
+    CHECK_OK(pl_rollup_run(store, &all, &err), err);
+    check_hour(store, path, PL_ROLLED_WHOLE, "forced");
+    pl_store_close(store);
+}
+
+TEST_MAIN({"long_sums", test_long_sums}, {"selections", test_selections},
+          {"late", test_late}, {"retention", test_retention},
+          {"late_for_the_gone", test_late_for_the_gone},
           {"missing_and_damaged", test_missing_and_damaged})

@@ -166,7 +166,7 @@ CREATE TABLE rolled (
     bucket INTEGER NOT NULL,          -- Unix seconds / level
     state INTEGER NOT NULL,           -- 0: not summed up; 1: rollup holds all of it;
                                       -- 2: and what it sums up was deleted;
-                                      -- 3: too little to be worth it
+                                      -- 3: not worth it
     n INTEGER NOT NULL DEFAULT 0,     -- samples in all its rows of rollup
     start_ns INTEGER NOT NULL DEFAULT 0, -- of the parts summed up
     end_ns INTEGER NOT NULL DEFAULT 0,

@@ -193,6 +193,10 @@ function print(rows, samples) {
         console.log(`${name.padEnd(22)}${(b / samples).toFixed(3).padStart(9)}` +
             `${ratio(b, size)}${w.toFixed(0).padStart(10)}${ratio(w, write)}` +
             `${f.toFixed(1).padStart(10)}${ratio(f, flame)}`);
+    const better = rows.slice(1).flatMap((row) => ["size", "load", "flame graph"]
+        .filter((_, i) => row[i + 1] < rows[0][i + 1]).map((what) => `${row[0]} (${what})`));
+    console.log(better.length ? `better than proflite: ${better.join(", ")}`
+        : "proflite is ahead of every one in size, load and flame graph");
 }
 
 async function main() {
