@@ -1,5 +1,5 @@
 // What stands as a flag on the timeline: releases where they were first seen, and
-// programs that did not end well.
+// programs that crashed or were killed.
 
 import { moment } from "./format.js";
 import { releasesOf } from "./releases.js";
@@ -25,14 +25,10 @@ export function marksOf(sessions) {
     title: `Release ${one.app} ${one.release}, from ${moment(one.at_ns)}${one.before ? `: compare with ${one.before}` : ", the first one"}`,
   }));
   const ends = sessions.filter(endedBadly).slice(0, mostEnds).map((one) => /** @type {Mark} */ ({
-    at_ns: one.end_ns, kind: "end", text: howItEnded(one), open: sessions.length > 1, session: String(one.id),
-    title: `${one.app} ${one.pid} ${howItEnded(one)} at ${moment(one.end_ns)}${sessions.length > 1 ? ": show only this process" : ""}`,
+    at_ns: one.end_ns, kind: "end", text: one.state, open: sessions.length > 1, session: String(one.id),
+    title: `${one.app} ${one.pid} ${one.state} at ${moment(one.end_ns)}${sessions.length > 1 ? ": show only this process" : ""}`,
   }));
   return [...releases, ...ends].sort((a, b) => a.at_ns - b.at_ns);
 }
 
-const endedBadly = ({ state, exit_status }) => state === "crashed" || state === "killed" || (state === "ended" && exit_status > 0);
-
-function howItEnded({ state, exit_status }) {
-  return state === "ended" ? `exit ${exit_status}` : state;
-}
+const endedBadly = ({ state }) => state === "crashed" || state === "killed";

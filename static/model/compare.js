@@ -2,8 +2,8 @@
 
 import { computed, effect } from "../vendor/preact.js";
 import { decodeDiff, defaultSides } from "../lib/compare.js";
-import { findNode } from "../lib/flame-model.js";
-import { asking, graphPixels, sessions, shaping } from "./data.js";
+import { closer } from "./closer.js";
+import { asking, sessions, shaping } from "./data.js";
 import { Resource } from "./resource.js";
 import { state } from "./store.js";
 
@@ -30,17 +30,6 @@ effect(() => {
 
 const whole = computed(() => (diff.value.value ? decodeDiff(diff.value.value, state.value.by) : null));
 
-/** Below what is zoomed, where the whole graph hides boxes that could be seen. */
-const closer = new Resource("diff");
+const closerAnswer = closer("diff", () => ({ params: params.value && { ...params.value, limit: 1 }, model: whole.value?.model ?? null, zoom: state.value.zoom }));
 
-effect(() => {
-  const { zoom } = state.value;
-  const graph = whole.value;
-  const node = graph && zoom ? findNode(graph.model, zoom) : 0;
-  const hides = graph && node > 0 && (graph.model.hiddenBelow[node] / Math.max(1, graph.model.total[node])) * graphPixels.value > 1;
-  closer.load(hides && params.value ? { ...params.value, root: zoom, limit: 1 } : null, asking.value);
-});
-
-const closerModel = computed(() => (closer.value.value ? decodeDiff(closer.value.value, state.value.by) : null));
-
-export const diffModel = computed(() => (closerModel.value && !closer.loading.value ? closerModel.value : whole.value));
+export const diffModel = computed(() => (closerAnswer.value ? decodeDiff(closerAnswer.value, state.value.by) : whole.value));

@@ -77,14 +77,15 @@ export function stylesheet(path) {
  * A component whose module, and the style of all such, are loaded when it is first shown.
  * @param {() => Promise<any>} load gives the component
  * @param {string} what is on its way meanwhile; "" says nothing
+ * @param {boolean} styled its style is of that sheet
  */
-export function lazy(load, what) {
+export function lazy(load, what, styled = true) {
   const component = signal(/** @type {any} */ (null));
   let asked = false;
   return function Lazy(props) {
     if (!asked) {
       asked = true;
-      Promise.all([load(), stylesheet("css/later.css")]).then(([loaded]) => (component.value = loaded), () => {
+      Promise.all([load(), styled && stylesheet("css/later.css")]).then(([loaded]) => (component.value = loaded), () => {
         asked = false; // shown again, it is asked for again
         component.value = Unreachable;
       });

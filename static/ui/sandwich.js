@@ -1,8 +1,10 @@
 // The selected function in the middle: who calls it grows upward, what it calls hangs
 // below, both of its own time.
 
-import { html, signal } from "../vendor/preact.js";
+import { computed, html, signal } from "../vendor/preact.js";
+import { decodeFlame } from "../lib/flame-model.js";
 import { duration } from "../lib/format.js";
+import { closer } from "../model/closer.js";
 import { callees, callers, pointed, selected } from "../model/data.js";
 import { state } from "../model/store.js";
 import { entryOf } from "./actions.js";
@@ -17,6 +19,12 @@ import { shownTheme } from "./theme.js";
 /** What is zoomed in each half: a matter of looking closer, not of what is shown. */
 const zooms = { callers: signal(""), callees: signal("") };
 
+const closerLook = (what, resource) => {
+  const answer = closer("flamegraph", () => ({ params: resource.asked.value, model: resource.value.value, zoom: zooms[what].value }));
+  return computed(() => answer.value && decodeFlame(answer.value));
+};
+const closers = { callers: closerLook("callers", callers), callees: closerLook("callees", callees) };
+
 export function Sandwich() {
   const entry = selected.value;
   if (!entry) return html`<${NoFunction} />`;
@@ -28,7 +36,7 @@ export function Sandwich() {
 }
 
 function Half({ what, up, resource, entry }) {
-  const model = resource.value.value;
+  const model = closers[what].value ?? resource.value.value;
   if (resource.error.value) return html`<div class="pane-hint"><${Notice} ...${errorNotice(resource.error.value)} /></div>`;
   if (!model) return html`<${Loading} what=${what} />`;
   const zoom = zooms[what];

@@ -12,7 +12,7 @@ import { canRedo, canUndo, redo, setState, state, undo } from "../model/store.js
 import { openDialog } from "./dialogs.js";
 import { Icon, IconButton, lazy } from "./parts.js";
 
-const CompareWith = lazy(() => import("./compare-with.js").then((view) => view.CompareWith), "");
+const CompareWith = lazy(() => import("./compare-with.js").then((view) => view.CompareWith), "", false);
 
 const fewSamples = 200;
 const shownThreads = 3;

@@ -256,6 +256,7 @@ function selected(world, params) {
   if (world.scenario === "idle" && params.get("metric") === "cpu") return makeTree({ size: 1, samples: 0, seed: 1 });
   if (params.getAll("t").some((text) => text.startsWith("ignore:")) && params.getAll("t").length > 1) return makeTree({ size: 1, samples: 0, seed: 1 });
   if (Number(params.get("from") ?? 0) >= world.sessions[0]?.end_ns) return makeTree({ size: 1, samples: 0, seed: 1 });
+  if (world.scenario === "big" && params.get("t")?.startsWith("focus:")) return world.tree;
   if (!["thread", "from", "t", "label"].some((name) => params.get(name)) && params.get("metric") !== "cpu") return world.tree;
   const { size, samples } = scenarios[world.scenario];
   return makeTree({ size: size / 3, samples: Math.round(samples / 3), seed: 43 });

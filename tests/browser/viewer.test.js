@@ -336,6 +336,17 @@ page("callers as a tree, and the sandwich", "normal", async (page, mock) => {
   assert.match(search(page).get("view"), /sandwich/);
 });
 
+page("zooming into callees asks for what they hide", "big", async (page, mock) => {
+  await ready(page);
+  await page.click("[role=tab] >> text=Sandwich");
+  await page.click("text=Show ");
+  await page.waitForFunction(() => document.querySelectorAll(".sandwich canvas").length === 2);
+  await page.focus(".sandwich-half:last-child [role=treegrid]");
+  for (const key of ["ArrowDown", "ArrowDown", "Space"]) await page.keyboard.press(key);
+  for (let i = 0; i < 200 && !mock.requests.some((url) => /flamegraph\?.*t=focus.*root=\w+/.test(url)); i++) await page.waitForTimeout(20);
+  assert.ok(mock.requests.some((url) => /flamegraph\?.*t=focus.*root=\w+/.test(url)));
+});
+
 page("one thread over time", "normal", async (page, mock) => {
   await ready(page);
   await page.click("[role=tab] >> text=Chart");
@@ -659,7 +670,9 @@ page("in a live recording boxes move to their new places, unless motion is reduc
     return page.evaluate(countDraws);
   };
   await ready(page);
-  assert.ok(await drawsOfAnUpdate("no-preference") > 4, "one for each frame");
+  let draws = 0; // a busy machine may leave out most frames of one movement
+  for (let tries = 0; tries < 5 && draws <= 4; tries++) draws = await drawsOfAnUpdate("no-preference");
+  assert.ok(draws > 4, `${draws}, not one for each frame`);
   assert.ok(await drawsOfAnUpdate("reduce") <= 4, "one for each update");
 });
 
