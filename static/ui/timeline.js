@@ -9,6 +9,7 @@ import { duration, moment, percent, timeOfDay } from "../lib/format.js";
 import { heatOf, meanIn, partsOf, rankThreads, sumIn, sumOf, totalOf } from "../lib/threads.js";
 import { fill, h, iconButton, icons } from "./dom.js";
 import { drawArea, drawHeat, rowHeight } from "./timeline-draw.js";
+import { makeGrip } from "./timeline-grip.js";
 import { fillFlags } from "./timeline-flags.js";
 
 const busiest = 15;
@@ -77,8 +78,9 @@ class Timeline {
     this.flags = h("div", { class: "timeline-flags" });
     this.slider = { from: this.makeSlider("from"), to: this.makeSlider("to") };
     this.overlay = h("div", { class: "timeline-overlay" }, this.slider.from, this.slider.to, this.range, this.flags, this.rangeText);
+    this.grip = makeGrip(this.scroller);
     this.body = h("div", { class: "timeline-body" },
-      h("div", { class: "timeline-area" }, this.head, this.area), this.scroller, this.overlay);
+      h("div", { class: "timeline-area" }, this.head, this.area), this.scroller, this.overlay, this.grip.element);
     root.append(this.body);
     this.listen();
   }
@@ -127,7 +129,7 @@ class Timeline {
     this.most = Math.max(1, ...this.sums);
     this.axisTop.textContent = `${this.most.toFixed(this.most < 10 ? 1 : 0)} ${this.unit(this.most)}`;
     this.heatSpace.style.height = `${this.rows.length * rowHeight}px`;
-    this.scroller.style.maxHeight = `${this.labels.childElementCount * rowHeight}px`;
+    this.grip.update(this.labels.childElementCount * rowHeight);
     this.redraw();
   }
 

@@ -193,6 +193,26 @@ page("figures, threads, graph and table follow a range while it is dragged", "no
   assert.ok(mock.requests.slice(asked).some((url) => /flamegraph\?.*from=\d{19}/.test(url)));
 });
 
+page("rows of threads get more room by keyboard and pointer, and keep it", "normal", async (page) => {
+  await ready(page);
+  const height = () => page.locator(".timeline-threads").evaluate((element) => element.clientHeight);
+  const usual = await height();
+  await page.focus(".timeline-grip");
+  for (const key of ["ArrowDown", "ArrowDown", "ArrowUp"]) await page.keyboard.press(key);
+  assert.equal(await height(), usual + 14);
+  const box = await page.locator(".timeline-grip").boundingBox();
+  await page.mouse.move(box.x + 300, box.y + 4);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 300, box.y + 4 + 42);
+  await page.mouse.up();
+  assert.equal(await height(), usual + 56);
+  await page.reload();
+  await ready(page);
+  assert.equal(await height(), usual + 56);
+  assert.equal(await page.getAttribute(".timeline-grip", "aria-valuemax"), "16");
+  await page.evaluate(() => localStorage.removeItem("proflite-rows"));
+});
+
 page("a crash is a flag, which leads to its process", "normal", async (page) => {
   await ready(page);
   const flags = page.locator(".timeline-flag.end");
