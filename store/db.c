@@ -239,7 +239,7 @@ int pl_db_read_version(sqlite3 *db, int *version_out)
 }
 
 /* "file:/a%3fb?immutable=1": a file nobody can be writing to, in a folder where
- * SQLite may not put its side files. */
+ * SQLite cannot put its side files. */
 static int reopen_immutable(struct pl_store *store)
 {
     struct pl_buf uri;
@@ -269,7 +269,8 @@ static int reopen_immutable(struct pl_store *store)
 static bool cannot_share(int rc)
 {
     int primary = rc & 0xff;
-    return primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY;
+    return primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY ||
+           rc == SQLITE_IOERR_SHMSIZE; /* no room for an index, so nobody has one */
 }
 
 static enum pl_status connect_file(struct pl_store *store, struct pl_error *err)
