@@ -9,6 +9,7 @@ import { redo, setState, state, undo } from "./model/store.js";
 import { Explore, zoomOut } from "./pages/explore.js";
 import { takeToken } from "./token.js";
 import { closeDialog, openDialog, openedDialog, openedMenu, openedSource, typedAhead } from "./ui/dialogs.js";
+import { keepFocus, toMain } from "./ui/focus.js";
 import { lazy } from "./ui/parts.js";
 import { searchFocus, Topbar } from "./ui/topbar.js";
 
@@ -59,6 +60,15 @@ function back() {
   else zoomOut();
 }
 
+/** With nothing focused, Tab goes on in the page. */
+function goTo(page) {
+  setState({ page });
+  requestAnimationFrame(() => document.activeElement === document.body && toMain());
+}
+
+/** To a part of the page, as it is now. */
+const focusOn = (selector) => () => /** @type {HTMLElement|null} */ (document.querySelector(selector))?.focus();
+
 const keys = {
   "/": () => searchFocus.value++,
   "?": () => openDialog("help"),
@@ -75,14 +85,26 @@ const keys = {
   h: () => withFunction("hide"),
   c: () => withFunction("collapse"),
   w: () => withFunction("sandwich"),
+  g: focusOn("#right [role=treegrid]"),
+  a: focusOn("#left :is([role=treegrid], .virtual-rows [tabindex='0'])"),
+  r: focusOn(".timeline-overlay input"),
   Escape: back,
   Backspace: back,
 };
 
-/** What each page's keys do; the other pages have the sheet only. */
+/** Keys of every page. */
+const pageKeys = {
+  "?": keys["?"],
+  1: () => goTo("explore"),
+  2: () => goTo("compare"),
+  3: () => goTo("sql"),
+  4: () => goTo("setup"),
+};
+
+/** What else a page's keys do. */
 const keysOf = {
   explore: keys,
-  compare: Object.fromEntries(["?", "m", "t", "e", "Escape", "Backspace"].map((key) => [key, keys[key]])),
+  compare: Object.fromEntries(["g", "m", "t", "e", "Escape", "Backspace"].map((key) => [key, keys[key]])),
 };
 
 const controlKeys = {
@@ -92,27 +114,31 @@ const controlKeys = {
   y: redo,
 };
 
-/** Keys at a dialog before it is there. */
+/** Keys at a dialog before it is there; they are not for what has the focus meanwhile. */
 function typeAhead(event) {
   const { key } = event;
+  if (!openedDialog.peek() || event.altKey || document.querySelector("dialog[open]")) return;
   if (key === "Escape") closeDialog();
   else if (openedDialog.peek() !== "palette" || event.ctrlKey || event.metaKey || (key.length > 1 && key !== "Enter")) return;
   else typedAhead.value += key === "Enter" ? "\n" : key;
   event.preventDefault();
+  event.stopPropagation();
 }
 
 function onKey(event) {
-  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]")) return;
-  if (openedDialog.peek()) return typeAhead(event);
-  const typing = event.target.closest?.("input, textarea, select, .cm-editor") && event.target.type !== "checkbox";
+  if (event.defaultPrevented || event.altKey || openedDialog.peek() || document.querySelector("dialog[open]")) return;
+  const [target] = event.composedPath(); // the editor of the SQL page is in a shadow tree
+  const typing = target.closest?.("input, textarea, select, .cm-editor") && !["checkbox", "range"].includes(target.type);
   const control = event.ctrlKey || event.metaKey;
   if (typing && !(control && event.key === "k")) return;
-  const run = (control ? controlKeys : keysOf[state.peek().page] ?? { "?": keys["?"] })[event.key];
+  const run = (control ? controlKeys : { ...pageKeys, ...keysOf[state.peek().page] })[event.key];
   if (!run) return;
   event.preventDefault();
   run();
 }
 
+keepFocus();
+addEventListener("keydown", typeAhead, true);
 addEventListener("keydown", onKey);
 addEventListener("hashchange", () => takeToken() && retryAll());
 effect(() => {
@@ -120,6 +146,5 @@ effect(() => {
   const name = names[state.value.page];
   document.title = name ? `${name} · proflite` : "proflite";
 });
-
 
 render(html`<${App} />`, document.getElementById("app"));

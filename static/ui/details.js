@@ -28,7 +28,7 @@ export function Details() {
       <dt>Source</dt><dd>${sourcePlace(entry.file, entry.line, true) || "unknown"}</dd>
       <dt>Self</dt><dd class="details-weight"><${Bar} ns=${entry.self_ns} whole=${whole.total_ns} />${figures(entry.self_ns, entry.self_samples, whole)}</dd>
       <dt>Total</dt><dd class="details-weight"><${Bar} ns=${entry.total_ns} whole=${whole.total_ns} />${figures(entry.total_ns, entry.total_samples, whole)}
-        ${give >= 1 && html`<span class="muted" title="95 % interval from the number of samples"> ± ${give.toFixed(0)} points</span>`}</dd>
+        ${give >= 1 && html`<span class="muted" title="95 % interval from the number of samples"> ± ${plural(Math.round(give), "point")}</span>`}</dd>
     </dl>
     ${detailOf.value.value?.function === entry.function && html`<${Closer} answer=${detailOf.value.value} entry=${entry} />`}
   </section>`;

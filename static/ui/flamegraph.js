@@ -90,8 +90,8 @@ class FlameGraph {
     this.canvas.addEventListener("pointerleave", () => this.setHover(null));
     this.canvas.addEventListener("contextmenu", (event) => this.onMenu(event));
     this.canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
-    this.tree.element.addEventListener("focus", () => this.redraw());
-    this.tree.element.addEventListener("blur", () => this.redraw());
+    this.tree.element.addEventListener("focus", () => this.tellCursor());
+    this.tree.element.addEventListener("blur", () => (this.actions.hover(-1), this.redraw()));
   }
 
   /** @param {FlameProps} props */
@@ -342,10 +342,10 @@ class FlameGraph {
     this.drag = null;
     if (!drag || drag.moved) return;
     const hit = this.hit(event);
+    this.tooltip.hide();
+    if (hit) this.setCursor(hit.node);
     this.tree.element.focus({ preventScroll: true });
     if (!hit) return;
-    this.tooltip.hide();
-    this.setCursor(hit.node);
     if (hit.hidden && hit.node === this.focus) return this.showHidden(hit.node);
     this.actions.zoomTo(nodeKey(this.props.model, hit.node), this.props.model.fn[hit.node]);
   }
@@ -362,8 +362,8 @@ class FlameGraph {
     event.preventDefault();
     if (!hit || hit.hidden || hit.node === 0) return;
     this.tooltip.hide();
-    this.tree.element.focus({ preventScroll: true });
     this.setCursor(hit.node);
+    this.tree.element.focus({ preventScroll: true });
     this.actions.menu(event, hit.node);
   }
 
@@ -430,15 +430,10 @@ class FlameGraph {
       ArrowRight: () => this.sibling(1),
       Home: () => 0,
     };
-    if (moves[key]) {
-      this.moveCursor(moves[key]());
-    } else if (key === " ") {
-      this.actions.zoomTo(nodeKey(model, this.cursor), model.fn[this.cursor]);
-    } else if ((key === "Enter" || key === "ContextMenu") && this.cursor > 0) {
-      this.actions.menu(this.placeOfCursor(event), this.cursor);
-    } else {
-      return;
-    }
+    if (moves[key]) this.moveCursor(moves[key]());
+    else if (key === " ") this.actions.zoomTo(nodeKey(model, this.cursor), model.fn[this.cursor]);
+    else if ((key === "Enter" || key === "ContextMenu") && this.cursor > 0) this.actions.menu(this.placeOfCursor(event), this.cursor);
+    else return;
     event.preventDefault();
   }
 
@@ -464,6 +459,12 @@ class FlameGraph {
     this.tree.update(this.props.model, node);
   }
 
+  /** Its function lights up everywhere. */
+  tellCursor() {
+    this.actions.hover(this.cursor > 0 ? this.props.model.fn[this.cursor] : -1);
+    this.redraw();
+  }
+
   /** Put the cursor on a node and show it: what is out of sight or too small is zoomed. */
   moveCursor(node) {
     if (node < 0) return;
@@ -476,7 +477,7 @@ class FlameGraph {
     if (!inSight || share * this.scroller.clientWidth < 4)
       this.actions.zoomTo(nodeKey(model, node), model.fn[node]);
     this.status.replaceChildren(this.tooltip.line(model, { node, hidden: false }, this.focus, this.props.figures?.(node)));
-    this.redraw();
+    this.tellCursor();
   }
 
   /** To the next (1) or previous (-1) of these nodes, seen from the cursor. */
@@ -492,10 +493,7 @@ class FlameGraph {
 
   /** Undo free zoom, else let the page go back. */
   escape() {
-    if (this.view !== this.home && this.props) {
-      this.animateTo(this.home);
-      return;
-    }
-    this.actions.back();
+    if (this.view !== this.home && this.props) this.animateTo(this.home);
+    else this.actions.back();
   }
 }

@@ -26,6 +26,12 @@ const shortcuts = [
     [["n", "N"], "Next, previous match"],
     [["Ctrl K"], "Find an action or a function"],
   ]],
+  ["To a part", [
+    [["g"], "The graph"],
+    [["a"], "All functions: table or tree; ↑ ↓ walk it"],
+    [["r"], "The time range; ← → move its edges"],
+    [["1", "2", "3", "4"], "Explore, Compare, SQL, Setup"],
+  ]],
   ["Page", [
     [["m"], "Wall or CPU time"],
     [["t"], "Callers first, or callees first"],

@@ -33,8 +33,8 @@ export function Sessions({ title = "Sessions", onChoose = choose }) {
   const wanted = () => [...ticked].sort((a, b) => Number(a) - Number(b));
   return html`<${Dialog} class="session-dialog" label="Choose sessions" onClose=${closeDialog}>
     <div class="dialog-head"><h2>${title}</h2>
-      <input type="search" placeholder="Filter by name, pid or state" aria-label="Filter sessions" value=${text}
-        onInput=${(event) => setText(event.currentTarget.value)} />
+      <input type="search" placeholder="Filter by name, pid, release or state; Enter takes the first" aria-label="Filter sessions" value=${text}
+        onInput=${(event) => setText(event.currentTarget.value)} onKeyDown=${(event) => event.key === "Enter" && groups[0] && take(meant(groups[0]))} />
       <button type="button" class="plain" onClick=${() => take({ session: ["all"] })}>Everything</button>
       <${IconButton} name="close" label="Close" onClick=${closeDialog} /></div>
     <div class="session-list" tabindex="0" role="group" aria-label="Sessions">
@@ -62,6 +62,9 @@ function shownGroups(all, text, names) {
   }
   return found;
 }
+
+/** A recording, or as much of it as is shown. */
+const meant = ({ group, shown }) => (shown.length < group.sessions.length || shown.length === 1 ? { session: shown.map(({ id }) => String(id)) } : { recording: group.id });
 
 function Group({ group, shown, names, ticked, tick, take }) {
   const many = group.sessions.length > 1;

@@ -8,6 +8,7 @@
 import { duration, moment, percent, timeOfDay } from "../lib/format.js";
 import { heatOf, meanIn, partsOf, rankThreads, sumIn, sumOf, totalOf } from "../lib/threads.js";
 import { fill, h, iconButton, icons } from "./dom.js";
+import { moveIn, stopAt } from "./focus.js";
 import { drawArea, drawHeat, rowHeight } from "./timeline-draw.js";
 import { makeGrip } from "./timeline-grip.js";
 import { fillFlags } from "./timeline-flags.js";
@@ -100,6 +101,7 @@ class Timeline {
     new ResizeObserver(() => this.redraw()).observe(this.body);
     new ResizeObserver(() => this.redraw()).observe(this.scroller);
     this.scroller.addEventListener("scroll", () => this.redraw());
+    this.labels.addEventListener("keydown", (event) => this.onLabelKey(event));
     this.body.addEventListener("pointerenter", () => this.actions.aim());
     for (const target of [this.area, this.heatSpace]) {
       target.addEventListener("pointerdown", (event) => this.onPointerDown(event, target));
@@ -147,6 +149,23 @@ class Timeline {
     }), this.expanded && this.rows.length > busiest + 1 && h("button", {
       type: "button", class: "thread-label", "aria-expanded": "true", "data-focus": "fold", onclick: () => this.expand(false),
     }, "Fold idle threads"));
+    this.stopAtLabel();
+  }
+
+  /** One thread is a stop of the Tab key: the one that had the focus, else the chosen one, else the first. */
+  stopAtLabel() {
+    const labels = /** @type {HTMLElement[]} */ ([...this.labels.children]);
+    const stop = labels.find((one) => one === document.activeElement) ?? labels.find((one) => one.ariaPressed === "true") ?? labels[0];
+    if (stop) stopAt(labels, stop);
+  }
+
+  onLabelKey(event) {
+    const labels = /** @type {HTMLElement[]} */ ([...this.labels.children]);
+    const next = labels[moveIn(event.key, labels.indexOf(event.target), labels.length)];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    stopAt(labels, next);
   }
 
   fillLegend() {

@@ -23,14 +23,15 @@ export function Top() {
   }, [answer, test, sort]);
   if (!answer) return null;
   const all = answer.functions.length;
+  const point = (event) => (pointed.value = event.target.closest("[data-key]")?.dataset.key ?? "");
   return html`<div class="top-table" role="table" aria-label="Functions" aria-rowcount=${rows.length + 1}
-      onMouseOver=${(event) => (pointed.value = event.target.closest("[data-key]")?.dataset.key ?? "")}
-      onMouseLeave=${() => (pointed.value = "")}>
+      onMouseOver=${point} onFocusIn=${point} onMouseLeave=${() => (pointed.value = "")} onFocusOut=${() => (pointed.value = "")}>
     <div role="rowgroup" class="top-head"><div role="row">${columns.map(([id, title]) => html`<div role="columnheader" key=${id}
         class=${id === "name" ? "" : "number"} aria-sort=${id !== sort ? "none" : id === "name" ? "ascending" : "descending"}>
         <button type="button" onClick=${() => setState({ sort: /** @type {any} */ (id) })}>${title}</button></div>`)}</div></div>
     <${VirtualList} class="top-scroller" role="rowgroup" count=${rows.length} rowHeight=${rowHeight}
-      reveal=${fn ? rows.findIndex((entry) => entry.key === fn) : -1} tabindex="0" aria-label="Table of functions"
+      rove=${true}
+      reveal=${fn ? rows.findIndex((entry) => entry.key === fn) : -1} aria-label="Table of functions"
       render=${(i) => html`<${Row} key=${rows[i].key} entry=${rows[i]} index=${i} answer=${answer} />`} />
     <div class="top-foot muted">${test ? `${plural(rows.length, "function")} of ${all} match` : plural(all, "function")}</div>
   </div>`;

@@ -14,7 +14,7 @@ const pages = [["explore", "Explore"], ["compare", "Compare"], ["sql", "SQL"], [
 const metrics = [["wall", "Wall", "Time that passed, waiting included (m)"], ["cpu", "CPU", "Time on a processor (m)"]];
 const themeNames = { auto: "as the system", light: "light", dark: "dark" };
 
-/** Set to a new value to put the cursor into the search field. */
+/** Counted up to put the cursor into the search field. */
 export const searchFocus = signal(0);
 
 /** @param {{step: (direction: 1|-1) => void}} props */
@@ -89,13 +89,17 @@ function SearchField({ step }) {
   const { found, error } = search.value;
   const wanted = searchFocus.value;
   useLayoutEffect(() => {
-    if (wanted) (input.current.focus(), input.current.select());
+    if (!wanted) return;
+    searchFocus.value = 0;
+    input.current.focus();
+    input.current.select();
   }, [wanted]);
   const onKey = (event) => {
     if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
     else if (event.key === "Escape") {
       setState({ query: "" }, true);
       input.current.blur();
+      /** @type {HTMLElement|null} */ (document.querySelector("#right [role=treegrid]"))?.focus();
     } else return;
     event.preventDefault();
     event.stopPropagation();

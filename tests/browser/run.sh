@@ -1,6 +1,6 @@
 #!/bin/sh
 # Browser tests: pure modules under node, the page over made-up answers, over a real
-# recording, and over names that are markup.
+# recording, over names that are markup, and without a pointer.
 #
 #   tests/browser/run.sh PROFLITE     path of the built binary
 #   tests/browser/run.sh              without it: only what needs no binary
@@ -31,4 +31,4 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ${CC:-cc} -g -O1 -o "$work/hot" hot.c
-PROFLITE=$binary HOT=$work/hot node --test --test-concurrency=2 viewer.test.js real.test.js hostile.test.js
+PROFLITE=$binary HOT=$work/hot node --test --test-concurrency=2 viewer.test.js real.test.js hostile.test.js keyboard.test.js
