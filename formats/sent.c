@@ -13,13 +13,22 @@ void pl_sent_init(struct pl_sent *profile, enum pl_sent_kind kind, size_t limit)
     pl_strings_init(&profile->strings, &profile->budget);
 }
 
-void pl_sent_deinit(struct pl_sent *profile)
+void pl_sent_forget(struct pl_sent *profile)
 {
-    pl_strings_deinit(&profile->strings);
     free(profile->frames);
     free(profile->indexes);
     free(profile->stacks);
     free(profile->samples);
+    profile->frames = NULL;
+    profile->indexes = NULL;
+    profile->stacks = NULL;
+    profile->samples = NULL;
+}
+
+void pl_sent_deinit(struct pl_sent *profile)
+{
+    pl_strings_deinit(&profile->strings);
+    pl_sent_forget(profile);
     free(profile->threads);
     free(profile->images);
     free(profile->measurements);

@@ -124,6 +124,9 @@ struct pl_sent {
 void pl_sent_init(struct pl_sent *profile, enum pl_sent_kind kind, size_t limit);
 void pl_sent_deinit(struct pl_sent *profile);
 
+/* Samples, stacks and frames go; their counts, threads and texts stay. */
+void pl_sent_forget(struct pl_sent *profile);
+
 /* "" for 0. */
 const char *pl_sent_text(const struct pl_sent *profile, uint32_t at);
 

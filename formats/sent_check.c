@@ -90,10 +90,20 @@ static int compare_samples(const void *left, const void *right)
     return (a->at_ns > b->at_ns) - (a->at_ns < b->at_ns);
 }
 
+static bool is_sorted(const struct pl_sent *p)
+{
+    for (size_t i = 1; i < p->sample_count; i++)
+        if (compare_samples(&p->samples[i - 1], &p->samples[i]) > 0)
+            return false;
+    return true;
+}
+
 /* By thread, then time; those of one time stay as sent. SDKs send them tick by tick,
  * so counting threads apart leaves next to nothing to sort. */
 static const char *sort_samples(struct pl_sent *p)
 {
+    if (is_sorted(p))
+        return NULL;
     size_t *at = calloc(p->thread_count + 1, sizeof *at);
     struct pl_sent_sample *sorted = malloc((p->sample_count + 1) * sizeof *sorted);
     if (!at || !sorted) {
@@ -103,15 +113,12 @@ static const char *sort_samples(struct pl_sent *p)
     }
     for (size_t i = 0; i + 1 < p->thread_count; i++)
         at[i + 1] = at[i] + p->threads[i].samples;
-    bool ordered = true;
     for (size_t i = 0; i < p->sample_count; i++)
         sorted[at[p->samples[i].thread]++] = p->samples[i];
     free(at);
     free(p->samples);
     p->samples = sorted;
-    for (size_t i = 1; i < p->sample_count && ordered; i++)
-        ordered = compare_samples(&sorted[i - 1], &sorted[i]) <= 0;
-    if (!ordered)
+    if (!is_sorted(p))
         qsort(sorted, p->sample_count, sizeof *sorted, compare_samples);
     return NULL;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LARGE ((size_t)1 << 20) /* then what is not used yet counts, too */
+
 static bool charge(struct pl_budget *budget, size_t bytes)
 {
     if (budget->exceeded || bytes > budget->limit - budget->used) {
@@ -20,7 +22,7 @@ bool pl_budget_grow(struct pl_budget *budget, void **array, size_t count, size_t
 {
     if (count < *cap)
         return !budget->exceeded;
-    size_t more = *cap ? *cap / 2 + 1 : 64;
+    size_t more = *cap * size > LARGE ? *cap / 8 : *cap ? *cap / 2 + 1 : 64;
     if (!charge(budget, more * size))
         return false;
     void *grown = realloc(*array, (*cap + more) * size);

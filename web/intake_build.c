@@ -14,6 +14,7 @@
 
 #define HOUR_NS        (3600 * PL_NS_PER_S)
 #define PART_NS        (60 * PL_NS_PER_S)
+#define PART_SAMPLES   200000              /* as rows of it are copied: about so many */
 #define TICK_NS        PL_NS_PER_US        /* what times are stored to */
 #define DEFAULT_GAP_NS (PL_NS_PER_S / 101) /* where one sample is all there is */
 
@@ -27,9 +28,15 @@ struct build {
 
     struct pl_intake_frames frames;
     int64_t *times_ns; /* of all samples, as stored */
-    int64_t *gaps_ns;
     int64_t period_ns;
 };
+
+/* Of a sample, in the place of its time, which is in times_ns: a large chunk has a
+ * million of them. */
+static int64_t *weight(const struct build *b, size_t sample)
+{
+    return &b->p->samples[sample].at_ns;
+}
 
 static const char *text(const struct build *b, uint32_t at)
 {
@@ -105,10 +112,17 @@ static void drop_ends(struct build *b)
             continue;
         }
         p->samples[kept] = p->samples[i];
-        b->times_ns[kept] = b->times_ns[i];
-        b->gaps_ns[kept++] = b->gaps_ns[i];
+        b->times_ns[kept++] = b->times_ns[i];
     }
     p->sample_count = kept;
+}
+
+static size_t most_samples(const struct pl_sent *p)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < p->thread_count; i++)
+        most = p->threads[i].samples > most ? p->threads[i].samples : most;
+    return most;
 }
 
 /* Samples are sorted by thread and time. 0 is no weight a run can have: two samples
@@ -117,11 +131,10 @@ static bool build_weights(struct build *b)
 {
     const struct pl_sent *p = b->p;
     size_t count = p->sample_count, gaps = 0, threads = 0;
-    int64_t *scratch = malloc((count + 1) * sizeof *scratch);
+    int64_t *scratch = malloc((most_samples(p) + 1) * sizeof *scratch);
     int64_t *medians = malloc((p->thread_count + 1) * sizeof *medians);
     b->times_ns = pl_intake_alloc(&b->chunk->memory, count, sizeof *b->times_ns);
-    b->gaps_ns = pl_intake_alloc(&b->chunk->memory, count, sizeof *b->gaps_ns);
-    if (!scratch || !medians || !b->times_ns || !b->gaps_ns) {
+    if (!scratch || !medians || !b->times_ns) {
         free(scratch);
         free(medians);
         return false;
@@ -131,22 +144,22 @@ static bool build_weights(struct build *b)
     for (size_t i = 0; i < count; i++) {
         bool last = i + 1 == count || p->samples[i + 1].thread != p->samples[i].thread;
         int64_t gap = last ? 0 : gap_after(b, i);
-        b->gaps_ns[i] = gap ? gap : 1;
+        *weight(b, i) = gap ? gap : 1;
         if (gap && !is_end(b, i))
             scratch[gaps++] = gap;
         if (!last)
             continue;
-        b->gaps_ns[i] = median(scratch, gaps);
+        *weight(b, i) = median(scratch, gaps);
         if (gaps)
-            medians[threads++] = b->gaps_ns[i];
+            medians[threads++] = *weight(b, i);
         gaps = 0;
     }
     b->period_ns = median(medians, threads);
     if (b->period_ns <= 0 || b->period_ns > PART_NS / 3)
         b->period_ns = DEFAULT_GAP_NS;
     for (size_t i = 0; i < count; i++)
-        if (!b->gaps_ns[i])
-            b->gaps_ns[i] = b->period_ns; /* alone in its thread */
+        if (!*weight(b, i))
+            *weight(b, i) = b->period_ns; /* alone in its thread */
     free(scratch);
     free(medians);
     if (b->laid)
@@ -223,10 +236,15 @@ static size_t merge_ticks(int64_t *ticks, size_t count, const int64_t *times,
     return all;
 }
 
-/* Ticks are shared where most threads were seen at most of them; else each thread
- * keeps its own times. */
+/* Ticks are shared where threads were seen at two of three of them; else each thread
+ * keeps its own times, which is no more to store than the gaps would be. */
 static bool find_ticks(struct build *b, struct part *part, size_t total)
 {
+    if (part->stretch_count == 1 && !part->stretches[0].own_times) {
+        part->ticks_ns = b->times_ns + part->stretches[0].first;
+        part->tick_count = total;
+        return true;
+    }
     int64_t *ticks = pl_intake_alloc(&b->chunk->memory, total, sizeof *ticks);
     size_t count = 0;
     bool shared = true;
@@ -235,12 +253,16 @@ static bool find_ticks(struct build *b, struct part *part, size_t total)
     for (size_t s = 0; s < part->stretch_count && shared; s++) {
         const struct stretch *stretch = &part->stretches[s];
         count = merge_ticks(ticks, count, b->times_ns + stretch->first, stretch->count);
-        shared = 2 * total >= count * part->stretch_count;
+        shared = 3 * total >= 2 * count * part->stretch_count;
     }
     for (size_t s = 0; s < part->stretch_count && !shared; s++)
         part->stretches[s].own_times = true;
+    if (!shared) {
+        pl_intake_free_last(&b->chunk->memory);
+        return true;
+    }
     part->ticks_ns = ticks;
-    part->tick_count = shared ? count : 0;
+    part->tick_count = count;
     return true;
 }
 
@@ -249,10 +271,10 @@ static struct pl_sink_run run_of(const struct build *b, size_t sample)
     return (struct pl_sink_run){.stack = b->p->samples[sample].stack,
                                 .count = 1,
                                 .on_cpu = -1,
-                                .weight_ns = b->gaps_ns[sample]};
+                                .weight_ns = *weight(b, sample)};
 }
 
-/* Runs over the part's ticks: gaps where the thread was not seen. */
+/* Runs over the part's ticks: gaps where the thread was not seen. NULL: how many? */
 static size_t shared_runs(const struct build *b, const struct part *part,
                           const struct stretch *s, struct pl_sink_run *runs)
 {
@@ -261,9 +283,12 @@ static size_t shared_runs(const struct build *b, const struct part *part,
         uint32_t gap = 0;
         for (; part->ticks_ns[tick] != b->times_ns[i]; tick++)
             gap++;
-        if (gap)
-            runs[count++] = (struct pl_sink_run){.stack = PL_NO_INDEX, .count = gap};
-        runs[count++] = run_of(b, i);
+        if (gap && runs)
+            runs[count] = (struct pl_sink_run){.stack = PL_NO_INDEX, .count = gap};
+        count += gap > 0;
+        if (runs)
+            runs[count] = run_of(b, i);
+        count++;
         tick++;
     }
     return count;
@@ -273,21 +298,21 @@ static bool build_thread(struct build *b, const struct part *part,
                          const struct stretch *s, struct pl_sink_thread *thread)
 {
     const struct pl_sent_thread *from = &b->p->threads[s->thread];
-    struct pl_sink_run *runs =
-        pl_intake_alloc(&b->chunk->memory, 2 * s->count, sizeof *runs);
+    size_t count = s->own_times ? s->count : shared_runs(b, part, s, NULL);
+    struct pl_sink_run *runs = pl_intake_alloc(&b->chunk->memory, count, sizeof *runs);
     if (!runs)
         return false;
     *thread = (struct pl_sink_thread){.tid = from->tid,
                                       .name = pl_sent_text(b->p, from->name),
                                       .runs = runs,
+                                      .run_count = count,
                                       .cpu_ns = -1};
     if (!s->own_times) {
-        thread->run_count = shared_runs(b, part, s, runs);
+        (void)shared_runs(b, part, s, runs);
         return true;
     }
     for (size_t i = 0; i < s->count; i++)
         runs[i] = run_of(b, s->first + i);
-    thread->run_count = s->count;
     thread->times_ns = b->times_ns + s->first;
     return true;
 }
@@ -451,14 +476,15 @@ static bool build_part(struct build *b, struct part *part)
 
 static bool build_parts(struct build *b, int64_t first_ns, int64_t last_ns)
 {
+    const int64_t part_ns = PART_NS / (int64_t)(b->p->sample_count / PART_SAMPLES + 1);
     /* never more: a chunk is 66 s long, an android one as long as it says */
     size_t most =
-        (size_t)((last_ns - first_ns) / PART_NS + 2 + (last_ns - first_ns) / HOUR_NS);
+        (size_t)((last_ns - first_ns) / part_ns + 2 + (last_ns - first_ns) / HOUR_NS);
     b->chunk->parts = pl_intake_alloc(&b->chunk->memory, most, sizeof *b->chunk->parts);
     if (!b->chunk->parts)
         return false;
     for (int64_t at_ns = first_ns; at_ns <= last_ns;) {
-        struct part part = {.from_ns = at_ns, .to_ns = at_ns + PART_NS};
+        struct part part = {.from_ns = at_ns, .to_ns = at_ns + part_ns};
         int64_t hour_ns = (at_ns / HOUR_NS + 1) * HOUR_NS;
         part.to_ns = part.to_ns < hour_ns ? part.to_ns : hour_ns;
         at_ns = part.to_ns;
@@ -545,5 +571,6 @@ enum pl_status pl_intake_build(struct pl_store *store, const struct pl_inbox_row
     if (status == PL_OK && !build_parts(&b, first_ns, last_ns))
         status = pl_error_set(err, PL_NOMEM, "out of memory");
     chunk->segments = b.segments;
+    pl_sent_forget(profile);
     return status;
 }

@@ -19,7 +19,8 @@ struct pl_intake_chunk {
     struct pl_intake_memory *memory; /* of all the above */
 };
 
-/* Texts are the profile's and the row's; of it go the samples that only end others.
+/* Texts are the profile's and the row's; samples, stacks and frames of the profile go,
+ * as what is built is as large.
  * Ownership  deinit in any case.
  * Errors  NOMEM; IO. */
 PL_MUST_CHECK enum pl_status pl_intake_build(struct pl_store *store,

@@ -30,6 +30,13 @@ void *pl_intake_alloc(struct pl_intake_memory **memory, size_t count, size_t siz
     return block->bytes;
 }
 
+void pl_intake_free_last(struct pl_intake_memory **memory)
+{
+    struct pl_intake_memory *last = *memory;
+    *memory = last->next;
+    free(last);
+}
+
 void pl_intake_memory_free(struct pl_intake_memory *memory)
 {
     while (memory) {

@@ -11,6 +11,8 @@
 struct pl_intake_memory;
 /* Zeroed, room for one more than `count`; NULL: out of memory. */
 void *pl_intake_alloc(struct pl_intake_memory **memory, size_t count, size_t size);
+/* The piece that was asked for last. */
+void pl_intake_free_last(struct pl_intake_memory **memory);
 void pl_intake_memory_free(struct pl_intake_memory *memory);
 
 struct pl_intake_frames {

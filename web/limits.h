@@ -7,6 +7,6 @@
 #define PL_LIMIT_PROFILE  ((size_t)50 << 20)  /* of one profile or chunk */
 #define PL_LIMIT_EVENT    ((size_t)1 << 20)   /* event, transaction, spans */
 #define PL_LIMIT_REPORT   ((size_t)4 << 10)   /* client report */
-#define PL_LIMIT_PARSED   ((size_t)20 << 20)  /* memory of a parsed profile */
+#define PL_LIMIT_PARSED   ((size_t)12 << 20)  /* memory of a parsed profile */
 
 #endif

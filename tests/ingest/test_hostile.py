@@ -100,6 +100,18 @@ def check_bombs(server):
     check(status in (400, 413), f"bomb in an item: {status}")
 
 
+def good_samples(number, threads):
+    """About as many as are taken, at times of their own, which is what takes most room."""
+    count = 700_000
+    samples = b",".join(
+        b'{"stack_id":0,"thread_id":%d,"timestamp":%d.%05d}' %
+        (i % threads, i * 60 // count, i * 6_000_000 // count % 100_000) for i in range(count))
+    head = json.dumps({"chunk_id": f"{number:032x}", "profiler_id": "6" * 32, "version": "2",
+                       "platform": "python"})[:-1].encode()
+    return (head + b',"profile":{"frames":[{"function":"f"}],"stacks":[[0]],"samples":['
+            + samples + b"]}}")
+
+
 def check_memory(server, baseline):
     """As large as allowed, plain and wide: memory stays where it was."""
     wide = {
@@ -112,6 +124,8 @@ def check_memory(server, baseline):
         "white space": b" " * 51_000_000,
         "keys": b"{" + b",".join(b'"%d":0' % i for i in range(4_000_000)) + b"}",
     }
+    for number, threads in enumerate((1, 2, 8000)):
+        wide[f"good samples of {threads} threads"] = good_samples(20 + number, threads)
     for name, body in wide.items():
         body = envelope(item(body[:50 * MIB - 1000]))
         status, _, _ = server.envelope(body)
@@ -200,8 +214,9 @@ def main():
         check_memory(server, baseline)
         check(server.envelope(envelope(item(chunk(4))))[0] == 200, "the server lives")
         server.settle()
-        check(server.value("SELECT count(*) FROM outcome WHERE outcome = 'accepted'") == 2,
+        check(server.value("SELECT count(*) FROM outcome WHERE outcome = 'accepted'") == 5,
               "and takes what is good")
+        check(server.value("SELECT sum(n) FROM slot") > 3 * 700_000, "all of it")
     finish()
 
 
