@@ -124,17 +124,19 @@ def check_memory(server, baseline):
         "white space": b" " * 51_000_000,
         "keys": b"{" + b",".join(b'"%d":0' % i for i in range(4_000_000)) + b"}",
     }
-    for number, threads in enumerate((1, 2, 8000)):
-        wide[f"good samples of {threads} threads"] = good_samples(20 + number, threads)
-    for name, body in wide.items():
-        body = envelope(item(body[:50 * MIB - 1000]))
-        status, _, _ = server.envelope(body)
+    bodies = [(name, envelope(item(body[:50 * MIB - 1000])), "") for name, body in wide.items()]
+    for number, threads in enumerate((1, 8000)):
+        body = envelope(item(good_samples(20 + number, threads)))
+        bodies.append((f"good samples of {threads} threads", gzip.compress(body, 1), "gzip"))
+    for name, body, encoding in bodies:
+        status, _, _ = server.envelope(body, [("Content-Encoding", encoding or "identity")])
         check(status == 200, f"50 MB of {name}: {status}")
         server.settle()
         check(SANITIZED or server.memory_peak() - baseline < LIMIT,
               f"50 MB of {name}: {(server.memory_peak() - baseline) >> 20} MiB more")
     large = envelope(item(b"x" * (150 * MIB), "attachment"))
-    check(server.envelope(large)[0] == 200, "150 MiB of attachment")
+    status, _, _ = server.post(f"/api/42/envelope/?sentry_key={KEY}", large, timeout=120)
+    check(status == 200, f"150 MiB of attachment: {status}")
     refused(server, "51 MiB of profile", envelope(item(b" " * (51 * MIB))), 413)
     server.settle()
     check(SANITIZED or server.memory_peak() - baseline < LIMIT, "memory after large bodies: "
@@ -214,9 +216,9 @@ def main():
         check_memory(server, baseline)
         check(server.envelope(envelope(item(chunk(4))))[0] == 200, "the server lives")
         server.settle()
-        check(server.value("SELECT count(*) FROM outcome WHERE outcome = 'accepted'") == 5,
+        check(server.value("SELECT count(*) FROM outcome WHERE outcome = 'accepted'") == 4,
               "and takes what is good")
-        check(server.value("SELECT sum(n) FROM slot") > 3 * 700_000, "all of it")
+        check(server.value("SELECT sum(n) FROM slot") > 2 * 700_000, "all of it")
     finish()
 
 
