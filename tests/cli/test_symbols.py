@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 from support import BUILD, PROFLITE, ask, check, main, record, run, sql
@@ -224,10 +225,13 @@ def test_debuginfod(folder):
     for what, answer in (("hangs", lambda h: over.wait(60)), ("drips", drip(over))):
         symbols(db, *listed_sources)
         server.answer = answer
+        began = time.monotonic()
         asked, named, _ = redo("--timeout", "1", code=5)
-        check(asked == 1 and not named, f"{what}: not waited for")
+        # Without the limit it is the 30 s that all downloads of a run have together.
+        check(not named and time.monotonic() - began < 29, f"{what}: not waited for")
         server.answer = lambda h: h.send_error(404)
-        check(redo() == (0, False, "found"), f"{what}: not at once again, and all is done")
+        again, named, status = redo() # a slow machine may not come to ask in one second
+        check((asked + again, named, status) == (1, False, "found"), f"{what}: asked once: {asked}, {again}")
     over.set()
     symbols(db, *listed_sources)
     server.answer = lambda h: h.send_error(503)
