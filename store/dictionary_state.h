@@ -6,6 +6,7 @@
 #include "store/dictionary_frames.h"
 
 #define PL_DICTIONARY_NODES_MAX 100000000 /* of a profile: 3 GB */
+#define PL_NEED_ALL             UINT32_MAX
 
 struct pl_stack_row {
     uint32_t parent; /* place; PL_IDMAP_NONE: none */
@@ -38,6 +39,11 @@ struct pl_dictionary {
 PL_MUST_CHECK enum pl_status pl_dictionary_damaged(const struct pl_dictionary *dict,
                                                    uint32_t place, const char *what,
                                                    struct pl_error *err);
+
+/* Rows of every stack in `weights`, which have all their frames, and of what they are
+ * made of, which have those that are needed.  Errors  INPUT damaged; IO; NOMEM. */
+PL_MUST_CHECK enum pl_status pl_dictionary_load(struct pl_dictionary *dict,
+                                                struct pl_error *err);
 
 /* ---- stacks that do not show all their frames (frame_name.trim) ---- */
 

@@ -1,96 +1,16 @@
 /* Selection: see query_select.h. */
 #include "store/query_select.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "store/db.h"
 #include "store/idmap.h"
 #include "store/query_labels.h"
 #include "store/query_slot.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-
-/* Open ends. Halved, so that differences of times never overflow. */
-#define TIME_MIN (-(INT64_MAX / 2))
-#define TIME_MAX (INT64_MAX / 2)
-
-static int64_t open_from(const struct pl_selection *selection)
-{
-    int64_t from = selection->from_ns;
-    return from && from > TIME_MIN ? from : TIME_MIN;
-}
-
-static int64_t open_to(const struct pl_selection *selection)
-{
-    int64_t to = selection->to_ns;
-    return to && to < TIME_MAX ? to : TIME_MAX;
-}
 
 /* Stored times may lie this far outside what their part says. */
 #define ROUNDING_NS PL_NS_PER_S
-
-/* ---- binding ---- */
-
-static char *id_list(const int64_t *ids, size_t count)
-{
-    struct pl_buf buf;
-    pl_buf_init(&buf, SIZE_MAX / 2);
-    pl_buf_putc(&buf, '[');
-    for (size_t i = 0; i < count; i++)
-        pl_buf_printf(&buf, "%s%" PRId64, i ? "," : "", ids[i]);
-    pl_buf_putc(&buf, ']');
-    char *text = pl_buf_take(&buf, NULL);
-    pl_buf_deinit(&buf);
-    return text;
-}
-
-enum pl_status pl_select_binds_init(struct pl_select_binds *binds,
-                                    const struct pl_selection *selection,
-                                    struct pl_error *err)
-{
-    *binds = (struct pl_select_binds){0};
-    if (selection->session_count)
-        binds->sessions = id_list(selection->sessions, selection->session_count);
-    if (selection->thread_count)
-        binds->threads = id_list(selection->threads, selection->thread_count);
-    if (!binds->sessions == !selection->session_count &&
-        !binds->threads == !selection->thread_count)
-        return PL_OK;
-    pl_select_binds_deinit(binds);
-    return pl_error_set(err, PL_NOMEM, "out of memory for a selection");
-}
-
-void pl_select_binds_deinit(struct pl_select_binds *binds)
-{
-    free(binds->sessions);
-    free(binds->threads);
-    *binds = (struct pl_select_binds){0};
-}
-
-void pl_select_bind(struct pl_stmt *stmt, const struct pl_select_binds *binds,
-                    const struct pl_selection *selection)
-{
-    pl_stmt_int(stmt, ":from", open_from(selection));
-    pl_stmt_int(stmt, ":to", open_to(selection));
-    pl_select_bind_sessions(stmt, binds, selection);
-}
-
-void pl_select_bind_sessions(struct pl_stmt *stmt, const struct pl_select_binds *binds,
-                             const struct pl_selection *selection)
-{
-    pl_stmt_text(stmt, ":app", selection->app);
-    pl_stmt_text(stmt, ":release", selection->release);
-    pl_stmt_text(stmt, ":environment", selection->environment);
-    pl_stmt_text(stmt, ":sessions", binds->sessions);
-}
-
-void pl_select_bind_threads(struct pl_stmt *stmt, const struct pl_select_binds *binds,
-                            const struct pl_selection *selection)
-{
-    pl_stmt_text(stmt, ":threads", binds->threads);
-    pl_stmt_text(stmt, ":name", selection->thread_name);
-}
 
 /* ---- slots ---- */
 
@@ -264,8 +184,8 @@ static enum pl_status prepare(struct pl_slot_select *select, struct pl_store *st
 {
     *select = (struct pl_slot_select){
         .store = store, .selection = selection, .visitor = visitor};
-    select->bins = (struct pl_bins){.from_ns = open_from(selection),
-                                    .to_ns = open_to(selection),
+    select->bins = (struct pl_bins){.from_ns = pl_select_from(selection),
+                                    .to_ns = pl_select_to(selection),
                                     .open_from = !selection->from_ns,
                                     .open_to = !selection->to_ns};
     select->bins.bin_ns = select->bins.to_ns - select->bins.from_ns;
@@ -405,10 +325,11 @@ void pl_slot_select_close(struct pl_slot_select *select)
 
 static void set_bins(struct pl_slot_select *select, int64_t from_ns, int64_t to_ns)
 {
-    select->bins = (struct pl_bins){.from_ns = from_ns > TIME_MIN ? from_ns : TIME_MIN,
-                                    .to_ns = to_ns < TIME_MAX ? to_ns : TIME_MAX,
-                                    .open_from = from_ns == INT64_MIN,
-                                    .open_to = to_ns == INT64_MAX};
+    select->bins =
+        (struct pl_bins){.from_ns = from_ns > PL_TIME_MIN ? from_ns : PL_TIME_MIN,
+                         .to_ns = to_ns < PL_TIME_MAX ? to_ns : PL_TIME_MAX,
+                         .open_from = from_ns == INT64_MIN,
+                         .open_to = to_ns == INT64_MAX};
     select->bins.bin_ns = select->bins.to_ns - select->bins.from_ns;
 }
 
@@ -446,7 +367,7 @@ bool pl_slot_select_wants(const struct pl_slot_select *select, int64_t thread_id
 
 void pl_slot_select_found(struct pl_slot_select *select, int64_t from_ns, int64_t to_ns)
 {
-    const struct pl_bins all = {.from_ns = TIME_MIN, .to_ns = TIME_MAX};
+    const struct pl_bins all = {.from_ns = PL_TIME_MIN, .to_ns = PL_TIME_MAX};
     extend(&select->found, from_ns, to_ns, &all);
 }
 
@@ -464,7 +385,7 @@ enum pl_status pl_select_chunk(struct pl_store *store, int64_t chunk_id,
         .visitor = visitor,
         .all_threads = true,
         .any_unit = true,
-        .bins = {TIME_MIN, TIME_MAX, INT64_MAX, true, true}};
+        .bins = {PL_TIME_MIN, PL_TIME_MAX, INT64_MAX, true, true}};
     struct pl_stmt *stmt;
     select.reader.bins = &select.bins;
     select.reader.wants_ticks = visitor->wants_ticks;
@@ -474,60 +395,5 @@ enum pl_status pl_select_chunk(struct pl_store *store, int64_t chunk_id,
     pl_stmt_int(stmt, ":chunk", chunk_id);
     status = visit_parts(&select, stmt, err);
     deinit(&select);
-    return status;
-}
-
-/* ---- range and losses ---- */
-
-/* One row of one of the two statements below; the range's second column too. */
-static enum pl_status ask(struct pl_store *store, enum pl_sql sql,
-                          const struct pl_selection *selection, int64_t values[2],
-                          struct pl_error *err)
-{
-    struct pl_select_binds binds;
-    struct pl_stmt *stmt;
-    bool row = false;
-    enum pl_status status = pl_select_binds_init(&binds, selection, err);
-    if (status != PL_OK)
-        return status;
-    status = pl_stmt_get(store, sql, &stmt, err);
-    if (status == PL_OK) {
-        pl_select_bind(stmt, &binds, selection);
-        if (sql == PL_SQL_SELECT_LOST)
-            pl_select_bind_threads(stmt, &binds, selection);
-        status = pl_stmt_row(stmt, &row, err);
-    }
-    if (status == PL_OK && row) {
-        values[0] = pl_stmt_column_int(stmt, 0);
-        values[1] = sql == PL_SQL_SELECT_RANGE ? pl_stmt_column_int(stmt, 1) : 0;
-        pl_stmt_reset(stmt);
-    }
-    pl_select_binds_deinit(&binds);
-    return status;
-}
-
-enum pl_status pl_select_range(struct pl_store *store,
-                               const struct pl_selection *selection,
-                               struct pl_selected *range_out, struct pl_error *err)
-{
-    int64_t values[2] = {0, 0};
-    enum pl_status status = ask(store, PL_SQL_SELECT_RANGE, selection, values, err);
-    if (status != PL_OK)
-        return status;
-    struct pl_bins open = {.from_ns = open_from(selection),
-                           .to_ns = open_to(selection)};
-    *range_out = (struct pl_selected){0};
-    if (values[0] < values[1])
-        extend(range_out, values[0], values[1], &open);
-    return PL_OK;
-}
-
-enum pl_status pl_select_lost(struct pl_store *store,
-                              const struct pl_selection *selection, int64_t *lost_out,
-                              struct pl_error *err)
-{
-    int64_t values[2] = {0, 0};
-    enum pl_status status = ask(store, PL_SQL_SELECT_LOST, selection, values, err);
-    *lost_out = values[0];
     return status;
 }

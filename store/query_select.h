@@ -163,6 +163,12 @@ PL_MUST_CHECK enum pl_status pl_select_lost(struct pl_store *store,
 
 struct pl_stmt;
 
+/* Open ends. Halved, so that differences of times never overflow. */
+#define PL_TIME_MIN (-(INT64_MAX / 2))
+#define PL_TIME_MAX (INT64_MAX / 2)
+int64_t pl_select_from(const struct pl_selection *selection);
+int64_t pl_select_to(const struct pl_selection *selection);
+
 /* The texts a selection's statements bind; keep until they are reset. */
 struct pl_select_binds {
     char *sessions, *threads; /* JSON arrays, NULL: open */
