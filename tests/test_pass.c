@@ -498,7 +498,7 @@ static void test_failing_worker(void)
         put_chunks(store, 1);
         set_worker(limit ? 'h' : cases[i].mode);
         /* Long enough for a worker to start on a crowded machine, where it does. */
-        int enough_ms = cases[i].mode == 's' ? 300 : cases[i].timeout ? 1500 : 60000;
+        int enough_ms = cases[i].mode == 's' ? 300 : cases[i].timeout ? 700 : 60000;
         struct pl_pass_options options = {
             .symbols = {.timeout_ms = limit ? 60000 : enough_ms},
             .symbolicate_ms = limit ? enough_ms : 0,
