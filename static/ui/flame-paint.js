@@ -1,8 +1,9 @@
-// What the flame graph paints with the canvas, over boxes that are pixels: names and
-// hatching; and how its movements go.
+// What the flame graph paints with the canvas, over boxes that are pixels: names, hatching
+// and outlines.
 
 import { fitName, nameOr, nameVariants } from "../lib/names.js";
 
+export const rowHeight = 18;
 const fontSize = 11;
 const labelPadding = 4;
 
@@ -44,14 +45,8 @@ function variantsOf({ labels, props: { model } }, fn) {
   return variants;
 }
 
-/** How far along a movement is: fast, then slow. @param {number} t 0..1 */
-export const eased = (t) => 1 - (1 - Math.min(1, Math.max(0, t))) ** 3;
-
-/** @param {{from: number, to: number}} a @param {{from: number, to: number}} b @param {number} amount 0..1 */
-export const between = (a, b, amount) => ({ from: a.from + (b.from - a.from) * amount, to: a.to + (b.to - a.to) * amount });
-
 /** Stripes for what is not loaded, or only on one side. */
-export function makeHatch(context, color, ratio) {
+function makeHatch(context, color, ratio) {
   const size = Math.round(6 * ratio);
   const tile = new OffscreenCanvas(size, size);
   const brush = tile.getContext("2d");
@@ -65,4 +60,36 @@ export function makeHatch(context, color, ratio) {
   }
   brush.stroke();
   return context.createPattern(tile, "repeat");
+}
+
+/** @param {any} graph the flame graph @param {number[]} hatched of Spans */
+export function drawHidden(graph, hatched) {
+  if (hatched.length === 0) return;
+  const { context, ratio } = graph;
+  graph.hatch ??= makeHatch(context, graph.softInk, ratio);
+  context.fillStyle = graph.hatch;
+  for (let i = 0; i < hatched.length; i += 3) {
+    const top = graph.rowTop(hatched[i + 2]);
+    context.fillRect(hatched[i], top, hatched[i + 1] - hatched[i], rowHeight * ratio - 1);
+  }
+}
+
+/** @param {any} graph @param {boolean} focused the cursor shows */
+export function drawOutlines(graph, focused) {
+  const { ratio } = graph;
+  if (graph.hover && !graph.hover.hidden) outline(graph, graph.hover.node, graph.ink, ratio);
+  if (focused) outline(graph, graph.cursor, graph.accent, 2 * ratio);
+}
+
+function outline(graph, node, color, thickness) {
+  const { model } = graph.props;
+  const scale = graph.canvas.width / (graph.view.to - graph.view.from);
+  const edge = (weight) => Math.min(graph.canvas.width, Math.max(0, (weight - graph.view.from) * scale));
+  const left = edge(model.start[node]);
+  const right = edge(model.start[node] + model.total[node]);
+  if (right === left && (right === 0 || left === graph.canvas.width)) return;
+  graph.context.strokeStyle = color;
+  graph.context.lineWidth = thickness;
+  graph.context.strokeRect(left + thickness / 2, graph.rowTop(model.depth[node]) + thickness / 2,
+    Math.max(thickness, right - left - thickness), rowHeight * graph.ratio - thickness - graph.ratio);
 }

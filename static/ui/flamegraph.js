@@ -9,15 +9,13 @@ import { heatOfFunctions, makePalette } from "../lib/colors.js";
 import { childrenOf, findNode, hiddenStart, nodeAt, nodeKey } from "../lib/flame-model.js";
 import { paintMovingRow, paintRow } from "../lib/flame-spans.js";
 import { fitCanvas, h, readColor } from "./dom.js";
-import { between, drawLabels, eased, makeHatch } from "./flame-paint.js";
+import { onKey } from "./flame-keys.js";
+import { animateTo, startMorph, stillMotion } from "./flame-motion.js";
+import { drawHidden, drawLabels, drawOutlines, rowHeight } from "./flame-paint.js";
 import { createFlameTree } from "./flame-tree.js";
 import { createTooltip } from "./tooltip.js";
 
-const rowHeight = 18;
-const animationMs = 150;
-const morphMs = 300;
 const restMs = 120; // a view that stands for so long is looked at
-const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
  * @typedef {{ground: number, normal: Uint32Array, match: Uint32Array, dim: Uint32Array,
@@ -64,7 +62,7 @@ class FlameGraph {
     this.canvas = h("canvas", { role: "img", class: "flame-canvas", width: 0, height: 0 });
     this.space = h("div", { class: "flame-space" }, this.canvas);
     this.scroller = h("div", { class: "flame-scroller", tabindex: "-1" }, this.space);
-    this.tree = createFlameTree((key, event) => this.onKey(key, event));
+    this.tree = createFlameTree((key, event) => onKey(this, key, event));
     this.status = h("div", { class: "flame-status code" });
     this.tooltip = createTooltip();
     this.frame = h("div", { class: "flame-frame" }, this.scroller, this.tree.element);
@@ -105,7 +103,7 @@ class FlameGraph {
     const { view, home } = this;
     if (newModel || old.zoom !== props.zoom) this.moveFocus(newModel);
     if (newBoxes || old.zoom !== props.zoom) this.revealRow(props.model.depth[this.focus]);
-    if (newBoxes) this.startMorph(old, view, view !== home);
+    if (newBoxes) startMorph(this, old, view, view !== home);
     this.canvas.setAttribute("aria-label", props.summary);
     this.redraw();
   }
@@ -121,38 +119,6 @@ class FlameGraph {
     this.space.style.height = `${model.rowCount * rowHeight}px`;
     if (!oldModel && this.props.up) this.scroller.scrollTop = model.rowCount * rowHeight;
     this.tree.update(model, this.cursor);
-  }
-
-  /**
-   * Boxes that were there move to where they are now; what is zoomed moves along.
-   * @param {{from: number, to: number}} oldView of the old model; `free`: not all of what is zoomed
-   */
-  async startMorph(old, oldView, free) {
-    const { model, morphs, zoom } = this.props;
-    this.morph = null;
-    if (!morphs || !old || old.zoom !== zoom || old.model.total[0] <= 0) return;
-    const scale = model.total[0] / old.model.total[0];
-    const origin = { from: oldView.from * scale, to: oldView.to * scale };
-    const target = free ? origin : this.home;
-    this.view = target;
-    if (stillMotion.matches) return;
-    const { morphFrom } = await import("../lib/flame-morph.js");
-    if (this.props.model !== model || this.view !== target) return; // meanwhile
-    const least = (origin.to - origin.from) / (2 * this.canvas.width);
-    const morph = { ...morphFrom(model, old.model, least), amount: 0 };
-    const began = performance.now();
-    this.morph = morph;
-    let moved = (this.view = origin); // until somebody else moves it
-    const step = (now) => {
-      if (this.morph !== morph) return;
-      const t = (now - began) / morphMs;
-      morph.amount = eased(t);
-      if (this.view === moved) this.view = moved = t >= 1 ? target : between(origin, target, morph.amount);
-      if (t >= 1) this.morph = null;
-      this.draw();
-      if (t < 1) requestAnimationFrame(step);
-    };
-    requestAnimationFrame(step);
   }
 
   makeColors() {
@@ -173,20 +139,7 @@ class FlameGraph {
     const from = model.start[this.focus];
     this.home = { from, to: from + Math.max(1, model.total[this.focus]) };
     if (atOnce || stillMotion.matches) this.view = this.home;
-    else this.animateTo(this.home);
-  }
-
-  animateTo(target) {
-    const origin = this.view;
-    const began = performance.now();
-    const step = (now) => {
-      if (this.home !== target) return;
-      const t = (now - began) / animationMs;
-      this.view = t >= 1 ? target : between(origin, target, eased(t));
-      this.draw();
-      if (t < 1) requestAnimationFrame(step);
-    };
-    requestAnimationFrame(step);
+    else animateTo(this, this.home);
   }
 
   /** Scroll so that a row is in sight, with one on each side. */
@@ -222,9 +175,9 @@ class FlameGraph {
     this.ratio = devicePixelRatio || 1;
     const spans = this.paintBoxes();
     this.context.putImageData(this.image, 0, 0);
-    this.drawHidden(spans.hatched);
+    drawHidden(this, spans.hatched);
     drawLabels(this, spans.labels);
-    this.drawOutlines();
+    drawOutlines(this, document.activeElement === this.tree.element);
     performance.clearMeasures("flame-draw");
     performance.measure("flame-draw", { start: began });
   }
@@ -280,36 +233,6 @@ class FlameGraph {
     const colors = matches ? match.map((color, fn) => (matches[fn] ? color : dim[fn])) : normal.slice();
     if (hot >= 0) colors[hot] = this.palette.hot[hot];
     return colors;
-  }
-
-  drawHidden(hatched) {
-    if (hatched.length === 0) return;
-    const { context, ratio } = this;
-    this.hatch ??= makeHatch(context, this.softInk, ratio);
-    context.fillStyle = this.hatch;
-    for (let i = 0; i < hatched.length; i += 3) {
-      const top = this.rowTop(hatched[i + 2]);
-      context.fillRect(hatched[i], top, hatched[i + 1] - hatched[i], rowHeight * ratio - 1);
-    }
-  }
-
-  drawOutlines() {
-    const { ratio } = this;
-    if (this.hover && !this.hover.hidden) this.outline(this.hover.node, this.ink, ratio);
-    if (document.activeElement === this.tree.element) this.outline(this.cursor, this.accent, 2 * ratio);
-  }
-
-  outline(node, color, thickness) {
-    const { model } = this.props;
-    const scale = this.canvas.width / (this.view.to - this.view.from);
-    const edge = (weight) => Math.min(this.canvas.width, Math.max(0, (weight - this.view.from) * scale));
-    const left = edge(model.start[node]);
-    const right = edge(model.start[node] + model.total[node]);
-    if (right === left && (right === 0 || left === this.canvas.width)) return;
-    this.context.strokeStyle = color;
-    this.context.lineWidth = thickness;
-    this.context.strokeRect(left + thickness / 2, this.rowTop(model.depth[node]) + thickness / 2,
-      Math.max(thickness, right - left - thickness), rowHeight * this.ratio - thickness - this.ratio);
   }
 
   /* ---- pointer ---- */
@@ -416,43 +339,7 @@ class FlameGraph {
     this.actions.look?.(zoom, nodeKey(model, node), to - from);
   }
 
-  /* ---- keyboard: the cursor walks the graph ---- */
-
-  onKey(key, event) {
-    if (!this.props) return;
-    const { model } = this.props;
-    const toParent = () => model.parent[this.cursor];
-    const toChild = () => childrenOf(model, this.cursor)[0] ?? -1;
-    const moves = {
-      ArrowUp: this.props.up ? toChild : toParent,
-      ArrowDown: this.props.up ? toParent : toChild,
-      ArrowLeft: () => this.sibling(-1),
-      ArrowRight: () => this.sibling(1),
-      Home: () => 0,
-    };
-    if (moves[key]) this.moveCursor(moves[key]());
-    else if (key === " ") this.actions.zoomTo(nodeKey(model, this.cursor), model.fn[this.cursor]);
-    else if ((key === "Enter" || key === "ContextMenu") && this.cursor > 0) this.actions.menu(this.placeOfCursor(event), this.cursor);
-    else return;
-    event.preventDefault();
-  }
-
-  /** Where a menu for the cursor belongs. */
-  placeOfCursor(event) {
-    const { model } = this.props;
-    const box = this.canvas.getBoundingClientRect();
-    const share = (model.start[this.cursor] - this.view.from) / (this.view.to - this.view.from);
-    const left = Math.min(0.9, Math.max(0, share)) * box.width;
-    const top = this.placeOf(model.depth[this.cursor] + 1) - this.scroller.scrollTop;
-    return { clientX: box.left + left, clientY: box.top + top, preventDefault: () => event.preventDefault() };
-  }
-
-  sibling(step) {
-    const { model } = this.props;
-    if (this.cursor === 0) return -1;
-    const siblings = childrenOf(model, model.parent[this.cursor]);
-    return siblings[siblings.indexOf(this.cursor) + step] ?? -1;
-  }
+  /* ---- the cursor, which keys move (flame-keys.js) ---- */
 
   setCursor(node) {
     this.cursor = node;
@@ -493,7 +380,7 @@ class FlameGraph {
 
   /** Undo free zoom, else let the page go back. */
   escape() {
-    if (this.view !== this.home && this.props) this.animateTo(this.home);
+    if (this.view !== this.home && this.props) animateTo(this, this.home);
     else this.actions.back();
   }
 }
