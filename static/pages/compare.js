@@ -139,13 +139,18 @@ function Changes({ answer }) {
     <${ChangeTable} answer=${answer} rows=${rows} by=${by} />`;
 }
 
+function none(filtered) {
+  if (!filtered) return { title: "No change", text: "Every function has the same own time on both sides." };
+  return { title: "No change of this kind", text: "Own time of no function fits what is chosen above.", actions: [{ label: "List all changes", run: () => setState({ only: "all", query: "" }) }] };
+}
+
 function ChangeTable({ answer, rows, by }) {
   const { only, query } = state.value;
   return html`<div class="top-table compare-table" role="table" aria-label="Functions by change" aria-rowcount=${rows.length + 1} onMouseLeave=${() => (pointed.value = "")}>
     <div role="rowgroup" class="top-head"><div role="row"><div role="columnheader">Function, by change of its own time</div><div role="columnheader" class="number">${by === "time" ? "Change" : "Points"}</div><div role="columnheader" class="number">A → B</div></div></div>
     <${VirtualList} class="top-scroller" role="rowgroup" rove=${true} aria-label="Changes" count=${rows.length} rowHeight=${rowHeight}
       render=${(i) => html`<${ChangeRow} key=${i} entry=${rows[i]} index=${i} answer=${answer} by=${by} />`} />
-    ${rows.length === 0 && (only !== "all" || query) && html`<div class="pane-hint"><${Notice} title="No change of this kind" text="Own time of no function fits what is chosen above." actions=${[{ label: "List all changes", run: () => setState({ only: "all", query: "" }) }]} /></div>`}
+    ${rows.length === 0 && html`<div class="pane-hint"><${Notice} ...${none(only !== "all" || query !== "")} /></div>`}
     <div class="top-foot muted">${plural(rows.length, "function")} with other figures; own time, at most 2,000 listed</div>
   </div>`;
 }
