@@ -8,6 +8,7 @@
 #include <isa-l/igzip_lib.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <zstd.h>
 
@@ -31,7 +32,7 @@ struct pl_decoder {
     ZSTD_DStream *zstd;
     bool done, too_large;
     size_t limit, in_total, out_total;
-    unsigned char out[OUT_BYTES];
+    unsigned char out[OUT_BYTES]; /* last: not zeroed */
 };
 
 /* ---- codecs ---- */
@@ -155,7 +156,9 @@ enum pl_status pl_decoder_new(const char *encoding, size_t limit,
     const struct codec *codec = find(encoding);
     if (!codec)
         return pl_error_set(err, PL_UNSUPPORTED, "content encoding %.32s", encoding);
-    struct pl_decoder *decoder = calloc(1, sizeof *decoder);
+    struct pl_decoder *decoder = malloc(sizeof *decoder);
+    if (decoder)
+        memset(decoder, 0, offsetof(struct pl_decoder, out));
     if (!decoder || !codec->open(decoder)) {
         pl_decoder_free(decoder);
         return pl_error_set(err, PL_NOMEM, "out of memory");

@@ -2,12 +2,14 @@
 """How much ingest takes: chunks of a real Python SDK (2,358 samples, 185 kB of JSON,
 gzip), sent by eight connections, to a durable 200 and to published; beside it what
 Python needs on one core: for the floor of the same task, json and zlib alone, and for
-the task: the body on the disk, its samples in SQLite with what they refer to. Then what
-memory large chunks take, and how long others wait behind slow peers and large bodies.
+the task: the body on the disk, its samples in SQLite with what they refer to; and what
+the JSON parser of ours needs for its half of that floor. Then what memory large chunks
+take, and how long others wait behind slow peers and large bodies.
 
     PROFLITE_BUILD=build tests/bench/bench_ingest.py [CHUNKS]
 """
 import array
+import ctypes
 import gzip
 import json
 import os
@@ -59,6 +61,20 @@ def floor(packed):
     for body in packed:
         plain = zlib.decompress(body, 31)
         json.loads(plain.split(b"\n", 2)[2])
+    return time.process_time() - begin
+
+
+def tokens(packed):
+    """yajl, which reads the JSON in ours, over the same bodies, told of nothing."""
+    yajl = ctypes.CDLL("libyajl.so.2")
+    yajl.yajl_alloc.restype = ctypes.c_void_p
+    plain = [zlib.decompress(body, 31).split(b"\n", 2)[2] for body in packed]
+    begin = time.process_time()
+    for text in plain:
+        parser = ctypes.c_void_p(yajl.yajl_alloc(None, None, None))
+        assert yajl.yajl_parse(parser, text, ctypes.c_size_t(len(text))) == 0
+        assert yajl.yajl_complete_parse(parser) == 0
+        yajl.yajl_free(parser)
     return time.process_time() - begin
 
 
@@ -240,6 +256,7 @@ def main():
     print(f"to a durable 200     {rate(acknowledged)} (wall)")
     print(f"to published         {rate(published)} (wall)")
     print(f"server, CPU          {rate(cpu)}, {cpu / samples * 1e9:.0f} ns a sample")
+    print(f"yajl, told of nothing{rate(tokens(packed[:64]) / 64 * count)} (CPU)")
     print(f"Python, json + zlib  {rate(zlib_json * count)} (CPU): "
           f"{zlib_json * count / cpu:.1f} times what ours takes")
     print(f"Python, the task     {rate(whole * count)} (CPU): "
