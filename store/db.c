@@ -211,6 +211,19 @@ static int make_defensive(sqlite3 *db)
     return rc;
 }
 
+/* A copy (VACUUM INTO) has no log yet. Of several who make it have one SQLite lets none
+ * wait for another, as each has read the file already. */
+static int want_log(sqlite3 *db)
+{
+    int rc = SQLITE_BUSY;
+    for (int ms = 0; (rc & 0xff) == SQLITE_BUSY && ms < PL_DB_BUSY_MS; ms += 10) {
+        if (ms)
+            (void)sqlite3_sleep(10);
+        rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    }
+    return rc;
+}
+
 static int set_pragmas(sqlite3 *db, enum pl_store_mode mode)
 {
     int rc = sqlite3_exec(db,
@@ -224,8 +237,10 @@ static int set_pragmas(sqlite3 *db, enum pl_store_mode mode)
     if (mode == PL_STORE_READ)
         return sqlite3_exec(db, "PRAGMA query_only = ON; PRAGMA cache_size = -16384",
                             NULL, NULL, NULL);
-    return sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
-                        NULL, NULL, NULL);
+    rc = want_log(db);
+    return rc == SQLITE_OK
+               ? sqlite3_exec(db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL)
+               : rc;
 }
 
 int pl_db_read_version(sqlite3 *db, int *version_out)
@@ -473,22 +488,6 @@ enum pl_status pl_store_make_durable(struct pl_store *store, struct pl_error *er
         sqlite3_exec(store->db, pl_sql_text[PL_SQL_SYNC_EACH_COMMIT], NULL, NULL, NULL);
     store->durable = rc == SQLITE_OK;
     return pl_db_error(store, rc, "sync_each_commit", err);
-}
-
-enum pl_status pl_store_generation(struct pl_store *store, uint64_t *generation_out,
-                                   struct pl_error *err)
-{
-    struct pl_stmt *stmt = NULL;
-    bool row = false;
-    *generation_out = 0;
-    enum pl_status status = pl_stmt_get(store, PL_SQL_GET_GENERATION, &stmt, err);
-    if (status == PL_OK)
-        status = pl_stmt_row(stmt, &row, err);
-    if (row) {
-        *generation_out = (uint64_t)pl_stmt_column_int(stmt, 0);
-        pl_stmt_reset(stmt);
-    }
-    return status;
 }
 
 const char *pl_store_sqlite_version(void)

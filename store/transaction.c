@@ -298,3 +298,19 @@ void pl_db_end_read(struct pl_store *store)
     if (!sqlite3_get_autocommit(store->db))
         (void)run(store, PL_SQL_ROLLBACK, NULL);
 }
+
+enum pl_status pl_store_generation(struct pl_store *store, uint64_t *generation_out,
+                                   struct pl_error *err)
+{
+    struct pl_stmt *stmt = NULL;
+    bool row = false;
+    *generation_out = 0;
+    enum pl_status status = pl_stmt_get(store, PL_SQL_GET_GENERATION, &stmt, err);
+    if (status == PL_OK)
+        status = pl_stmt_row(stmt, &row, err);
+    if (row) {
+        *generation_out = (uint64_t)pl_stmt_column_int(stmt, 0);
+        pl_stmt_reset(stmt);
+    }
+    return status;
+}
