@@ -45,7 +45,7 @@ static inline long test_seed(void)
 /* Long runs say now and then how far they are: who stops one knows what was done. */
 static inline void test_progress(long done, const char *what)
 {
-    if (done % 1000 == 0 && getenv("PROFLITE_SOAK")) {
+    if (done % 250 == 0 && getenv("PROFLITE_SOAK")) {
         printf("%ld %s, %d failed\n", done, what, test_failures);
         (void)fflush(stdout);
     }
