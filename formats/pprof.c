@@ -62,10 +62,16 @@ static bool is_inlined(const struct pl_tree *tree, size_t i)
     return tree->inlined && tree->inlined[i] && tree->nodes[i].parent;
 }
 
+/* CPU time of a stack may be nothing, and its samples still count. */
+static bool has_own(const struct pl_tree *tree, size_t node)
+{
+    return tree->nodes[node].self || (tree->samples && tree->samples[node]);
+}
+
 static void number_nodes(struct profile *p)
 {
     const struct pl_tree *tree = p->tree;
-    if (tree->node_count && tree->nodes[0].self)
+    if (tree->node_count && has_own(tree, 0))
         p->node_location[0] = location_of(p, "[no stack]", NULL, 0);
     for (size_t i = 1; i < tree->node_count; i++) {
         const struct pl_tree_node *node = &tree->nodes[i];
@@ -238,7 +244,7 @@ static enum pl_status put_profile(struct profile *p, uint32_t deepest,
     if (ok) {
         put_head(p);
         for (size_t i = 0; i < p->tree->node_count; i++)
-            if (p->tree->nodes[i].self)
+            if (has_own(p->tree, i))
                 put_sample(p, i, stack);
         put_mappings(p);
         put_locations(p, lines, line_of);

@@ -378,6 +378,31 @@ static void test_pprof(void)
     pprof__profile__free_unpacked(profile, NULL);
 }
 
+/* Samples on a CPU that took none of its time are samples all the same. */
+static void test_pprof_without_time(void)
+{
+    static const struct pl_tree_node light[] = {
+        {0, PL_TREE_NO_NAME, 0, 87},
+        {0, 0, 7, 87},
+        {1, 1, 5, 50},
+        {2, 2, 45, 45},
+        {1, 3, 30, 30},
+        {0, 4, 0, 0},
+    };
+    struct pl_tree from = tree;
+    int64_t sum = 0;
+    from.unit = PL_TREE_NS;
+    from.nodes = light;
+    from.samples = samples;
+    Pprof__Profile *profile = pprof_of(&from);
+    for (size_t i = 0; i < profile->n_sample; i++)
+        sum += profile->sample[i]->value[0];
+    CHECK(profile->n_sample == 6 && sum == 20, "%zu: %lld", profile->n_sample,
+          (long long)sum);
+    CHECK(profile->sample[5]->value[1] == 0);
+    pprof__profile__free_unpacked(profile, NULL);
+}
+
 /* Lines of one function are one function; without more than the tree there is still
  * a profile. */
 static void test_pprof_little(void)
@@ -547,4 +572,5 @@ TEST_MAIN({"folded", test_folded}, {"folded_sum", test_folded_sum},
           {"svg_slivers", test_svg_slivers}, {"svg_well_formed", test_svg_well_formed},
           {"html", test_html}, {"pprof", test_pprof}, {"firefox", test_firefox},
           {"firefox_threads", test_firefox_threads},
-          {"pprof_little", test_pprof_little})
+          {"pprof_little", test_pprof_little},
+          {"pprof_without_time", test_pprof_without_time})
