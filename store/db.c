@@ -431,9 +431,13 @@ enum pl_status pl_db_connect_again(struct pl_store *store, struct pl_error *err)
     store->file_number++;
     status = open_known(store, err);
     store->lost = status != PL_OK;
-    (void)sqlite3_close(store->lost ? store->db : empty);
-    if (store->lost)
+    if (store->lost) {
+        finalize_statements(store); /* of what was opened and found wanting */
+        (void)sqlite3_close(store->db);
         store->db = empty;
+    } else {
+        (void)sqlite3_close(empty);
+    }
     return status;
 }
 

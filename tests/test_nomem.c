@@ -359,6 +359,7 @@ static void test_connect(void)
     for (long at = 1; hit; at += at < 30 ? 1 : 193) {
         struct day day = {.path = path};
         struct pl_error err = {0};
+        long live = sqlites.live;
         CHECK_OK(day_open(&day, &err), err);
         CHECK_OK(day_begin(&day, &err), err);
         CHECK_OK(day_put(&day, 0, &err), err);
@@ -375,6 +376,8 @@ static void test_connect(void)
               err.message);
         CHECK(lock_is_free(path));
         day_close(&day);
+        CHECK(at == 1 || live == sqlites.live, "from allocation %ld: %ld left", at,
+              sqlites.live - live);
         clean(path);
     }
     CHECK(failed > 30, "%ld", failed);
