@@ -4,6 +4,7 @@ what is said of images that cannot be used; names that come with a later upload.
 import collections
 import json
 import pathlib
+import random
 import subprocess
 import tempfile
 
@@ -231,7 +232,7 @@ __attribute__((noinline, visibility("default"))) int rust_main(int x) { return w
 """
 
 
-def rust(number, library, at, platform="rust"):
+def rust(number, library, at, platform="rust", more=()):
     """Stacks as a handler of the profiler's own takes them, leaf first."""
     names = ("handler_leaf", "trampoline", "in_work", "rust_main")
     addresses = [BASE + at[name] + (name not in ("handler_leaf",)) for name in names] + [0x123456, 0x123457]
@@ -249,10 +250,11 @@ def rust(number, library, at, platform="rust"):
               [handler, caller, root],
               [handler, caller],
               [handler, work, main, root]]     # no trampoline: who called it goes, as an inlined call
+    stacks += more
     return chunk(number, platform=platform, profiler_id=f"{number:032x}", stacks=stacks,
                  frames=[{"instruction_addr": hex(a)} for a in addresses],
                  samples=[{"timestamp": 1795345189 + tick / 8, "thread_id": "1", "stack_id": tick % len(stacks)}
-                          for tick in range(4 * len(stacks))],
+                          for tick in range(len(stacks))],
                  debug_meta={"images": [library.image(code_file=f"/srv/{platform}.so")]})
 
 
@@ -283,8 +285,12 @@ def test_rust(server, folder):
     """The profiler's own frames and roots without a name do not show once names were looked
     for; every answer agrees, weights stay, and so it is however often it is redone."""
     library = Library(folder, RUST)
+    seed = random.randrange(10**9)
+    print("seed", seed)
+    random.seed(seed)
+    more = [random.choices(range(6), k=random.randrange(1, 9)) for _ in range(300)]
     for number, platform in ((51, "rust"), (52, "native")):
-        server.envelope(envelope(item(rust(number, library, library.at, platform), platform=platform)))
+        server.envelope(envelope(item(rust(number, library, library.at, platform, more), platform=platform)))
     server.settle()
     weights = "SELECT session_id, sum(weight_ns) AS w, count(*) AS n FROM sample GROUP BY 1"
     before = [tuple(row) for row in server.sql(weights)]
