@@ -42,14 +42,30 @@ export function Tabs({ label, value, options, onChoose, children }) {
 /** A modal dialog that is open as long as it is rendered. */
 export function Dialog({ label, class: kind, onClose, children }) {
   const ref = useRef(null);
+  const over = useRef(false);
   useLayoutEffect(() => { // before the next key: people type ahead
     const dialog = ref.current;
     const before = /** @type {HTMLElement} */ (document.activeElement);
     dialog.showModal();
-    return () => before?.focus?.({ preventScroll: true });
+    return () => {
+      over.current = true;
+      dialog.close(); // until then nothing else takes the focus
+      before?.focus?.({ preventScroll: true });
+    };
   }, []);
-  return html`<dialog ref=${ref} class=${kind} aria-label=${label}
-    onClose=${onClose} onClick=${(event) => event.target === ref.current && onClose()}>${children}</dialog>`;
+  /** Once: the dialog's own event comes late, when another one may be open. */
+  const close = () => {
+    if (!over.current) onClose();
+    over.current = true;
+  };
+  const onKey = (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    close();
+  };
+  return html`<dialog ref=${ref} class=${kind} aria-label=${label} onKeyDown=${onKey}
+    onClose=${close} onClick=${(event) => event.target === ref.current && close()}>${children}</dialog>`;
 }
 
 /** What was loaded, or a hint that it is on its way (only when it takes a while). */

@@ -80,7 +80,7 @@ async function serve(db) {
  */
 const drawnSince = ({ began, which }) => new Promise((resolve) => {
     const look = () => {
-        const answers = performance.getEntriesByType("resource").filter((one) => one.name.includes("v1/flamegraph") && one.startTime >= began && one.responseEnd > 0);
+        const answers = performance.getEntriesByType("resource").filter((one) => /v1\/flamegraph(?!.*slices=)/.test(one.name) && one.startTime >= began && one.responseEnd > 0);
         const draw = answers.length > which && performance.getEntriesByName("flame-draw").find((one) => one.startTime > answers[which].responseEnd);
         if (draw) resolve(draw.startTime + draw.duration - began);
         else requestAnimationFrame(look);
