@@ -2,26 +2,10 @@
 
 import { decodeFlame } from "./flame-model.js";
 import { oklch, pixel } from "./colors.js";
-import { groupByRecording } from "./selection.js";
-import { sessionsText } from "./side-text.js";
 
 const steps = 8; // of colour, each way
 const sure = 0.05; // q below it is called a change
 const scale = 1e12; // shares as whole numbers
-
-/**
- * What is worth comparing when nobody said so: the latest recording with the one before
- * it of the same application.
- * @param {import("./selection.js").Session[]} sessions
- * @returns {{a: string, b: string}} "" where there is none
- */
-export function defaultSides(sessions) {
-  const groups = groupByRecording(sessions).filter((group) => group.samples > 0);
-  const latest = groups[0];
-  if (!latest) return { a: "", b: "" };
-  const before = groups.slice(1).find((group) => group.sessions[0].app === latest.sessions[0].app);
-  return { a: before ? sessionsText(before.sessions) : "", b: sessionsText(latest.sessions) };
-}
 
 /**
  * @typedef {object} DiffModel a graph whose boxes are as wide as both sides together

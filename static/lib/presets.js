@@ -1,8 +1,7 @@
 // What B is most often compared with, worked out from its text.
 
-import { defaultSides } from "./compare.js";
 import { releasesOf } from "./releases.js";
-import { rangeText, word } from "./side-text.js";
+import { defaultSides, rangeText, word } from "./side-text.js";
 
 const unitNs = { s: 1e9, m: 60e9, h: 3600e9, d: 86400e9, w: 604800e9 };
 const weekNs = unitNs.w;

@@ -1,5 +1,7 @@
 // A side of a comparison in words: what the API calls `a` and `b` (docs/API.md, diff).
 
+import { groupByRecording } from "./selection.js";
+
 /** What the sessions of a choice are called in a side's text. */
 export function sessionsText(sessions) {
   return sessions.map((session) => session.id).sort((a, b) => a - b).join(",");
@@ -32,4 +34,18 @@ export function selectionText(state, chosen, sessionCount) {
 /** @param {number} from Unix ns @param {number} to */
 export function rangeText(from, to) {
   return `@${Math.round(from)}..${Math.round(to)}`;
+}
+
+/**
+ * What is worth comparing when nobody said so: the latest recording with the one before
+ * it of the same application.
+ * @param {import("./selection.js").Session[]} sessions
+ * @returns {{a: string, b: string}} "" where there is none
+ */
+export function defaultSides(sessions) {
+  const groups = groupByRecording(sessions).filter((group) => group.samples > 0);
+  const latest = groups[0];
+  if (!latest) return { a: "", b: "" };
+  const before = groups.slice(1).find((group) => group.sessions[0].app === latest.sessions[0].app);
+  return { a: before ? sessionsText(before.sessions) : "", b: sessionsText(latest.sessions) };
 }

@@ -28,7 +28,7 @@
  * @property {boolean} invert     leaves first
  * @property {"weight"|"name"} order  of siblings in the graph
  * @property {"cpu"|"off"|"wall"} heat  what the timeline shows: running, waiting, both
- * @property {string} a           Compare: what is compared, as text (lib/compare.js)
+ * @property {string} a           Compare: what is compared, as text (lib/side-text.js)
  * @property {string} b
  * @property {"share"|"time"} by  Compare: normalised, or absolute
  * @property {"all"|"sure"|"new"|"gone"} only  Compare: which changes are listed

@@ -1,7 +1,8 @@
 // The two sides of Compare and what differs between them.
 
 import { computed, effect } from "../vendor/preact.js";
-import { decodeDiff, defaultSides } from "../lib/compare.js";
+import { decodeDiff } from "../lib/compare.js";
+import { defaultSides } from "../lib/side-text.js";
 import { closer } from "./closer.js";
 import { asking, sessions, shaping } from "./data.js";
 import { Resource } from "./resource.js";

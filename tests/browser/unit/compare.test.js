@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeDiff, defaultSides, surety } from "../../../static/lib/compare.js";
+import { decodeDiff, surety } from "../../../static/lib/compare.js";
 import { presets } from "../../../static/lib/presets.js";
 import { releasesOf } from "../../../static/lib/releases.js";
 import { defaultState } from "../../../static/lib/state.js";
-import { selectionText, word } from "../../../static/lib/side-text.js";
+import { defaultSides, selectionText, word } from "../../../static/lib/side-text.js";
 
 const session = (id, app, recording, start) => ({ id, app, recording_id: recording, start_ns: start, end_ns: start + 1, samples: 5 });
 
