@@ -97,6 +97,11 @@ enum pl_status pl_inbox_next(struct pl_store *store, int64_t after_id,
         return status;
     if (!row)
         return pl_error_set(err, PL_NOT_FOUND, "the inbox is empty");
+    if (pl_stmt_column_int(stmt, 0) <= after_id) { /* which would go on for ever */
+        pl_stmt_reset(stmt);
+        return pl_error_set(err, PL_INPUT, "%s is damaged: its inbox is out of order",
+                            pl_store_path(store));
+    }
     *row_out = (struct pl_inbox_row){
         .id = pl_stmt_column_int(stmt, 0),
         .project_id = pl_stmt_column_int(stmt, 1),

@@ -62,8 +62,16 @@ static enum pl_status read_next(struct pl_store *store, int64_t after_id,
     pl_stmt_int(stmt, ":most", (int64_t)most);
     while (status == PL_OK && row) {
         status = pl_stmt_row(stmt, &row, err);
-        if (status == PL_OK && row && *count_out < most)
-            read_chunk(stmt, &chunks[(*count_out)++]);
+        if (status != PL_OK || !row || *count_out >= most)
+            continue;
+        if (pl_stmt_column_int(stmt, 0) <= after_id) { /* which would go on for ever */
+            pl_stmt_reset(stmt);
+            return pl_error_set(err, PL_INPUT,
+                                "%s is damaged: the chunks that wait are out of order",
+                                pl_store_path(store));
+        }
+        after_id = pl_stmt_column_int(stmt, 0);
+        read_chunk(stmt, &chunks[(*count_out)++]);
     }
     if (status == PL_OK && !*count_out)
         return pl_error_set(err, PL_NOT_FOUND, "no chunk is waiting");

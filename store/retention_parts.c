@@ -259,6 +259,8 @@ static enum pl_status take_empty(struct pl_gc *gc, struct pl_error *err)
             pl_db_rollback(gc->store);
         if (status == PL_OK)
             pl_gc_add_result(gc->result, &gone);
+        if (!gone.sessions) /* there are some, and in a damaged file they stay */
+            break;
     }
     return status;
 }

@@ -92,6 +92,8 @@ static enum pl_status take_sums_of_one(struct pl_gc *gc, int64_t level,
         pl_db_rollback(gc->store);
     if (status == PL_OK && *more_out)
         pl_gc_add_result(gc->result, &gone);
+    *more_out =
+        *more_out && gone.hours + gone.days > 0; /* of a damaged file they stay */
     return status;
 }
 

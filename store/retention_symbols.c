@@ -8,11 +8,13 @@
 enum pl_status pl_gc_take_fetched(struct pl_gc *gc, struct pl_error *err)
 {
     enum pl_status status = PL_OK;
+    int64_t last = 0;
     while (status == PL_OK && pl_gc_excess(gc)) {
         int64_t id = 0, before = pl_gc_used_bytes(gc);
         status = pl_gc_number(gc, PL_SQL_GC_FETCHED_FILE, &id, err);
-        if (status != PL_OK || !id)
+        if (status != PL_OK || !id || id == last) /* of a damaged file it stays */
             break;
+        last = id;
         status = pl_symbol_file_remove(gc->store, id, err);
         if (status == PL_NOT_FOUND)
             status = PL_OK; /* somebody else did */

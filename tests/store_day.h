@@ -71,8 +71,7 @@ static inline enum pl_status day_name(struct day *day, int64_t chunk_id,
     for (; status == PL_OK && count < raw.count && count < 3 * PARTS_FRAMES; count++)
         found[count] = (struct pl_named_frame){raw.rows[count].frame_id, "symbolicated",
                                                names, 1 + count % 2};
-    const struct pl_pass_names all = {
-        .frames = found, .count = count, .done = true};
+    const struct pl_pass_names all = {.frames = found, .count = count, .done = true};
     if (status == PL_OK)
         status = pl_pass_put_names(day->store, chunk_id, &all, err);
     if (status == PL_OK)
@@ -87,14 +86,15 @@ static inline enum pl_status day_name(struct day *day, int64_t chunk_id,
     return status;
 }
 
-/* The pass over every chunk that waits, without looking names up. */
+/* The pass over every chunk that waits, each once, as the pass does: in a damaged file
+ * one may wait for ever. Names are not looked up. */
 static inline enum pl_status day_pass(struct day *day, struct pl_error *err)
 {
-    struct pl_pending_chunk chunk;
+    struct pl_pending_chunk chunk = {0};
     size_t count;
     enum pl_status status = pl_pass_lease(day->store, "day", 60000, err);
-    while (status == PL_OK &&
-           (status = pl_pass_next(day->store, 0, &chunk, 1, &count, err)) == PL_OK) {
+    while (status == PL_OK && (status = pl_pass_next(day->store, chunk.id, &chunk, 1,
+                                                     &count, err)) == PL_OK) {
         status = day_name(day, chunk.id, err);
         struct pl_pass_end end = {
             .chunk_id = chunk.id, .category = "profile_chunk", .outcome = "accepted"};
