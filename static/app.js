@@ -104,7 +104,7 @@ const pageKeys = {
 /** What else a page's keys do. */
 const keysOf = {
   explore: keys,
-  compare: Object.fromEntries(["g", "m", "t", "e", "Escape", "Backspace"].map((key) => [key, keys[key]])),
+  compare: Object.fromEntries(["g", "a", "m", "t", "e", "Escape", "Backspace"].map((key) => [key, keys[key]])),
 };
 
 const controlKeys = {
