@@ -25,9 +25,10 @@ struct pl_pending_chunk {
     bool has_profile; /* false: it says when and where, and has no samples */
 };
 
-/* Up to `most` of them. NOT_FOUND: nothing to do. `after_id` lets a pass step past a
- * chunk it failed. Takes the chunks: if a writer adds to one from now on, the flags set
- * below do not stick and it comes again. Flags stick to no chunk that was not taken. */
+/* Up to `most` of them. NOT_FOUND: nothing to do; INPUT: damaged. `after_id` lets a
+ * pass step past a chunk it failed. Takes the chunks: if a writer adds to one from now
+ * on, the flags set below do not stick and it comes again. Flags stick to no chunk that
+ * was not taken. */
 PL_MUST_CHECK enum pl_status pl_pass_next(struct pl_store *store, int64_t after_id,
                                           struct pl_pending_chunk *chunks_out,
                                           size_t most, size_t *count_out,
@@ -170,10 +171,10 @@ pl_pass_put_normal(struct pl_store *store, int64_t chunk_id,
                    const struct pl_normal_frame *frames, size_t count,
                    bool deobfuscated, int retention_days, struct pl_error *err);
 
-/* Every frame of the chunk has been looked up and is normal by `wishes`, which stand for
- * what its session wants: until somebody else writes to the file, or other wishes are
- * told, the lists above leave out frames that only stacks like its have (redo: none).
- * Errors  INPUT; IO; NOMEM. */
+/* Every frame of the chunk has been looked up and is normal by `wishes`, which stand
+ * for what its session wants: until somebody else writes to the file, or other wishes
+ * are told, the lists above leave out frames that only stacks like its have (redo:
+ * none). Errors  INPUT; IO; NOMEM. */
 void pl_pass_wish(struct pl_store *store, uint64_t wishes);
 PL_MUST_CHECK enum pl_status pl_pass_settle(struct pl_store *store, int64_t chunk_id,
                                             struct pl_error *err);

@@ -146,6 +146,7 @@ static const char *const columns[] = {
     "function.name",
     "frame_name.function_id",
     "frame_name.depth",
+    "frame_name.trim",
     "module.path",
     "module.name",
     "loss.count",
