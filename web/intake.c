@@ -241,6 +241,8 @@ static enum pl_status read_envelope(struct row *row, struct pl_error *err)
 static enum pl_status read_task(struct row *row, struct pl_error *err)
 {
     const struct pl_intake_kind *kind = &pl_intake_profile;
+    if (row->info.items_done) /* killed before the row said that it is done */
+        return PL_OK;
     row->item.index = 0;
     row->item.is_task = true;
     make_fallback(row);

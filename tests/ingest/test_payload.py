@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`proflite process --payload`: what stands beside the profile counts, what the profile
 says of the same does not; hostile msgpack ends with 3, a clear line and little memory."""
+import contextlib
 import gzip
 import json
 import pathlib
@@ -252,6 +253,19 @@ def check_killed(folder):
     check(not store.row("SELECT 1 FROM inbox WHERE state <> 'stored'"), "nothing waits")
 
 
+def check_half_taken(folder):
+    """Killed after the profile was stored and before its row of the inbox said so."""
+    store = Store(folder, "half")
+    check(store.process(pack(task(chunk(1))))[0] == 0, "taken in")
+    with contextlib.closing(sqlite3.connect(store.db)) as connection, connection:
+        connection.execute("UPDATE inbox SET state = 'new'")
+        check(connection.execute("SELECT items_done FROM inbox").fetchone() == (1,), "its item")
+    code, result, said = store.process(pack(task(chunk(2))))
+    check(code == 0 and result["received_duplicates"] == 0, f"goes on: {code} {result} {said}")
+    check(not store.row("SELECT 1 FROM inbox WHERE state <> 'stored'"), "nothing waits")
+    check(store.row("SELECT count(*) AS n FROM outcome")["n"] == 2, "outcomes, once")
+
+
 def check_missing(folder):
     """No samples: counted, the flag unset, and no failure."""
     store = Store(folder, "missing")
@@ -399,6 +413,7 @@ def main():
         check_sampled(folder)
         check_functions(folder)
         check_killed(folder)
+        check_half_taken(folder)
         check_missing(folder)
         check_words(folder)
         check_invalid(folder)
