@@ -74,15 +74,22 @@ async function serve(db) {
 
 /* ---- in the page ---- */
 
+/** Every draw of the flame graph: when it was through, and how many boxes its graph has. */
+function recordDraws() {
+    window.flameDraws = [];
+    const note = (one) => window.flameDraws.push({ end: one.startTime + one.duration, boxes: one.detail });
+    new PerformanceObserver((list) => list.getEntriesByName("flame-draw").forEach(note)).observe({ entryTypes: ["measure"] });
+}
+
 /**
- * Until the answer of the first look (0) or the second one (1) is drawn: ms from a moment of
- * the page's clock.
+ * Until another graph than the one at `began` is drawn: ms from then, a moment of the page's
+ * clock, for the first (0) or the second (1) such graph.
  */
 const drawnSince = ({ began, which }) => new Promise((resolve) => {
     const look = () => {
-        const answers = performance.getEntriesByType("resource").filter((one) => /v1\/flamegraph(?!.*slices=)/.test(one.name) && one.startTime >= began && one.responseEnd > 0);
-        const draw = answers.length > which && performance.getEntriesByName("flame-draw").find((one) => one.startTime > answers[which].responseEnd);
-        if (draw) resolve(draw.startTime + draw.duration - began);
+        const isNew = (one, i, all) => one.end > began && one.boxes !== all[i - 1]?.boxes;
+        const draw = window.flameDraws.filter(isNew)[which];
+        if (draw) resolve(draw.end - began);
         else requestAnimationFrame(look);
     };
     look();
@@ -296,6 +303,7 @@ async function main() {
     const server = await serve(store(1));
     const browser = await openBrowser({ viewport: size });
     const { page } = browser;
+    await page.addInitScript(recordDraws);
     try {
         const about = await (await server.api("flamegraph?app=checkout&max_nodes=50000&min_ns=0")).json();
         console.log(`${about.samples.toLocaleString("en")} samples, ${about.node_count.toLocaleString("en")} merged nodes, ${about.shown.toLocaleString("en")} of them loaded at first; Chromium without GPU, ${size.width}×${size.height}\n`);
