@@ -65,7 +65,7 @@ def sessions(db):
 
 SLOTS = """
   SELECT s.id AS session, s.mode, s.pid, t.tid, p.tick_count, p.period_ns, coalesce(x.weight, 0) AS weight_ns,
-         coalesce(x.cpu_ns, 0) AS cpu_ns,
+         coalesce(x.cpu_ns, 0) AS cpu_ns, x.weight > 0 AND x.cpu_ns IS NULL AS cpu_unknown,
          coalesce((SELECT sum(l.count) FROM loss l
                    WHERE l.part_id = p.id AND l.thread_id = t.id), 0) AS lost
   FROM part p JOIN session s ON s.id = p.session_id JOIN thread t ON t.session_id = s.id
@@ -76,11 +76,14 @@ def check_ledger(db, what):
     """Wall mode: every tick of a thread's life is a sample, the weight of one, or a loss
     with its reason: never more than there were ticks, and exactly those for the first
     thread, which lives as long as its process. CPU mode: so are the periods of CPU time
-    of all threads together. Returns what it has added up. Reads the tables alone."""
+    of all threads together, but of those that ended before they could be asked for their
+    CPU time. Returns what it has added up. Reads the tables alone."""
     total, sessions_cpu = 0, {}
     for row in sql(db, SLOTS):
         known = row["weight_ns"] / row["period_ns"] + row["lost"]
         total += known
+        if row["mode"] == "cpu" and row["cpu_unknown"]:
+            continue
         if row["mode"] == "cpu":
             of = sessions_cpu.setdefault(row["session"], [0, 0, 0])
             for i, more in enumerate((row["weight_ns"] + row["lost"] * row["period_ns"], row["cpu_ns"],

@@ -127,7 +127,8 @@ def test_no_thread(folder):
         done = run("setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", folder / "proflite", "--db", db,
                    "record", "--", "prlimit", f"--nproc={limit}", folder / "victim", "exec2")
         check(done.returncode == 7, f"limit {limit}: status {done.returncode}: {done.stderr[-300:]}")
-        check((b"nothing recorded" in done.stderr) != wanted, f"limit {limit}: {done.stderr[-300:]}")
+        # What prlimit itself did before it set the limit may have met a tick.
+        check(b"nothing recorded" not in done.stderr or not wanted, f"limit {limit}: {done.stderr[-300:]}")
         check(("after_exec" in functions(db)[0]) == wanted, f"limit {limit}: recorded, or not")
 
 
