@@ -172,8 +172,8 @@ static enum pl_status visit_row(struct choose *choose, const struct span *span,
     pl_rollup_row_read(stmt, 1, !of->total, &row);
     const char *wrong = "its sums make no sense";
     if (choose->thread_id > 0 && choose->thread_id < UINT32_MAX &&
-        row.total.samples >= 0 &&
-        pl_slot_select_reserve(choose->slots, row.total.wall_ns, row.total.cpu_ns))
+        pl_slot_select_reserve(choose->slots, row.total.samples, row.total.wall_ns,
+                               row.total.cpu_ns))
         wrong = of->total ? NULL : pl_rollup_row_walk(&row, &visitor, &failed);
     if (!wrong && of->total)
         failed = !of->total(of->self, choose->thread_id, &row.total);

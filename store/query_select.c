@@ -103,11 +103,12 @@ static enum pl_status visit_sums(struct pl_slot_select *select,
         sum->bin = select->reader.part_bin;
         if (!wants_thread(select, sum->thread_id))
             continue;
-        if (pl_slot_select_reserve(select, sum->wall_ns, sum->cpu_ns))
+        if (pl_slot_select_reserve(select, sum->samples, sum->wall_ns, sum->cpu_ns))
             status = select->visitor->sum(select->visitor->self, sum, err);
         else
             status = pl_error_set(
-                err, PL_INPUT, "%s is damaged: weights add up to more than 292 years",
+                err, PL_INPUT,
+                "%s is damaged: samples or weights add up to more than 63 bits hold",
                 pl_store_path(select->store));
     }
     return status;
@@ -351,11 +352,13 @@ enum pl_status pl_slot_select_session(struct pl_slot_select *select, int64_t ses
     return visit_parts(select, stmt, err);
 }
 
-bool pl_slot_select_reserve(struct pl_slot_select *select, int64_t wall_ns,
-                            int64_t cpu_ns)
+bool pl_slot_select_reserve(struct pl_slot_select *select, int64_t samples,
+                            int64_t wall_ns, int64_t cpu_ns)
 {
     struct pl_slot_reader *reader = &select->reader;
-    return wall_ns >= 0 && cpu_ns >= 0 &&
+    return samples >= 0 && wall_ns >= 0 && cpu_ns >= 0 &&
+           !__builtin_add_overflow(reader->total_samples, samples,
+                                   &reader->total_samples) &&
            !__builtin_add_overflow(reader->total_ns, wall_ns, &reader->total_ns) &&
            !__builtin_add_overflow(reader->total_cpu_ns, cpu_ns, &reader->total_cpu_ns);
 }

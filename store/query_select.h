@@ -118,7 +118,8 @@ PL_MUST_CHECK enum pl_status pl_slot_select_session(struct pl_slot_select *selec
 /* Sums of elsewhere (>= 0) that will be added to those of the slots; false: all
  * together they would leave int64_t. */
 PL_MUST_CHECK bool pl_slot_select_reserve(struct pl_slot_select *select,
-                                          int64_t wall_ns, int64_t cpu_ns);
+                                          int64_t samples, int64_t wall_ns,
+                                          int64_t cpu_ns);
 bool pl_slot_select_wants(const struct pl_slot_select *select, int64_t thread_id);
 void pl_slot_select_found(struct pl_slot_select *select, int64_t from_ns,
                           int64_t to_ns);

@@ -351,7 +351,9 @@ static bool add_totals(struct pl_slot_reader *reader, const struct pl_slot *slot
             return false;
     /* Without an exact CPU time the weight stands in for it. */
     int64_t cpu_ns = slot->cpu_ns >= 0 ? slot->cpu_ns : sum;
-    return !__builtin_add_overflow(reader->total_ns, sum, &reader->total_ns) &&
+    return !__builtin_add_overflow(reader->total_samples, samples,
+                                   &reader->total_samples) &&
+           !__builtin_add_overflow(reader->total_ns, sum, &reader->total_ns) &&
            !__builtin_add_overflow(reader->total_cpu_ns, cpu_ns, &reader->total_cpu_ns);
 }
 
@@ -384,6 +386,7 @@ enum pl_status pl_slot_read(struct pl_slot_reader *reader, const struct pl_stmt 
     if (status == PL_OK)
         status = read_weights(reader, stmt, slot_out, err);
     if (status == PL_OK && !add_totals(reader, slot_out, decoded.samples))
-        status = damaged(reader, stmt, "weights add up to more than 292 years", err);
+        status = damaged(reader, stmt,
+                         "samples or weights add up to more than 63 bits hold", err);
     return status;
 }

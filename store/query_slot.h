@@ -28,8 +28,9 @@ struct pl_slot_reader {
     const struct pl_part_row *part;
     bool part_whole; /* the part lies in one bin: */
     uint32_t part_bin;
-    int64_t total_ns, total_cpu_ns; /* of all slots; checked for overflow */
-    size_t run_bytes;               /* of all slots, as they are stored */
+    /* Of all slots; checked for overflow. */
+    int64_t total_samples, total_ns, total_cpu_ns;
+    size_t run_bytes; /* of all slots, as they are stored */
 };
 
 void pl_slot_reader_deinit(struct pl_slot_reader *reader);

@@ -505,6 +505,7 @@ static const struct {
     {"UPDATE slot SET nruns = -1", true},
     {"UPDATE slot SET nruns = 9223372036854775807", true},
     {"UPDATE slot SET n = n + 1", true},
+    {"UPDATE slot SET n = 9223372036854775807, n_on = 0, cpu_ns = 0", true},
     {"UPDATE slot SET runs = x'99999999999999999999A0', nruns = 1", true},
     {"UPDATE slot SET runs = x'99999999A0999999999A', nruns = 2, n = 2", true},
     {"UPDATE slot SET cpu_ns = -5", true},
